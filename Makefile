@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# Two targets are all a newcomer needs: `make serve` runs the registry, `make test` tests everything.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help serve test check clients bench docs lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+serve: $(VENV)/.serve  ## run the registry on 127.0.0.1:5000, its data in ./data
+	REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$${REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY:-$(CURDIR)/data} $(BIN)/wharfinger serve
+
+test: $(VENV)/.dev  ## everything: checkers, then every test with real clients, databases and a browser
+	tools/prepare
+	$(MAKE) --no-print-directory check
+	$(BIN)/pytest
+
+check: $(VENV)/.dev  ## the checkers alone: format, lint, types, floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+clients: $(VENV)/.dev  ## only the tests with Docker, podman, buildah, skopeo, umoci, oras and nginx
+	tools/prepare
+	$(BIN)/pytest tests/clients
+
+bench: $(VENV)/.dev  ## measure beside docker-registry and nginx; writes docs/performance.md
+	tools/prepare --bench
+	$(BIN)/python -m bench
+
+docs: $(VENV)/.dev  ## write the generated pages of the guide
+	$(BIN)/python tools/generate_docs.py
+
+lock:  ## pin the newest dependencies that pyproject.toml allows (needs uv)
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --group build pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --group build --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+clean:  ## remove what the targets above made, but not ./data
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.serve: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes --requirement requirements.lock
+	$(PIP) --no-build-isolation --no-deps --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.serve requirements-dev.lock
+	$(PIP) --require-hashes --requirement requirements-dev.lock
+	touch $@

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that can go wrong, as meanings; a door turns a meaning into its own format.
+
+```text
+WharfingerError
+├─ Unknown        NameUnknown  ManifestUnknown  BlobUnknown  UploadUnknown  ManifestBlobUnknown  EndpointUnknown
+├─ Invalid        NameInvalid  DigestInvalid  DigestMismatch  TagInvalid  ManifestInvalid  SizeInvalid
+│                 QueryInvalid  HeaderInvalid  EncodingUnsupported  BlobTooLarge  ManifestTooLarge
+├─ OutOfPlace     RangeUnsatisfiable  UploadOutOfOrder  UploadBusy
+├─ Refused        Unauthenticated  Denied  PreconditionFailed
+├─ Unsupported    MethodUnsupported  DeletionDisabled  ReadOnly  StillReferenced
+└─ Unavailable    StoreUnavailable  DatabaseUnavailable  StoreFull
+```
+
+Each message is a sentence for the person at the client: what was wrong and what would be right. It is built from
+what the caller sent and may already know, never from what is stored elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+
+class WharfingerError(Exception):
+    """The root: everything this registry refuses, cannot find or cannot do.
+
+    Args:
+        message: the sentence for the person at the client.
+        detail: what a program may want to know besides, JSON-able.
+    """
+
+    def __init__(self, message: str, *, detail: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class Unknown(WharfingerError):
+    """What was asked for is not here, or not for this caller to know."""
+
+
+class NameUnknown(Unknown):
+    """No repository of that name."""
+
+
+class ManifestUnknown(Unknown):
+    """No such tag, or no manifest of that digest, in the repository."""
+
+
+class BlobUnknown(Unknown):
+    """No blob of that digest in the repository."""
+
+
+class UploadUnknown(Unknown):
+    """No upload of that id in the repository: never started, completed, cancelled or expired."""
+
+
+class EndpointUnknown(Unknown):
+    """A path that is no endpoint."""
+
+
+class ManifestBlobUnknown(Unknown):
+    """A manifest refers to content that must be pushed before it.
+
+    Args:
+        missing: every digest that is not in the repository, in the manifest's order.
+    """
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__("The manifest refers to content that is not in this repository; push it first.")
+        self.missing = tuple(missing)
+
+
+class Invalid(WharfingerError):
+    """The request breaks a rule that no state of the registry could make right."""
+
+
+class NameInvalid(Invalid):
+    """A repository name outside the grammar."""
+
+
+class DigestInvalid(Invalid):
+    """A digest outside the grammar, or of an algorithm that is not supported."""
+
+
+class DigestMismatch(DigestInvalid):
+    """The content does not hash to the digest given for it."""
+
+
+class TagInvalid(Invalid):
+    """A tag outside the grammar, where one is to be created."""
+
+
+class ManifestInvalid(Invalid):
+    """The bytes are no manifest that a client could pull again safely."""
+
+
+class SizeInvalid(Invalid):
+    """The sizes that a request states contradict each other or its body."""
+
+
+class QueryInvalid(Invalid):
+    """A query parameter outside its range."""
+
+
+class HeaderInvalid(Invalid):
+    """A request header that cannot be read, or comes twice."""
+
+
+class EncodingUnsupported(Invalid):
+    """A body with a content encoding: the bytes that are hashed must be the bytes that are sent."""
+
+
+class TooLarge(Invalid):
+    """A body over the limit."""
+
+
+class BlobTooLarge(TooLarge):
+    """A blob over the limit for blobs."""
+
+
+class ManifestTooLarge(TooLarge):
+    """A manifest over the limit for manifests."""
+
+
+class OutOfPlace(WharfingerError):
+    """The request is right in itself, but does not fit where things stand."""
+
+
+class RangeUnsatisfiable(OutOfPlace):
+    """A read of a range that the content does not have.
+
+    Args:
+        size: the content's size in bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The range asked for lies outside the content, which has {size} bytes.")
+        self.size = size
+
+
+class UploadOutOfOrder(OutOfPlace):
+    """A chunk that does not begin where the upload stands, or an offset that another request is writing.
+
+    Args:
+        upload_id: the upload.
+        offset: how many bytes the registry holds; the next chunk begins here.
+    """
+
+    reason: ClassVar[str] = "The chunk does not begin at the upload's offset, which is {offset}: resume there."
+
+    def __init__(self, upload_id: str, offset: int) -> None:
+        super().__init__(self.reason.format(offset=offset))
+        self.upload_id = upload_id
+        self.offset = offset
+
+
+class UploadBusy(UploadOutOfOrder):
+    """Another request is writing to this upload."""
+
+    reason: ClassVar[str] = "Another request is writing at the upload's offset, which is {offset}: wait and resume."
+
+
+class Refused(WharfingerError):
+    """The caller may not, or a rule says no."""
+
+
+class Unauthenticated(Refused):
+    """The caller must say who it is, or what it said does not hold."""
+
+
+class Denied(Refused):
+    """The caller is known, and may not."""
+
+
+class PreconditionFailed(Refused):
+    """`If-Match` or `If-None-Match` does not hold."""
+
+
+class Unsupported(WharfingerError):
+    """The registry does not do this, or not now."""
+
+
+class MethodUnsupported(Unsupported):
+    """The path is an endpoint, but not for this method.
+
+    Args:
+        message: the sentence for the person at the client.
+        allowed: the methods that the path takes.
+    """
+
+    def __init__(self, message: str, allowed: Sequence[str]) -> None:
+        super().__init__(message)
+        self.allowed = tuple(allowed)
+
+
+class DeletionDisabled(Unsupported):
+    """`storage.delete.enabled` is off."""
+
+
+class ReadOnly(Unsupported):
+    """The registry takes no writes now."""
+
+
+class StillReferenced(Unsupported):
+    """Content that a manifest of the repository still refers to cannot be deleted."""
+
+
+class Unavailable(WharfingerError):
+    """Not the caller's fault, and not for ever: the same request may succeed later."""
+
+    retry_after: ClassVar[int] = 5
+    """Seconds that a client should wait."""
+
+
+class StoreUnavailable(Unavailable):
+    """The blob store did not answer, or answered with an error."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database did not answer, or answered with an error."""
+
+
+class StoreFull(Unavailable):
+    """The store keeps its last space for metadata and deletion."""
+
+    retry_after: ClassVar[int] = 60
