@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The first schema: registries, namespaces, repositories, blobs, manifests, tags, uploads, reviews, events."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "accounts",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("deleted_at", INTEGER, nullable=True),
+        sa.CheckConstraint("kind IN ('user', 'organization', 'robot')", name=op.f("ck_accounts_kind")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "uq_accounts_name_live",
+        "accounts",
+        ["name"],
+        unique=True,
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_table(
+        "registries",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_registries_created_by"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registries")),
+        sa.UniqueConstraint("name", name=op.f("uq_registries_name")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "blobs",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("registry_id", INTEGER, nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("size", INTEGER, nullable=False),
+        sa.Column("store_key", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("verified_at", INTEGER, nullable=True),
+        sa.CheckConstraint("state IN ('live', 'quarantined', 'missing')", name=op.f("ck_blobs_state")),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_blobs_registry_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_blobs")),
+        sa.UniqueConstraint("registry_id", "digest", name=op.f("uq_blobs_registry_id_digest")),
+        sa.UniqueConstraint("registry_id", "store_key", name=op.f("uq_blobs_registry_id_store_key")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "events",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("at", INTEGER, nullable=False),
+        sa.Column("action", TEXT, nullable=False),
+        sa.Column("registry_id", INTEGER, nullable=False),
+        sa.Column("repository_id", INTEGER, nullable=True),
+        sa.Column("repository", TEXT, nullable=True),
+        sa.Column("tag", TEXT, nullable=True),
+        sa.Column("digest", TEXT, nullable=True),
+        sa.Column("previous_digest", TEXT, nullable=True),
+        sa.Column("media_type", TEXT, nullable=True),
+        sa.Column("size", INTEGER, nullable=True),
+        sa.Column("principal", TEXT, nullable=False),
+        sa.Column("account_id", INTEGER, nullable=True),
+        sa.Column("credential_id", INTEGER, nullable=True),
+        sa.Column("client_address", TEXT, nullable=True),
+        sa.Column("request_id", TEXT, nullable=True),
+        sa.Column("user_agent", TEXT, nullable=True),
+        sa.Column("detail", TEXT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_events_account_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_events_registry_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index("ix_events_at", "events", ["at"], unique=False, sqlite_where=None, postgresql_where=None)
+    op.create_index(
+        "ix_events_repository_id",
+        "events",
+        ["repository_id", "id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "namespaces",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("registry_id", INTEGER, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("owner_id", INTEGER, nullable=True),
+        sa.Column("default_visibility", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.CheckConstraint(
+            "default_visibility IN ('private', 'internal', 'public')", name=op.f("ck_namespaces_default_visibility")
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_namespaces_created_by"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["accounts.id"], name=op.f("fk_namespaces_owner_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_namespaces_registry_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_namespaces")),
+        sa.UniqueConstraint("registry_id", "name", name=op.f("uq_namespaces_registry_id_name")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "tombstones",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("registry_id", INTEGER, nullable=False),
+        sa.Column("store_key", TEXT, nullable=False),
+        sa.Column("not_before", INTEGER, nullable=False),
+        sa.Column("attempts", INTEGER, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_tombstones_registry_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tombstones")),
+        sa.UniqueConstraint("registry_id", "store_key", name=op.f("uq_tombstones_registry_id_store_key")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_tombstones_not_before", "tombstones", ["not_before"], unique=False, sqlite_where=None, postgresql_where=None
+    )
+    op.create_table(
+        "blob_reviews",
+        sa.Column("blob_id", INTEGER, nullable=False),
+        sa.Column("due_at", INTEGER, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("attempts", INTEGER, nullable=False),
+        sa.Column("version", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(["blob_id"], ["blobs.id"], name=op.f("fk_blob_reviews_blob_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("blob_id", name=op.f("pk_blob_reviews")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_blob_reviews_due_at", "blob_reviews", ["due_at"], unique=False, sqlite_where=None, postgresql_where=None
+    )
+    op.create_table(
+        "repositories",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("registry_id", INTEGER, nullable=False),
+        sa.Column("namespace_id", INTEGER, nullable=True),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("visibility", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.Column("listed_at", INTEGER, nullable=True),
+        sa.Column("changed_at", INTEGER, nullable=False),
+        sa.Column("deleted_at", INTEGER, nullable=True),
+        sa.CheckConstraint("visibility IN ('private', 'internal', 'public')", name=op.f("ck_repositories_visibility")),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_repositories_created_by"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["namespace_id"], ["namespaces.id"], name=op.f("fk_repositories_namespace_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_repositories_registry_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_repositories")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "uq_repositories_name_live",
+        "repositories",
+        ["registry_id", "name"],
+        unique=True,
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_table(
+        "manifests",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("media_type", TEXT, nullable=False),
+        sa.Column("artifact_type", TEXT, nullable=True),
+        sa.Column("size", INTEGER, nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("subject_digest", TEXT, nullable=True),
+        sa.Column("referrer", TEXT, nullable=True),
+        sa.Column("pushed_at", INTEGER, nullable=False),
+        sa.Column("pushed_by", INTEGER, nullable=True),
+        sa.Column("deleted_at", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["pushed_by"], ["accounts.id"], name=op.f("fk_manifests_pushed_by"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_manifests_repository_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_manifests")),
+        sa.UniqueConstraint("repository_id", "digest", name=op.f("uq_manifests_repository_id_digest")),
+        sa.UniqueConstraint("repository_id", "id", name=op.f("uq_manifests_repository_id_id")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_manifests_subject",
+        "manifests",
+        ["repository_id", "subject_digest", "digest"],
+        unique=False,
+        sqlite_where=sa.text("subject_digest IS NOT NULL"),
+        postgresql_where=sa.text("subject_digest IS NOT NULL"),
+    )
+    op.create_table(
+        "repository_blobs",
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("blob_id", INTEGER, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("lease_until", INTEGER, nullable=False),
+        sa.Column("unlinked_at", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["blob_id"], ["blobs.id"], name=op.f("fk_repository_blobs_blob_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_repository_blobs_repository_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("repository_id", "blob_id", name=op.f("pk_repository_blobs")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_repository_blobs_blob_id",
+        "repository_blobs",
+        ["blob_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "tag_history",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("from_digest", TEXT, nullable=True),
+        sa.Column("to_digest", TEXT, nullable=True),
+        sa.Column("at", INTEGER, nullable=False),
+        sa.Column("event_id", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_tag_history_event_id"), ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_tag_history_repository_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tag_history")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_tag_history_name",
+        "tag_history",
+        ["repository_id", "name", "at"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "uploads",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("registry_id", INTEGER, nullable=False),
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("store_key", TEXT, nullable=False),
+        sa.Column("algorithm", TEXT, nullable=False),
+        sa.Column("offset", INTEGER, nullable=False),
+        sa.Column("writer_state", TEXT, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.Column("expires_at", INTEGER, nullable=False),
+        sa.Column("claim", TEXT, nullable=True),
+        sa.Column("claimed_until", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_uploads_created_by"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_uploads_registry_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_uploads_repository_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_uploads")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_uploads_expires_at", "uploads", ["expires_at"], unique=False, sqlite_where=None, postgresql_where=None
+    )
+    op.create_index(
+        "ix_uploads_repository_id", "uploads", ["repository_id"], unique=False, sqlite_where=None, postgresql_where=None
+    )
+    op.create_table(
+        "manifest_references",
+        sa.Column("manifest_id", INTEGER, nullable=False),
+        sa.Column("position", INTEGER, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("media_type", TEXT, nullable=False),
+        sa.Column("size", INTEGER, nullable=False),
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("blob_id", INTEGER, nullable=True),
+        sa.Column("child_id", INTEGER, nullable=True),
+        sa.CheckConstraint("kind IN ('config', 'layer', 'child')", name=op.f("ck_manifest_references_kind")),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name=op.f("fk_manifest_references_manifest_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id", "blob_id"],
+            ["repository_blobs.repository_id", "repository_blobs.blob_id"],
+            name=op.f("fk_manifest_references_repository_id_blob_id"),
+            ondelete="RESTRICT",
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id", "child_id"],
+            ["manifests.repository_id", "manifests.id"],
+            name=op.f("fk_manifest_references_repository_id_child_id"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("manifest_id", "position", name=op.f("pk_manifest_references")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_manifest_references_blob",
+        "manifest_references",
+        ["repository_id", "blob_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_manifest_references_child",
+        "manifest_references",
+        ["repository_id", "child_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_manifest_references_open",
+        "manifest_references",
+        ["repository_id", "digest"],
+        unique=False,
+        sqlite_where=sa.text("blob_id IS NULL AND child_id IS NULL"),
+        postgresql_where=sa.text("blob_id IS NULL AND child_id IS NULL"),
+    )
+    op.create_table(
+        "manifest_reviews",
+        sa.Column("manifest_id", INTEGER, nullable=False),
+        sa.Column("due_at", INTEGER, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("attempts", INTEGER, nullable=False),
+        sa.Column("version", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name=op.f("fk_manifest_reviews_manifest_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("manifest_id", name=op.f("pk_manifest_reviews")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_manifest_reviews_due_at",
+        "manifest_reviews",
+        ["due_at"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "tags",
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("manifest_id", INTEGER, nullable=False),
+        sa.Column("moved_at", INTEGER, nullable=False),
+        sa.Column("moved_by", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(["moved_by"], ["accounts.id"], name=op.f("fk_tags_moved_by"), ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(
+            ["repository_id", "manifest_id"],
+            ["manifests.repository_id", "manifests.id"],
+            name=op.f("fk_tags_repository_id_manifest_id"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("repository_id", "name", name=op.f("pk_tags")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_tags_manifest",
+        "tags",
+        ["repository_id", "manifest_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+
+    registries = sa.table("registries", sa.column("name", TEXT), sa.column("created_at", INTEGER))
+    op.bulk_insert(registries, [{"name": "default", "created_at": 0}])

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQLite: one writer thread that commits what waits together, and readers that never wait for it.
+
+`synchronous=FULL` makes a commit durable with one sync of the write-ahead log. The writer thread takes every
+transaction that has queued up meanwhile, gives each a savepoint of its own and commits them with one sync, so many
+pushes share its cost. Several processes may use one file: SQLite's own lock orders their writers.
+"""
+
+import asyncio
+import contextlib
+import queue
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from wharfinger.domain.errors import DatabaseUnavailable
+from wharfinger.metadata.database import MAX_ATTEMPTS, Lookup, Row, is_transient
+
+T = TypeVar("T")
+
+BUSY_MILLISECONDS: Final = 5_000
+BATCH: Final = 64
+"""How many transactions share one commit at the most: bounds how long the first of them waits."""
+READERS: Final = 4
+EXPECTED_PRAGMAS: Final = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 2}
+
+
+class _Job:
+    """One transaction that waits, and where its outcome goes."""
+
+    __slots__ = ("durable", "error", "future", "loop", "result", "work")
+
+    def __init__(self, work: Callable[[Connection], Any], *, durable: bool) -> None:
+        self.work = work
+        self.durable = durable
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.result: object = None
+        self.error: BaseException | None = None
+
+    def deliver(self) -> None:
+        """Hand the outcome to the task that waits, if it still does; called from the writer thread."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            self.loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        if self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+class SqliteDatabase:
+    """The embedded database: one file, and its write-ahead log beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._engine = open_engine(path)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-read")
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_loop, name="sqlite-write", daemon=True)
+        self._lookups = sqlite3.connect(
+            f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        self._lookups.execute("PRAGMA query_only = 1")
+        self._lookups.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS // 10}")
+        self._closed = False
+        self._writer.start()
+
+    async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
+        """See `Database.write`. If the waiting task is cancelled, the transaction happens all the same."""
+        if self._closed:
+            message = "The database is closed."
+            raise DatabaseUnavailable(message)
+        job = _Job(work, durable=durable)
+        self._queue.put(job)
+        result: T = await job.future
+        return result
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """See `Database.read`."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def find(self, lookup: Lookup, **parameters: object) -> Row | None:
+        """See `Database.find`. Runs on the loop: a look-up by key costs less than a thread (ADR 0006)."""
+        sql, names = lookup.for_sqlite()
+        try:
+            rows: list[Row] = self._lookups.execute(sql, [parameters[name] for name in names]).fetchmany(1)
+        except sqlite3.Error as error:
+            raise _unavailable(error) from error
+        return rows[0] if rows else None
+
+    async def check(self) -> None:
+        """See `Database.check`. Writes and rolls back, so that a full or read-only disk shows."""
+        await self.write(_touch, durable=False)
+
+    async def aclose(self) -> None:
+        """See `Database.aclose`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._writer.join)
+        self._readers.shutdown(wait=True)
+        self._lookups.close()
+        self._engine.dispose()
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN DEFERRED")
+                return work(connection)
+        except SQLAlchemyError as error:
+            raise _unavailable(error) from error
+
+    def _write_loop(self) -> None:
+        with self._engine.connect() as connection:
+            durable = True
+            while (first := self._queue.get()) is not None:
+                batch, more = self._batch(first)
+                wanted = any(job.durable for job in batch)
+                if wanted is not durable:
+                    _set_durable(connection, wanted=wanted)
+                    durable = wanted
+                _commit_together(connection, batch)
+                for job in batch:
+                    job.deliver()
+                if not more:
+                    return
+
+    def _batch(self, first: _Job) -> tuple[list[_Job], bool]:
+        """Return the waiting transactions, and whether more may come."""
+        batch = [first]
+        while len(batch) < BATCH:
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                return batch, False
+            batch.append(job)
+        return batch, True
+
+
+def open_engine(path: Path, *, pooled: bool = True) -> Engine:
+    """Return an engine whose every connection has the pragmas that correctness rests on."""
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000},
+        **({"poolclass": QueuePool, "pool_size": READERS + 1} if pooled else {"poolclass": NullPool}),
+    )
+    event.listen(engine, "connect", _prepare)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    for name, value in EXPECTED_PRAGMAS.items():
+        connection.execute(f"PRAGMA {name} = {value}")
+        (found,) = connection.execute(f"PRAGMA {name}").fetchone()
+        if found != value:
+            message = f"SQLite keeps {name} at {found!r} where {value!r} is needed; is the file on a network disk?"
+            raise DatabaseUnavailable(message)
+    connection.execute("PRAGMA cache_size = -16384")
+    connection.execute("PRAGMA mmap_size = 268435456")
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+
+
+def _set_durable(connection: Connection, *, wanted: bool) -> None:
+    connection.exec_driver_sql(f"PRAGMA synchronous = {2 if wanted else 1}")
+    connection.rollback()
+
+
+def _commit_together(connection: Connection, batch: list[_Job]) -> None:
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        try:
+            with _transaction(connection):
+                for job in batch:
+                    _run(connection, job)
+        except SQLAlchemyError as error:
+            if attempt < MAX_ATTEMPTS and isinstance(error, DBAPIError) and is_transient(error):
+                time.sleep(random.uniform(0, 0.05) * attempt)  # noqa: S311 - spreads retries, keeps no secret
+                continue
+            for job in batch:
+                job.error = _unavailable(error)
+        return
+
+
+@contextlib.contextmanager
+def _transaction(connection: Connection) -> Iterator[None]:
+    """Take the write lock at once: a transaction that reads first and writes later could not be retried in part."""
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _run(connection: Connection, job: _Job) -> None:
+    """Run one transaction in a savepoint, so that its failure leaves its neighbours alone."""
+    job.error = job.result = None
+    connection.exec_driver_sql("SAVEPOINT job")
+    try:
+        job.result = job.work(connection)
+    except DBAPIError as error:
+        if is_transient(error):
+            raise
+        job.error = _unavailable(error)
+    except Exception as error:  # noqa: BLE001 - whatever the work raises is its caller's
+        job.error = error
+    if job.error is not None:
+        connection.exec_driver_sql("ROLLBACK TO job")
+    connection.exec_driver_sql("RELEASE job")
+
+
+def _touch(connection: Connection) -> None:
+    connection.exec_driver_sql("UPDATE registries SET name = name WHERE id = 0")
+
+
+def _unavailable(error: Exception) -> DatabaseUnavailable:
+    unavailable = DatabaseUnavailable("The database cannot do this now; try again.")
+    unavailable.__cause__ = error
+    return unavailable
