@@ -19,6 +19,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError
 
+__all__ = ["Connection", "Database", "Lookup", "Row", "insert", "is_transient"]
+
 T = TypeVar("T")
 Row = Sequence[object]
 

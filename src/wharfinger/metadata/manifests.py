@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of manifests (their bytes included), of what they refer to, and of who refers to them."""
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import insert as plain_insert
+
+from wharfinger.clock import Instant
+from wharfinger.domain.digests import Digest
+from wharfinger.domain.identity import Actor
+from wharfinger.domain.manifests import Edge
+from wharfinger.metadata import queues
+from wharfinger.metadata.database import Lookup, insert
+from wharfinger.metadata.schema import manifest_references, manifests, repositories, tags
+
+_IN_LIMIT = 500
+_SHOWN = (manifests.c.id, manifests.c.digest, manifests.c.media_type, manifests.c.size)
+
+BY_TAG = Lookup(
+    select(*_SHOWN)
+    .select_from(repositories)
+    .join(tags, tags.c.repository_id == repositories.c.id)
+    .join(manifests, manifests.c.id == tags.c.manifest_id)
+    .where(
+        repositories.c.registry_id == bindparam("registry_id"),
+        repositories.c.name == bindparam("repository"),
+        repositories.c.deleted_at.is_(None),
+        tags.c.name == bindparam("reference"),
+    )
+)
+"""Parameters `registry_id`, `repository`, `reference`; columns id, digest, media_type, size."""
+
+BY_DIGEST = Lookup(
+    select(*_SHOWN)
+    .select_from(repositories)
+    .join(manifests, manifests.c.repository_id == repositories.c.id)
+    .where(
+        repositories.c.registry_id == bindparam("registry_id"),
+        repositories.c.name == bindparam("repository"),
+        repositories.c.deleted_at.is_(None),
+        manifests.c.digest == bindparam("reference"),
+        manifests.c.deleted_at.is_(None),
+    )
+)
+"""As `BY_TAG`."""
+
+CONTENT = Lookup(select(manifests.c.content).where(manifests.c.id == bindparam("manifest_id")))
+"""Parameter `manifest_id`; column content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewManifest:
+    """A manifest that was found valid."""
+
+    repository_id: int
+    digest: Digest
+    media_type: str
+    artifact_type: str | None
+    content: bytes
+    subject: Digest | None
+    referrer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an edge leads: a membership or a manifest of the same repository, or, with neither, nowhere yet."""
+
+    blob_id: int | None = None
+    child_id: int | None = None
+
+
+class Arrival(enum.Enum):
+    """What a put found before it."""
+
+    NEW = enum.auto()
+    REVIVED = enum.auto()
+    """It had been deleted; its edges are still there."""
+    PRESENT = enum.auto()
+
+
+def put(connection: Connection, new: NewManifest, by: Actor, now: Instant) -> tuple[int, Arrival]:
+    """Store the manifest, or bring it back if it was deleted; return its id, and which it was."""
+    row = connection.execute(
+        select(manifests.c.id, manifests.c.deleted_at).where(
+            manifests.c.repository_id == new.repository_id, manifests.c.digest == new.digest
+        )
+    ).first()
+    if row is None:
+        return _insert(connection, new, by, now), Arrival.NEW
+    if row.deleted_at is not None:
+        connection.execute(
+            update(manifests)
+            .where(manifests.c.id == row.id)
+            .values(deleted_at=None, pushed_at=now, pushed_by=by.principal.account_id)
+        )
+        return int(row.id), Arrival.REVIVED
+    return int(row.id), Arrival.PRESENT
+
+
+def _insert(connection: Connection, new: NewManifest, by: Actor, now: Instant) -> int:
+    statement = (
+        insert(connection, manifests)
+        .values(
+            repository_id=new.repository_id,
+            digest=new.digest,
+            media_type=new.media_type,
+            artifact_type=new.artifact_type,
+            size=len(new.content),
+            content=new.content,
+            subject_digest=new.subject,
+            referrer=new.referrer,
+            pushed_at=now,
+            pushed_by=by.principal.account_id,
+        )
+        .returning(manifests.c.id)
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def put_edges(
+    connection: Connection, repository_id: int, manifest_id: int, edges: Sequence[tuple[Edge, Destination]]
+) -> None:
+    """Write the edges of a new manifest, in the order of blob ids, which is the order in which locks are taken."""
+    if not edges:
+        return
+    ordered = sorted(edges, key=lambda pair: (pair[1].blob_id or 0, pair[1].child_id or 0))
+    connection.execute(
+        plain_insert(manifest_references),
+        [
+            {
+                "manifest_id": manifest_id,
+                "position": edge.position,
+                "kind": edge.kind.value,
+                "digest": edge.descriptor.digest,
+                "media_type": edge.descriptor.media_type,
+                "size": edge.descriptor.size,
+                "repository_id": repository_id,
+                "blob_id": destination.blob_id,
+                "child_id": destination.child_id,
+            }
+            for edge, destination in ordered
+        ],
+    )
+
+
+def close_edges(connection: Connection, repository_id: int, digest: Digest, manifest_id: int) -> None:
+    """Lead the open edges to this digest to the manifest that has arrived."""
+    connection.execute(
+        update(manifest_references)
+        .where(
+            manifest_references.c.repository_id == repository_id,
+            manifest_references.c.digest == digest,
+            manifest_references.c.blob_id.is_(None),
+            manifest_references.c.child_id.is_(None),
+        )
+        .values(child_id=manifest_id)
+    )
+
+
+def members(connection: Connection, repository_id: int, digests: Iterable[str]) -> Mapping[str, tuple[int, int]]:
+    """Return id and size of those of the digests that are live manifests of the repository."""
+    found: dict[str, tuple[int, int]] = {}
+    wanted = sorted(set(digests))
+    for start in range(0, len(wanted), _IN_LIMIT):
+        statement = select(manifests.c.digest, manifests.c.id, manifests.c.size).where(
+            manifests.c.repository_id == repository_id,
+            manifests.c.deleted_at.is_(None),
+            manifests.c.digest.in_(wanted[start : start + _IN_LIMIT]),
+        )
+        found.update({row.digest: (row.id, row.size) for row in connection.execute(statement)})
+    return found
+
+
+def find(connection: Connection, repository_id: int, digest: Digest) -> int | None:
+    """Return the id of the live manifest."""
+    found: int | None = connection.execute(
+        select(manifests.c.id).where(
+            manifests.c.repository_id == repository_id,
+            manifests.c.digest == digest,
+            manifests.c.deleted_at.is_(None),
+        )
+    ).scalar()
+    return found
+
+
+def parents(connection: Connection, repository_id: int, manifest_id: int, limit: int) -> Sequence[Digest]:
+    """Return the digests of live indexes that list the manifest."""
+    statement = (
+        select(manifests.c.digest)
+        .join(manifest_references, manifest_references.c.manifest_id == manifests.c.id)
+        .where(
+            manifest_references.c.repository_id == repository_id,
+            manifest_references.c.child_id == manifest_id,
+            manifests.c.deleted_at.is_(None),
+        )
+        .limit(limit)
+    )
+    return [Digest(digest) for digest in connection.execute(statement).scalars()]
+
+
+def delete(connection: Connection, manifest_id: int, now: Instant, review_at: Instant) -> None:
+    """Hide the manifest, and have it and all it refers to reviewed; its tags are the caller's."""
+    connection.execute(update(manifests).where(manifests.c.id == manifest_id).values(deleted_at=now))
+    queues.review_manifest(connection, manifest_id, review_at, "deleted")
+
+
+def referrers(
+    connection: Connection,
+    repository_id: int,
+    subject: Digest,
+    artifact_types: Sequence[str],
+    last: str | None,
+    limit: int,
+) -> Sequence[tuple[Digest, str]]:
+    """Return digest and descriptor of live manifests with that subject after `last`, by digest."""
+    statement = (
+        select(manifests.c.digest, manifests.c.referrer)
+        .where(
+            manifests.c.repository_id == repository_id,
+            manifests.c.subject_digest == subject,
+            manifests.c.deleted_at.is_(None),
+        )
+        .order_by(manifests.c.digest)
+        .limit(limit)
+    )
+    if artifact_types:
+        statement = statement.where(manifests.c.artifact_type.in_(artifact_types))
+    if last is not None:
+        statement = statement.where(manifests.c.digest > last)
+    return [(Digest(row.digest), row.referrer) for row in connection.execute(statement)]

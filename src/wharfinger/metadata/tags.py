@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of tags and of their history; whatever takes a manifest's tag away has the manifest reviewed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, select
+
+from wharfinger.clock import Instant
+from wharfinger.domain.digests import Digest
+from wharfinger.domain.events import Event, EventAction
+from wharfinger.domain.identity import Actor
+from wharfinger.domain.names import RepositoryName, TagName
+from wharfinger.metadata import events, queues
+from wharfinger.metadata.database import insert
+from wharfinger.metadata.schema import manifest_references, manifests, tag_history, tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The manifest that a tag names."""
+
+    manifest_id: int
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagSummary:
+    """What a list of tags shows."""
+
+    name: TagName
+    digest: Digest
+    media_type: str
+    artifact_type: str | None
+    size: int
+    """Bytes of the manifest and of the blobs it refers to; of an index, of its children's."""
+    moved_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagChange:
+    """In which repository, by whom and when tags change."""
+
+    registry_id: int
+    repository_id: int
+    repository: RepositoryName
+    by: Actor
+    now: Instant
+    review_at: Instant
+
+
+def find(connection: Connection, repository_id: int, name: TagName) -> Target | None:
+    """Return what the tag names."""
+    row = connection.execute(
+        select(tags.c.manifest_id, manifests.c.digest)
+        .join(manifests, manifests.c.id == tags.c.manifest_id)
+        .where(tags.c.repository_id == repository_id, tags.c.name == name)
+    ).first()
+    return None if row is None else Target(manifest_id=row.manifest_id, digest=Digest(row.digest))
+
+
+def move(connection: Connection, change: TagChange, name: TagName, target: Target) -> None:
+    """Make the tag name the manifest; tells nobody if it did already. The repository is locked."""
+    before = find(connection, change.repository_id, name)
+    statement = insert(connection, tags).values(
+        repository_id=change.repository_id,
+        name=name,
+        manifest_id=target.manifest_id,
+        moved_at=change.now,
+        moved_by=change.by.principal.account_id,
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["repository_id", "name"],
+            set_={
+                "manifest_id": statement.excluded.manifest_id,
+                "moved_at": statement.excluded.moved_at,
+                "moved_by": statement.excluded.moved_by,
+            },
+        )
+    )
+    if before == target:
+        return
+    if before is not None:
+        queues.review_manifest(connection, before.manifest_id, change.review_at, "tag moved")
+    previous = None if before is None else before.digest
+    _remember(connection, change, name, EventAction.TAG_MOVED, previous, target.digest)
+
+
+def remove(connection: Connection, change: TagChange, name: TagName) -> bool:
+    """Delete the tag and nothing else; returns whether it was there. The repository is locked."""
+    before = find(connection, change.repository_id, name)
+    if before is None:
+        return False
+    connection.execute(delete(tags).where(tags.c.repository_id == change.repository_id, tags.c.name == name))
+    queues.review_manifest(connection, before.manifest_id, change.review_at, "tag deleted")
+    _remember(connection, change, name, EventAction.TAG_DELETED, before.digest, None)
+    return True
+
+
+def naming(connection: Connection, repository_id: int, manifest_id: int) -> Sequence[TagName]:
+    """Return the tags that name the manifest."""
+    statement = (
+        select(tags.c.name)
+        .where(tags.c.repository_id == repository_id, tags.c.manifest_id == manifest_id)
+        .order_by(tags.c.name)
+    )
+    return [TagName(name) for name in connection.execute(statement).scalars()]
+
+
+def list_names(connection: Connection, repository_id: int, last: str | None, limit: int) -> Sequence[TagName]:
+    """Return the names of tags after `last`, by bytes."""
+    statement = select(tags.c.name).where(tags.c.repository_id == repository_id).order_by(tags.c.name).limit(limit)
+    if last is not None:
+        statement = statement.where(tags.c.name > last)
+    return list(connection.execute(statement).scalars())
+
+
+def summarize(connection: Connection, repository_id: int, limit: int) -> list[TagSummary]:
+    """Return the tags that moved last, the newest first."""
+    statement = (
+        select(
+            tags.c.name,
+            tags.c.moved_at,
+            manifests.c.id,
+            manifests.c.digest,
+            manifests.c.media_type,
+            manifests.c.artifact_type,
+            manifests.c.size,
+        )
+        .join(manifests, manifests.c.id == tags.c.manifest_id)
+        .where(tags.c.repository_id == repository_id)
+        .order_by(tags.c.moved_at.desc(), tags.c.name)
+        .limit(limit)
+    )
+    return [
+        TagSummary(
+            name=TagName(row.name),
+            digest=Digest(row.digest),
+            media_type=row.media_type,
+            artifact_type=row.artifact_type,
+            size=row.size + _content_size(connection, row.id),
+            moved_at=Instant(row.moved_at),
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def _content_size(connection: Connection, manifest_id: int) -> int:
+    """Return the bytes of what the manifest refers to, and of what its children refer to."""
+    children = select(manifest_references.c.child_id).where(
+        manifest_references.c.manifest_id == manifest_id, manifest_references.c.child_id.is_not(None)
+    )
+    statement = select(func.coalesce(func.sum(manifest_references.c.size), 0)).where(
+        (manifest_references.c.manifest_id == manifest_id) | manifest_references.c.manifest_id.in_(children)
+    )
+    return int(connection.execute(statement).scalar() or 0)
+
+
+def _remember(
+    connection: Connection,
+    change: TagChange,
+    name: TagName,
+    action: EventAction,
+    before: Digest | None,
+    after: Digest | None,
+) -> None:
+    event = Event(
+        action=action,
+        repository_id=change.repository_id,
+        repository=change.repository,
+        tag=name,
+        digest=after or before,
+        previous=before if after else None,
+    )
+    event_id = events.record(connection, change.registry_id, event, change.by, change.now)
+    connection.execute(
+        insert(connection, tag_history).values(
+            repository_id=change.repository_id,
+            name=name,
+            from_digest=before,
+            to_digest=after,
+            at=change.now,
+            event_id=event_id,
+        )
+    )

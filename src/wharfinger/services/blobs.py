@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blobs within a repository: looking one up, reading it, linking it, deleting it.
+
+A blob is readable only through a repository that has it. Knowing a digest gives nothing.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from wharfinger.blobstore.base import KeyUnknown, checked_key
+from wharfinger.clock import HOUR, Clock, Instant, after
+from wharfinger.domain.digests import Digest, algorithm_of, digest_of
+from wharfinger.domain.errors import BlobUnknown, StillReferenced
+from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.switches import Switches
+from wharfinger.metadata import blobs as rows
+from wharfinger.metadata import repositories as repository_rows
+from wharfinger.metadata.database import Connection, Database
+from wharfinger.services.cache import ContentCache
+from wharfinger.services.registries import Registry
+
+LEASE: Final = 24 * HOUR
+"""How long a blob without a manifest is kept after an upload, a mount, or a `HEAD` by somebody who pushes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobStat:
+    """A blob that a repository has."""
+
+    digest: Digest
+    size: int
+    store_key: str
+    blob_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobContent:
+    """The bytes of a blob, or of a range of it, in the first of the three forms that there is."""
+
+    content: bytes | None = None
+    path: Path | None = None
+    """A local file that holds exactly the whole blob."""
+    pieces: AsyncIterator[bytes] | None = None
+
+
+class Blobs:
+    """Blobs of every registry."""
+
+    def __init__(self, database: Database, clock: Clock, switches: Switches, cache: ContentCache) -> None:
+        self._database = database
+        self._clock = clock
+        self._switches = switches
+        self._cache = cache
+
+    async def stat(self, registry: Registry, repository: RepositoryName, digest: Digest) -> BlobStat:
+        """Return size and place of a blob.
+
+        Raises:
+            BlobUnknown: the repository does not have it.
+        """
+        found = await self._find(registry, repository, digest)
+        if found is None:
+            raise blob_unknown(digest)
+        return found[0]
+
+    async def stat_to_push(self, registry: Registry, repository: RepositoryName, digest: Digest) -> BlobStat:
+        """Return a blob to somebody who is about to push a manifest that needs it.
+
+        A blob that another repository of the registry has is linked here, so that it need not be uploaded; one that
+        is here has its lease renewed when less than half is left. Most calls write nothing. A database that cannot
+        write does not fail the call: then the client uploads, or relies on a lease that has time left.
+
+        Raises:
+            BlobUnknown: the registry does not have it, or it was deleted from this repository by hand.
+        """
+        found = await self._find(registry, repository, digest)
+        now = self._clock.now()
+        if found is None:
+            if self._switches.read_only:
+                raise blob_unknown(digest)
+            linked = await self._database.write(lambda c: self._link(c, registry, repository, digest, now))
+            if linked is None:
+                raise blob_unknown(digest)
+            return await self.stat(registry, repository, digest)
+        stat, repository_id, lease_until = found
+        if lease_until < after(now, LEASE // 2) and not self._switches.read_only:
+            until = after(now, LEASE)
+            await self._database.write(lambda c: rows.extend_lease(c, repository_id, stat.blob_id, until))
+        return stat
+
+    async def read(self, registry: Registry, blob: BlobStat, start: int = 0, stop: int | None = None) -> BlobContent:
+        """Return the bytes from `start` up to but not including `stop`.
+
+        Raises:
+            BlobUnknown: the bytes are not where they should be; from now on the blob counts as missing, so that a
+                push repairs it.
+            StoreUnavailable: the store does not answer.
+        """
+        end = blob.size if stop is None else stop
+        key = checked_key(blob.store_key)
+        if blob.size <= self._cache.max_item:
+            content = self._cache.get(blob.digest) or await self._load(registry, blob)
+            return BlobContent(content=content[start:end])
+        try:
+            size = await registry.store.stat(key)
+        except KeyUnknown:
+            size = -1
+        if size != blob.size:
+            raise await self._missing(blob)
+        path = registry.store.path(key) if (start, end) == (0, blob.size) else None
+        if path is not None:
+            return BlobContent(path=path)
+        return BlobContent(pieces=registry.store.open(key, start, end))
+
+    async def delete(self, registry: Registry, repository: RepositoryName, digest: Digest) -> None:
+        """Take the blob out of the repository at once; its bytes go when nothing needs them any more.
+
+        Raises:
+            BlobUnknown: the repository does not have it.
+            StillReferenced: a manifest of the repository needs it.
+        """
+        self._switches.require_deletion()
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            repository_id = repository_rows.find(connection, registry.id, repository)
+            if repository_id is None:
+                raise blob_unknown(digest)
+            repository_rows.lock(connection, repository_id)
+            blob_id, _ = rows.members(connection, repository_id, [digest]).get(digest, (None, 0))
+            if blob_id is None:
+                raise blob_unknown(digest)
+            if rows.is_referenced(connection, repository_id, blob_id):
+                message = "A manifest of this repository still refers to the blob; delete the manifest first."
+                raise StillReferenced(message, detail={"digest": digest})
+            rows.unlink(connection, repository_id, blob_id, now, after(now, LEASE))
+
+        await self._database.write(work)
+
+    async def _find(
+        self, registry: Registry, repository: RepositoryName, digest: Digest
+    ) -> tuple[BlobStat, int, Instant] | None:
+        row = await self._database.find(rows.BLOB, registry_id=registry.id, repository=repository, digest=digest)
+        if row is None:
+            return None
+        blob_id, size, store_key, repository_id, lease_until = row
+        stat = BlobStat(digest=digest, size=size, store_key=store_key, blob_id=blob_id)  # type: ignore[arg-type]  # a raw row
+        return stat, repository_id, lease_until  # type: ignore[return-value]  # a raw row
+
+    def _link(
+        self, connection: Connection, registry: Registry, repository: RepositoryName, digest: Digest, now: Instant
+    ) -> int | None:
+        repository_id = repository_rows.find(connection, registry.id, repository)
+        if repository_id is None or rows.was_deleted_here(connection, repository_id, digest):
+            return None
+        found = rows.find_elsewhere(connection, registry.id, digest, None)
+        if found is None:
+            return None
+        rows.join(connection, repository_id, found[0], now, after(now, LEASE))
+        return found[0]
+
+    async def _load(self, registry: Registry, blob: BlobStat) -> bytes:
+        """Read a small blob whole, verify it, and keep it."""
+        try:
+            pieces = [piece async for piece in registry.store.open(checked_key(blob.store_key), 0, blob.size)]
+        except KeyUnknown:
+            raise await self._missing(blob) from None
+        content = b"".join(pieces)
+        if digest_of(content, algorithm_of(blob.digest)) != blob.digest:
+            raise await self._missing(blob)
+        self._cache.put(blob.digest, content)
+        return content
+
+    async def _missing(self, blob: BlobStat) -> BlobUnknown:
+        await self._database.write(lambda c: rows.set_missing(c, blob.blob_id, blob.store_key))
+        return blob_unknown(blob.digest)
+
+
+def blob_unknown(digest: Digest) -> BlobUnknown:
+    """Return the error for a blob that the repository does not have."""
+    return BlobUnknown(f"The blob {digest} is not in this repository.", detail={"digest": digest})
