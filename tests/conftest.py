@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of several folders start: servers and a PostgreSQL."""
+
+import pytest
+from tests.support.postgres import PostgreSQL
+from tests.support.server import Servers
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A private PostgreSQL cluster; `postgres.database()` gives the URL of a new database."""
+    with PostgreSQL() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def start_server(tmp_path):
+    """Start servers with the options of `tests.support.server.Server`; all are stopped in the end, with status 0."""
+    servers = Servers(tmp_path)
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """One open registry over SQLite with deletion switched on, for tests that keep to repositories of their own."""
+    servers = Servers(tmp_path_factory.mktemp("shared"))
+    yield servers()
+    servers.stop()

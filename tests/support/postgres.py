@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private PostgreSQL: its own cluster in a temporary folder, durable enough for a test and no more."""
+
+import contextlib
+import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psycopg
+from tests.support.commands import clean_environment, free_port, tail, wait_until
+
+INSTALLED = Path("/usr/lib/postgresql")
+OWNER = "wharfinger"
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+}
+
+
+class PostgreSQL:
+    """One cluster, started at once; `database()` gives the URL of a new, empty database in it."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="wharfinger-postgresql-"))
+        self._log = self.folder / "log"
+        self._numbers = itertools.count(1)
+        self._process = None
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def url(self, name="postgres"):
+        return f"postgresql://{OWNER}@127.0.0.1:{self.port}/{name}"
+
+    def database(self, template="template1"):
+        """Make a database, empty or a copy of another one that nobody is connected to, and return its URL."""
+        name = f"test_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template.rpartition('/')[2]}")
+        return self.url(name)
+
+    def drop(self, url):
+        """Remove a database, whoever is still connected to it."""
+        self._execute(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
+
+    def stop(self):
+        """End the server and remove all its data."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGQUIT)
+                self._process.wait(20)
+            self._process = None
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def _start(self):
+        data = self.folder / "data"
+        if os.getuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+        make = ["--pgdata", data, "--username", OWNER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8"]
+        self._spawn("initdb", *make, "--no-sync").wait(60)
+        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        self._process = self._spawn("postgres", "-D", data, "-p", self.port, "-k", self.folder, *settings)
+        wait_until(self._is_ready, within=30, why=lambda: f"PostgreSQL does not start:\n{tail(self._log)}")
+
+    def _spawn(self, program, *arguments):
+        """Start one of PostgreSQL's programs, as the user that it insists on when we are root."""
+        unprivileged = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [find_program(program), *(str(argument) for argument in arguments)],
+                env=clean_environment({"TZ": "UTC"}),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **unprivileged,
+            )
+
+    def _is_ready(self):
+        assert self._process.poll() is None, f"PostgreSQL ended:\n{tail(self._log)}"
+        with contextlib.suppress(psycopg.OperationalError):
+            self._execute("SELECT 1")
+            return True
+        return False
+
+    def _execute(self, statement):
+        with psycopg.connect(self.url(), autocommit=True, connect_timeout=5) as connection:
+            connection.execute(statement)
+
+
+def find_program(name):
+    """The newest installed one of PostgreSQL's own programs, which Debian keeps off the path."""
+    versions = sorted(INSTALLED.glob(f"*/bin/{name}"), key=lambda path: int(re.sub(r"\D", "", path.parts[4])))
+    found = str(versions[-1]) if versions else shutil.which(name)
+    assert found, f"{name} is not installed: tools/prepare says how to get it"
+    return found
