@@ -2,5 +2,35 @@
 """Use cases: verbs on nouns. Transactions begin and end here; nothing here knows HTTP.
 
 Every method that changes something takes `by`, the actor that the event names, and checks the operator's switches;
-who may call it was decided at the door.
+who may call it was decided at the door. `Services` is what `bootstrap` assembles and doors are given.
 """
+
+from dataclasses import dataclass
+
+from wharfinger.services.authorization import Authorization
+from wharfinger.services.blobs import Blobs
+from wharfinger.services.collection import Collection
+from wharfinger.services.health import Health
+from wharfinger.services.manifests import Manifests
+from wharfinger.services.registries import Registries
+from wharfinger.services.repositories import Repositories
+from wharfinger.services.tags import Tags
+from wharfinger.services.uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Every use case of a deployment."""
+
+    authorization: Authorization
+    blobs: Blobs
+    collection: Collection
+    health: Health
+    manifests: Manifests
+    registries: Registries
+    repositories: Repositories
+    tags: Tags
+    uploads: Uploads
+
+
+__all__ = ["Services"]

@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where everything is put together: settings in, a running application out.
+
+The only module that knows both the settings and the concrete drivers. `build` makes the services, and is what tests
+call too; `application` makes the site of one worker process; `work` runs the background jobs.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Engine
+
+from wharfinger import telemetry
+from wharfinger.blobstore.base import BlobStore
+from wharfinger.blobstore.filesystem import FilesystemBlobStore
+from wharfinger.blobstore.guarded import GuardedBlobStore
+from wharfinger.clock import Clock
+from wharfinger.console.door import Console
+from wharfinger.distribution_api.door import DistributionAPI
+from wharfinger.domain.access import Mode
+from wharfinger.domain.errors import DatabaseUnavailable
+from wharfinger.domain.manifests import ManifestRules
+from wharfinger.domain.names import DEFAULT_REGISTRY
+from wharfinger.domain.switches import Switches
+from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
+from wharfinger.metadata.database import Database
+from wharfinger.outbound import checks
+from wharfinger.services import Services
+from wharfinger.services.authorization import Authorization
+from wharfinger.services.blobs import Blobs
+from wharfinger.services.cache import ContentCache
+from wharfinger.services.collection import Collection
+from wharfinger.services.health import Health
+from wharfinger.services.manifests import Manifests
+from wharfinger.services.registries import Registries, Registry
+from wharfinger.services.repositories import Repositories
+from wharfinger.services.tags import Tags
+from wharfinger.services.uploads import Uploads
+from wharfinger.settings import Settings
+from wharfinger.web.edge import Door, Edge, EdgeRules
+from wharfinger.web.probes import PATHS as PROBE_PATHS
+from wharfinger.web.probes import Probes
+from wharfinger.web.requests import Proxies
+from wharfinger.web.routing import Limits
+from wharfinger.workers import jobs, runner
+
+MEBIBYTE: Final = 1024 * 1024
+STORE_DEADLINE: Final = 60.0
+"""Seconds for one step of the blob store; a disk that takes longer is not there."""
+_MICROSECONDS: Final = 1_000_000
+
+
+class MigrationNeeded(Exception):
+    """The database is not at this version's schema, and `database.migrate` is `manual`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """The services, and what must be closed in the end."""
+
+    services: Services
+    database: Database
+    stores: Sequence[BlobStore]
+
+    async def aclose(self) -> None:
+        """Close the stores and the database."""
+        for store in self.stores:
+            await store.aclose()
+        await self.database.aclose()
+
+
+def sqlite_path(settings: Settings) -> Path:
+    """Return the file of the embedded database."""
+    return settings.storage.filesystem.rootdirectory / "wharfinger" / "wharfinger.db"
+
+
+def blobs_path(settings: Settings) -> Path:
+    """Return the folder of the filesystem store."""
+    return settings.storage.filesystem.rootdirectory / "wharfinger" / "blobs"
+
+
+def migrate(settings: Settings) -> str | None:
+    """Bring the database to this version's schema; returns the revision it had before, if it had to move.
+
+    Raises:
+        MigrationNeeded: it would have to move, and the operator wants to do that by hand.
+        DatabaseUnavailable: it does not answer.
+    """
+    engine = _engine(settings)
+    try:
+        found = migrations.revision(engine)
+        if found != migrations.HEAD:
+            if settings.database.migrate == "manual":
+                message = f"the database is at {found or 'nothing'}, this version needs {migrations.HEAD}"
+                raise MigrationNeeded(message)
+            migrations.upgrade(engine)
+            return found or "nothing"
+        if settings.database.url is None:
+            # One node has this database, and it has just started: whoever held an upload is gone.
+            with engine.begin() as connection:
+                uploads.release_all(connection)
+        return None
+    finally:
+        engine.dispose()
+
+
+def build(settings: Settings) -> Deployment:
+    """Open the database and the stores and make every service; the database has been migrated."""
+    clock = Clock()
+    database = _database(settings)
+    store = _store(settings)
+    switches = Switches(
+        deletion=bool(settings.storage.delete.enabled), read_only=settings.storage.maintenance.readonly.enabled
+    )
+    registries = Registries(Registry(id=_default_registry(settings), name=DEFAULT_REGISTRY, store=store))
+    content = ContentCache(max_bytes=64 * MEBIBYTE, max_item=4 * MEBIBYTE)
+    small_blobs = ContentCache(max_bytes=16 * MEBIBYTE, max_item=64 * 1024)
+    listing = Repositories(database)
+    services = Services(
+        authorization=Authorization(Mode.OPEN),
+        blobs=Blobs(database, clock, switches, small_blobs),
+        collection=Collection(database, registries, clock),
+        health=_health(settings, clock, database, store),
+        manifests=Manifests(
+            database=database, clock=clock, switches=switches, rules=_manifest_rules(settings), cache=content
+        ),
+        registries=registries,
+        repositories=listing,
+        tags=Tags(database, listing, clock, switches),
+        uploads=Uploads(
+            database=database,
+            clock=clock,
+            switches=switches,
+            max_size=settings.validation.blobs.maxsize,
+            expiry=int(settings.storage.maintenance.uploadpurging.age.total_seconds() * _MICROSECONDS),
+        ),
+    )
+    return Deployment(services=services, database=database, stores=(store,))
+
+
+def application(settings: Settings) -> Edge:
+    """Return the site of one worker process."""
+    _configure_log(settings)
+    deployment = build(settings)
+    probes = Probes(deployment.services.health, open_metrics=False)
+    limits = Limits(
+        body_deadline=settings.http.timeouts.body.total_seconds(),
+        catalog_page=settings.catalog.maxentries,
+        tags_page=settings.tags.maxtags,
+    )
+    doors: dict[str, Door] = {
+        "/v2": DistributionAPI(deployment.services, limits),
+        **dict.fromkeys(PROBE_PATHS, probes),
+        "": Console(deployment.services, host=settings.http.host),
+    }
+    return _edge(settings, doors, deployment)
+
+
+def debug_application(settings: Settings) -> Edge:
+    """Return the site of the debug listener: probes, and metrics for everybody who reaches it."""
+    _configure_log(settings)
+    deployment = build(settings)
+    prometheus = settings.http.debug.prometheus
+    probes = Probes(deployment.services.health, open_metrics=True, metrics_path=prometheus.path)
+    return _edge(settings, {"": probes}, deployment)
+
+
+def work(settings: Settings, parent: int | None = None) -> None:
+    """Run the background jobs until SIGTERM, or until the process that started this one is gone."""
+    _configure_log(settings)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_work(settings, parent))
+
+
+async def check(settings: Settings) -> dict[str, str]:
+    """Try the database and every store; returns what is wrong, by name."""
+    deployment = build(settings)
+    try:
+        return dict(await deployment.services.health.problems())
+    finally:
+        await deployment.aclose()
+
+
+async def _work(settings: Settings, parent: int | None) -> None:
+    deployment = build(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    purging = settings.storage.maintenance.uploadpurging
+    table = jobs.jobs(deployment.services, purge_uploads=purging.interval if purging.enabled else None)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(runner.run(table, stop))
+            if parent is not None:
+                group.create_task(_follow(parent, stop))
+    finally:
+        await deployment.aclose()
+
+
+async def _follow(parent: int, stop: asyncio.Event) -> None:
+    """Stop when the parent is gone, however it went: nobody else would end this process."""
+    while not stop.is_set():
+        if os.getppid() != parent:
+            stop.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await stop.wait()
+
+
+def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) -> Edge:
+    headers = [
+        (name.lower().encode(), value.encode()) for name, values in settings.http.headers.items() for value in values
+    ]
+    if not any(name == b"x-content-type-options" for name, _ in headers):
+        headers.append((b"x-content-type-options", b"nosniff"))
+    headers.append((b"docker-distribution-api-version", b"registry/2.0"))
+    networks = [network for network in settings.http.trustedproxies if not isinstance(network, str)]
+    rules = EdgeRules(proxies=Proxies(networks), headers=headers, prefix=settings.http.prefix.rstrip("/"))
+    line = telemetry.RequestLine(
+        settings.log.formatter, settings.log.fields, enabled=not settings.log.accesslog.disabled
+    )
+    telemetry.UP_SINCE.set_to_current_time()
+    return Edge(doors, rules, line, started=_ready, stopped=deployment.aclose)
+
+
+async def _ready() -> None:
+    """Nothing is left to do: opening the stores happened when the application was made."""
+
+
+def _configure_log(settings: Settings) -> None:
+    telemetry.configure_log(settings.log.level, settings.log.formatter, settings.log.fields)
+
+
+def _engine(settings: Settings) -> Engine:
+    if settings.database.url is not None:
+        return postgresql.open_engine(settings.database.url.reveal())
+    path = sqlite_path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return sqlite.open_engine(path, pooled=False)
+
+
+def _database(settings: Settings) -> Database:
+    if settings.database.url is not None:
+        return postgresql.PostgresDatabase(settings.database.url.reveal())
+    return sqlite.SqliteDatabase(sqlite_path(settings))
+
+
+def _store(settings: Settings) -> BlobStore:
+    filesystem = settings.storage.filesystem
+    driver = FilesystemBlobStore(
+        blobs_path(settings), reserve=filesystem.reserve, max_threads=min(filesystem.maxthreads, 16)
+    )
+    return GuardedBlobStore(driver, timeout=STORE_DEADLINE, observe=_observe_store)
+
+
+def _observe_store(operation: str, seconds: float, outcome: str) -> None:
+    telemetry.STORE_OPERATIONS.labels(operation, outcome).observe(seconds)
+
+
+def _default_registry(settings: Settings) -> int:
+    engine = _engine(settings)
+    try:
+        with engine.connect() as connection:
+            found = repositories.find_registry(connection, DEFAULT_REGISTRY)
+    finally:
+        engine.dispose()
+    if found is None:
+        message = "The database has no registry `default`."
+        raise DatabaseUnavailable(message)
+    return found
+
+
+def _manifest_rules(settings: Settings) -> ManifestRules:
+    wanted = settings.validation.manifests
+    off = settings.validation.disabled
+    listed = frozenset((one.os, one.architecture) for one in wanted.indexes.platformlist)
+    return ManifestRules(
+        max_size=wanted.maxsize,
+        max_descriptors=wanted.maxdescriptors,
+        layers_required=wanted.layers == "required" and not off,
+        children_required=wanted.indexes.platforms != "none" and not off,
+        children_platforms=listed if wanted.indexes.platforms == "list" else None,
+        url_allow=_patterns(wanted.urls.allow) if wanted.urls.allow and not off else None,
+        url_deny=() if off else _patterns(wanted.urls.deny),
+    )
+
+
+def _patterns(texts: Sequence[str]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(text) for text in texts)
+
+
+def _health(settings: Settings, clock: Clock, database: Database, store: BlobStore) -> Health:
+    health = Health(clock)
+    storage = settings.health.storagedriver
+    interval = storage.interval.total_seconds() if storage.enabled else 2.0
+    health.add("database", database.check, interval=2.0)
+    health.add("storage", store.check, interval=interval, threshold=storage.threshold if storage.enabled else 1)
+    for file in settings.health.file:
+        health.add(
+            f"file {file.file}",
+            partial(checks.absent, file.file),
+            interval=file.interval.total_seconds(),
+            threshold=file.threshold,
+        )
+    for tcp in settings.health.tcp:
+        host, _, port = tcp.addr.rpartition(":")
+        health.add(
+            f"tcp {tcp.addr}",
+            partial(checks.listens, host.strip("[]"), int(port), tcp.timeout.total_seconds()),
+            interval=tcp.interval.total_seconds(),
+            threshold=tcp.threshold,
+        )
+    for url in settings.health.http:
+        headers = {name: ", ".join(value.reveal() for value in values) for name, values in url.headers.items()}
+        health.add(
+            f"http {url.uri}",
+            partial(checks.answers, url.uri, headers, url.statuscode, url.timeout.total_seconds()),
+            interval=url.interval.total_seconds(),
+            threshold=url.threshold,
+        )
+    return health

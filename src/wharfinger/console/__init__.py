@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Door 3: pages for people, rendered on the server, under `/`."""

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door of the protocol: from a request to the handler of its route, and from an error to the spec's answer."""
+
+from typing import Final
+from urllib.parse import unquote
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from wharfinger.distribution_api import errors
+from wharfinger.distribution_api.routes import ROUTES
+from wharfinger.distribution_api.uploads import standing_headers
+from wharfinger.domain.access import Access
+from wharfinger.domain.errors import EndpointUnknown, UploadOutOfOrder, WharfingerError
+from wharfinger.domain.names import RepositoryName, parse_repository_name
+from wharfinger.services import Services
+from wharfinger.web.bodies import ClientGone, ClientStalled
+from wharfinger.web.requests import VISIT, Visit
+from wharfinger.web.routing import Call, Limits, Router
+
+PREFIX: Final = "/v2/"
+
+
+class DistributionAPI:
+    """The ASGI application under `/v2/`.
+
+    Args:
+        services: the use cases.
+        limits: what one request may take.
+    """
+
+    def __init__(self, services: Services, limits: Limits) -> None:
+        self._services = services
+        self._router = Router(ROUTES)
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; one whose client has gone is answered by nobody."""
+        try:
+            answer = await self._answer(scope, receive)
+        except WharfingerError as error:
+            answer = errors.respond(error)
+        except ClientStalled:
+            answer = errors.stalled()
+        except ClientGone:
+            return
+        await answer(scope, receive, send)
+
+    def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:  # noqa: ARG002 - the door's interface
+        """Return the answer to a request that did not get as far as a handler."""
+        return errors.respond(error)
+
+    def failure(self, request_id: str) -> Response:
+        """Return the answer when something failed that nobody expected."""
+        return errors.failure(request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        """Match, parse, decide, act: in this order, so that a malformed name is refused before any look-up."""
+        visit: Visit = scope[VISIT]
+        match = self._router.match(scope["method"], _below(scope["raw_path"].decode("latin-1")))
+        visit.route = match.route.path or "/"
+        name = RepositoryName("") if match.name is None else parse_repository_name(match.name)
+        self._services.authorization.require(visit.principal, Access(match.route.action, name or None))
+        call = Call(
+            scope=scope,
+            receive=receive,
+            visit=visit,
+            services=self._services,
+            registry=self._services.registries.on_host(visit.header(b"host") or ""),
+            name=name,
+            parameter=unquote(match.parameter) if "%" in match.parameter else match.parameter,
+            limits=self._limits,
+        )
+        try:
+            return await match.route.handler(call)
+        except UploadOutOfOrder as error:
+            return errors.respond(error, standing_headers(name, error.upload_id, error.offset))
+
+
+def _below(path: str) -> str:
+    """Return the path below `/v2/`; `/v2` without its slash is the version check too."""
+    if path.startswith(PREFIX):
+        return path[len(PREFIX) :]
+    if path == PREFIX[:-1]:
+        return ""
+    message = "The path is no endpoint of the distribution protocol."
+    raise EndpointUnknown(message)

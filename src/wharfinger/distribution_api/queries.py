@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The protocol's query parameters: read once, strictly, because two readers of one URL must agree."""
+
+from collections.abc import Sequence
+from typing import Final, overload
+from urllib.parse import parse_qs
+
+from starlette.types import Scope
+
+from wharfinger.distribution_api.headers import parse_number
+from wharfinger.domain.errors import HeaderInvalid, QueryInvalid
+
+_MAX_FIELDS: Final = 2_000
+
+
+class Query:
+    """The parameters of a request."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, scope: Scope) -> None:
+        raw: bytes = scope["query_string"]
+        self._values: dict[str, list[str]] = {}
+        if not raw:
+            return
+        try:
+            self._values = parse_qs(
+                raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
+            )
+        except ValueError as error:  # also what is not ASCII, or not UTF-8 once decoded
+            message = "The query cannot be read: it must be percent-encoded UTF-8 with at most 2000 parameters."
+            raise QueryInvalid(message) from error
+
+    def one(self, name: str) -> str | None:
+        """Return a parameter that may come once.
+
+        Raises:
+            QueryInvalid: it comes more often.
+        """
+        values = self._values.get(name)
+        if values is None:
+            return None
+        if len(values) > 1:
+            message = f"The parameter `{name}` comes {len(values)} times; once is right."
+            raise QueryInvalid(message)
+        return values[0]
+
+    def every(self, name: str) -> Sequence[str]:
+        """Return all values of a parameter that may come several times, without repetitions."""
+        return list(dict.fromkeys(self._values.get(name, ())))
+
+    @overload
+    def limit(self, *, maximum: int) -> int | None: ...
+
+    @overload
+    def limit(self, *, maximum: int, default: int) -> int: ...
+
+    def limit(self, *, maximum: int, default: int | None = None) -> int | None:
+        """Return `n`, at most the maximum; the default where it is not given.
+
+        Raises:
+            QueryInvalid: it is not a number.
+        """
+        text = self.one("n")
+        if text is None:
+            return default
+        try:
+            return min(parse_number(text, "n"), maximum)
+        except HeaderInvalid:
+            message = f"`n` must be a whole number, 0 or more; {text[:40]!r} is not."
+            raise QueryInvalid(message) from None

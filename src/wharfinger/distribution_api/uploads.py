@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Uploads: end-4 start, end-5 append, end-6 complete, end-11 mount, end-13 status, end-14 cancel."""
+
+from collections.abc import AsyncIterator
+
+from starlette.responses import Response
+
+from wharfinger.distribution_api.headers import parse_chunk, refuse_encoding, uploaded_range
+from wharfinger.distribution_api.queries import Query
+from wharfinger.domain.access import Access, Action
+from wharfinger.domain.digests import Digest, parse_algorithm, parse_digest
+from wharfinger.domain.errors import DigestInvalid, NameInvalid
+from wharfinger.domain.names import RepositoryName, parse_repository_name
+from wharfinger.domain.uploads import Chunk
+from wharfinger.services.ingest import UploadStatus
+from wharfinger.web import bodies
+from wharfinger.web.routing import Call
+
+
+async def start(call: Call) -> Response:
+    """Mount a blob, take it whole, or begin an upload, as the query says."""
+    query = Query(call.scope)
+    mount, source, digest = query.one("mount"), query.one("from"), query.one("digest")
+    if mount is not None and await _mount(call, parse_digest(mount), source):
+        return _created(call.name, parse_digest(mount))
+    if digest is not None and mount is None:
+        return await _push(call, parse_digest(digest))
+    name = query.one("digest-algorithm")
+    algorithm = None if name is None else parse_algorithm(name)
+    status = await call.services.uploads.start(call.registry, call.name, algorithm, call.visit.actor())
+    return _standing(call.name, status, 202)
+
+
+async def append(call: Call) -> Response:
+    """Add a chunk at the upload's offset."""
+    chunk = _chunk(call)
+    status = await call.services.uploads.append(call.registry, call.name, call.parameter, chunk, _body(call))
+    return _standing(call.name, status, 202)
+
+
+async def complete(call: Call) -> Response:
+    """Add the last chunk, if there is one, and turn the upload into a blob."""
+    text = Query(call.scope).one("digest")
+    if not text:
+        message = "The upload is completed with ?digest=<digest of the whole blob>; the parameter is missing."
+        raise DigestInvalid(message)
+    digest, chunk = parse_digest(text), _chunk(call)
+    await call.services.uploads.complete(call.registry, call.name, call.parameter, digest, chunk, _body(call))
+    return _created(call.name, digest)
+
+
+async def status(call: Call) -> Response:
+    """Say where the upload stands."""
+    found = await call.services.uploads.status(call.registry, call.name, call.parameter)
+    return _standing(call.name, found, 204)
+
+
+async def cancel(call: Call) -> Response:
+    """End the upload and forget its bytes."""
+    await call.services.uploads.cancel(call.registry, call.name, call.parameter)
+    return Response(status_code=204)
+
+
+async def _mount(call: Call, digest: Digest, source: str | None) -> bool:
+    """Try to mount; whatever the reason that it cannot be, the client is to upload, and learns nothing else."""
+    try:
+        name = None if source is None else parse_repository_name(source)
+    except NameInvalid:
+        return False
+    if not call.services.authorization.allows(call.visit.principal, Access(Action.PULL, name)):
+        return False
+    return await call.services.uploads.mount(call.registry, call.name, digest, name, call.visit.actor())
+
+
+async def _push(call: Call, digest: Digest) -> Response:
+    chunk = _chunk(call)
+    await call.services.uploads.push(call.registry, call.name, digest, chunk, _body(call), call.visit.actor())
+    return _created(call.name, digest)
+
+
+def _chunk(call: Call) -> Chunk:
+    refuse_encoding(call.visit.header(b"content-encoding"))
+    return parse_chunk(call.visit.header(b"content-range"), call.visit.header(b"content-length"))
+
+
+def _body(call: Call) -> AsyncIterator[bytes]:
+    return bodies.stream(call.receive, call.limits.body_deadline)
+
+
+def _created(name: RepositoryName, digest: Digest) -> Response:
+    headers = {"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest}
+    return Response(status_code=201, headers=headers)
+
+
+def _standing(name: RepositoryName, status: UploadStatus, code: int) -> Response:
+    return Response(status_code=code, headers=standing_headers(name, status.id, status.offset))
+
+
+def standing_headers(name: RepositoryName, upload_id: str, offset: int) -> dict[str, str]:
+    """Return the headers that tell a client where to go on."""
+    return {
+        "Location": f"/v2/{name}/blobs/uploads/{upload_id}",
+        "Range": uploaded_range(offset),
+        "Docker-Upload-UUID": upload_id,
+    }

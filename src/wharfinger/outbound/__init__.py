@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every connection that this registry opens to somebody else."""

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator sees of a running registry: the log, and the metrics.
+
+One line for each request, written when its answer has left; everything else that is logged goes through structlog to
+the same stream. Metrics are counted in files of a shared folder when `PROMETHEUS_MULTIPROC_DIR` names one, so that
+`/metrics` of any process tells the sum over all.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import orjson
+import structlog
+from prometheus_client import REGISTRY as THIS_PROCESS
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+LogFormat = Literal["text", "json", "logstash"]
+_LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
+
+REQUESTS: Final = Histogram(
+    "wharfinger_http_request_duration_seconds",
+    "Time from a request's first byte to its answer's last, by route, method and status.",
+    ("route", "method", "status"),
+    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0),
+)
+BYTES_OUT: Final = Counter("wharfinger_http_response_bytes", "Bytes of answers' bodies, by route.", ("route",))
+STORE_OPERATIONS: Final = Histogram(
+    "wharfinger_blobstore_duration_seconds",
+    "Time of blob store operations, by operation and outcome.",
+    ("operation", "outcome"),
+    buckets=(0.001, 0.01, 0.1, 1.0, 10.0),
+)
+JOBS: Final = Counter("wharfinger_jobs", "Background jobs run, by job and outcome.", ("job", "outcome"))
+UP_SINCE: Final = Gauge(
+    "wharfinger_process_start_time_seconds", "When the newest process started.", multiprocess_mode="max"
+)
+
+
+class RequestLine:
+    """Writes the canonical line of a request, in the format that `log.formatter` names.
+
+    Args:
+        form: `text` (logfmt), `json`, or `logstash` (JSON with its field names).
+        fields: put into every line.
+        enabled: `log.accesslog.disabled` turns the lines off.
+    """
+
+    def __init__(self, form: LogFormat, fields: Mapping[str, str], *, enabled: bool) -> None:
+        self.enabled = enabled
+        self._text = form == "text"
+        self._time_key = "@timestamp" if form == "logstash" else "time"
+        self._fields = dict(fields)
+        self._fields_text = "".join(f" {name}={_quoted(value)}" for name, value in fields.items())
+        self._second = 0
+        self._stamp = ""
+        self._out = sys.stderr.fileno()
+
+    def write(
+        self,
+        *,
+        request_id: str,
+        client: str,
+        method: str,
+        path: str,
+        status: int,
+        size: int,
+        seconds: float,
+        user_agent: str,
+    ) -> None:
+        """Write one line; a full pipe holds nothing up but the writer, as with every log."""
+        stamp = self._now()
+        milliseconds = round(seconds * 1000, 2)
+        if self._text:
+            line = (
+                f'time="{stamp}" level=info msg=request id={request_id} client={client} method={method} '
+                f"path={_quoted(path)} status={status} bytes={size} ms={milliseconds} "
+                f"agent={_quoted(user_agent)}{self._fields_text}\n"
+            ).encode()
+        else:
+            line = orjson.dumps(
+                {
+                    self._time_key: stamp,
+                    "level": "info",
+                    "msg": "request",
+                    "id": request_id,
+                    "client": client,
+                    "method": method,
+                    "path": path,
+                    "status": status,
+                    "bytes": size,
+                    "ms": milliseconds,
+                    "agent": user_agent,
+                    **self._fields,
+                },
+                option=orjson.OPT_APPEND_NEWLINE,
+            )
+        os.write(self._out, line)
+
+    def _now(self) -> str:
+        """Return the time to the millisecond; the part to the second is made once a second."""
+        second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        if second != self._second:
+            self._second = second
+            self._stamp = datetime.fromtimestamp(second, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._stamp}.{nanoseconds // 1_000_000:03d}Z"
+
+
+def configure_log(level: str, form: LogFormat, fields: Mapping[str, str]) -> None:
+    """Have structlog write to standard error: plain JSON or logfmt for machines, colours for a terminal."""
+    renderer: structlog.typing.Processor
+    if form == "text":
+        terminal = sys.stderr.isatty()
+        renderer = (
+            structlog.dev.ConsoleRenderer()
+            if terminal
+            else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
+        )
+    else:
+        renderer = structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event).decode())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    if fields:
+        structlog.contextvars.bind_contextvars(**fields)
+
+
+def logger(room: str) -> structlog.typing.FilteringBoundLogger:
+    """Return a log for a room of the house."""
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger(room=room)
+    return log
+
+
+def metrics() -> bytes:
+    """Return all metrics in Prometheus' text format, summed over the processes of this node."""
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):  # noqa: TID251 - the library's own switch
+        return generate_latest(THIS_PROCESS)
+    summed = CollectorRegistry()
+    multiprocess.MultiProcessCollector(summed)  # type: ignore[no-untyped-call]  # the library leaves it out
+    return generate_latest(summed)
+
+
+def share_metrics(folder: str) -> None:
+    """Have this process and its children count in files of the folder; called before any metric exists."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # noqa: TID251 - the library's own switch
+
+
+def _quoted(value: str) -> str:
+    """Return a value that cannot break out of its line, whatever a client sent."""
+    return orjson.dumps(value.encode("utf-8", "replace").decode()).decode()

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Probes for machines: `/livez` (the process answers), `/readyz` (the stores do), `/metrics`.
+
+Metrics are for an operator: on a listener of their own where `http.debug.addr` names one, otherwise only for callers
+on this machine.
+"""
+
+import asyncio
+import ipaddress
+
+import orjson
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from wharfinger.domain.errors import WharfingerError
+from wharfinger.services.health import Health
+from wharfinger.telemetry import metrics
+from wharfinger.web.requests import VISIT, Visit
+
+PATHS = ("/livez", "/readyz", "/metrics", "/debug/health")
+
+
+class Probes:
+    """The ASGI application of the probes.
+
+    Args:
+        health: what readiness asks.
+        open_metrics: whether metrics are for everybody who reaches this listener.
+        metrics_path: where they are.
+    """
+
+    def __init__(self, health: Health, *, open_metrics: bool, metrics_path: str = "/metrics") -> None:
+        self._health = health
+        self._open_metrics = open_metrics
+        self._metrics_path = metrics_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a probe."""
+        visit: Visit = scope[VISIT]
+        path: str = scope["path"]
+        visit.route = path if path in {*PATHS, self._metrics_path} else "-"
+        await (await self._answer(path, visit))(scope, receive, send)
+
+    def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:  # noqa: ARG002 - the door's interface
+        """Return the answer to a request that cannot be read."""
+        return PlainTextResponse(error.message + "\n", status_code=400)
+
+    def failure(self, request_id: str) -> Response:
+        """Return the answer when something failed that nobody expected."""
+        return PlainTextResponse(f"failed; the log says more under {request_id}\n", status_code=500)
+
+    async def _answer(self, path: str, visit: Visit) -> Response:
+        if path == self._metrics_path and (self._open_metrics or _is_local(visit.client)):
+            return Response(await asyncio.to_thread(metrics), media_type="text/plain; version=0.0.4; charset=utf-8")
+        match path:
+            case "/livez":
+                return PlainTextResponse("alive\n")
+            case "/readyz" | "/debug/health":
+                problems = await self._health.problems()
+                body = orjson.dumps({"ready": not problems, "problems": problems})
+                return Response(body, status_code=503 if problems else 200, media_type="application/json")
+        return PlainTextResponse("Not found. Metrics are shown on this machine only.\n", status_code=404)
+
+
+def _is_local(client: str) -> bool:
+    try:
+        return ipaddress.ip_address(client).is_loopback
+    except ValueError:
+        return client == "-"

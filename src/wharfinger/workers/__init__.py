@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Door 4: time. What happens without anybody asking."""

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of background jobs: what runs, how often, and how much at once."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from wharfinger.services import Services
+
+BATCH: Final = 200
+"""What one run takes on: small enough that no transaction is long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job.
+
+    Args:
+        name: in the log and the metrics.
+        run: does one batch and returns how much it did; a full batch is followed by another at once.
+        interval: between runs, give or take a tenth.
+    """
+
+    name: str
+    run: Callable[[], Awaitable[int]]
+    interval: timedelta
+
+
+def jobs(services: Services, *, purge_uploads: timedelta | None) -> Sequence[Job]:
+    """Return the jobs of a deployment.
+
+    Args:
+        services: the use cases.
+        purge_uploads: how often to look for uploads that have stood still; nothing to leave them.
+    """
+    table = [Job(name="bury", run=partial(services.collection.bury, BATCH), interval=timedelta(seconds=30))]
+    if purge_uploads is not None:
+        for registry in services.registries.all():
+            run = partial(services.uploads.expire, registry, BATCH)
+            table.append(Job(name=f"expire uploads of {registry.name}", run=run, interval=purge_uploads))
+    return table
