@@ -87,8 +87,12 @@ def blobs_path(settings: Settings) -> Path:
     return settings.storage.filesystem.rootdirectory / "wharfinger" / "blobs"
 
 
-def migrate(settings: Settings) -> str | None:
+def migrate(settings: Settings, *, by_hand: bool = False) -> str | None:
     """Bring the database to this version's schema; returns the revision it had before, if it had to move.
+
+    Args:
+        settings: name the database, and say whether a start may migrate it.
+        by_hand: the operator asks for it, whatever the settings say.
 
     Raises:
         MigrationNeeded: it would have to move, and the operator wants to do that by hand.
@@ -98,7 +102,7 @@ def migrate(settings: Settings) -> str | None:
     try:
         found = migrations.revision(engine)
         if found != migrations.HEAD:
-            if settings.database.migrate == "manual":
+            if settings.database.migrate == "manual" and not by_hand:
                 message = f"the database is at {found or 'nothing'}, this version needs {migrations.HEAD}"
                 raise MigrationNeeded(message)
             migrations.upgrade(engine)

@@ -11,7 +11,7 @@ The functions run in database threads and are not `async`: I/O other than SQL in
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Select, Table
@@ -34,11 +34,12 @@ class Lookup:
     def __init__(self, statement: Select[*tuple[object, ...]]) -> None:
         self.statement = statement
 
-    @functools.cache  # noqa: B019 - look-ups are module constants; they live as long as the process
-    def for_sqlite(self) -> tuple[str, tuple[str, ...]]:
-        """Return the SQL with `?` for each parameter, and the parameters' names in that order."""
+    @functools.cached_property
+    def for_sqlite(self) -> tuple[str, tuple[str, ...], Mapping[str, object]]:
+        """The SQL with `?` for each parameter, the parameters' names in that order, and the values of constants."""
         compiled = self.statement.compile(dialect=SQLiteDialect_pysqlite(paramstyle="qmark"))
-        return str(compiled), tuple(compiled.positiontup or ())
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        return str(compiled), tuple(compiled.positiontup or ()), constants
 
 
 class Database(Protocol):

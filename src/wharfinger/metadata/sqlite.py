@@ -94,9 +94,10 @@ class SqliteDatabase:
 
     async def find(self, lookup: Lookup, **parameters: object) -> Row | None:
         """See `Database.find`. Runs on the loop: a look-up by key costs less than a thread (ADR 0006)."""
-        sql, names = lookup.for_sqlite()
+        sql, names, constants = lookup.for_sqlite
+        values = {**constants, **parameters}
         try:
-            rows: list[Row] = self._lookups.execute(sql, [parameters[name] for name in names]).fetchmany(1)
+            rows: list[Row] = self._lookups.execute(sql, [values[name] for name in names]).fetchmany(1)
         except sqlite3.Error as error:
             raise _unavailable(error) from error
         return rows[0] if rows else None

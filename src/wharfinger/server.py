@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes of a node: the HTTP workers, one for background jobs, and a debug listener if there is to be one.
+
+```text
+wharfinger serve ─┬─ worker 1 … n     one event loop each, one listening socket for all
+                  ├─ jobs             unless --no-work
+                  └─ debug            where http.debug.addr says so
+```
+
+All are started afresh (not forked), share nothing but the database, the blobs and the metrics' folder, and end within
+`http.draintimeout` of SIGTERM.
+"""
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.mp import MPServer as Server
+
+from wharfinger import bootstrap, telemetry
+from wharfinger.settings import Settings
+from wharfinger.web.edge import Edge
+
+MAX_WORKERS: Final = 4
+_JOIN_SECONDS: Final = 9.0
+_TLS: Final = {"tls1.2": SSLProtocols.tls12, "tls1.3": SSLProtocols.tls13}
+
+
+class CannotListen(Exception):
+    """The address cannot be had."""
+
+
+def worker_count(settings: Settings) -> int:
+    """Return how many HTTP workers there are to be: one for each core that this process may use, up to four."""
+    return settings.http.workers or min(MAX_WORKERS, len(os.sched_getaffinity(0)))
+
+
+def serve(settings: Settings, *, with_jobs: bool) -> None:
+    """Serve until SIGTERM or SIGINT, and return when everything has ended.
+
+    Raises:
+        CannotListen: somebody else has the address, or it is not ours.
+    """
+    multiprocessing.set_start_method("spawn", force=True)
+    with ExitStack() as stack:
+        telemetry.share_metrics(stack.enter_context(tempfile.TemporaryDirectory(prefix="wharfinger-metrics-")))
+        server = _server(settings, settings.http.addr, worker_count(settings))
+        if with_jobs:
+            stack.enter_context(_companion("jobs", partial(bootstrap.work, settings, os.getpid())))
+        if settings.http.debug.addr is not None:
+            stack.enter_context(_companion("debug", partial(_serve_debug, settings)))
+        _run(server, partial(bootstrap.application, settings), settings.http.addr)
+
+
+def _serve_debug(settings: Settings) -> None:
+    address = settings.http.debug.addr or ""
+    _run(_server(settings, address, 1, plain=True), partial(bootstrap.debug_application, settings), address)
+
+
+def _run(server: Server, load: Callable[[], Edge], address: str) -> None:
+    try:
+        server.serve(target_loader=load, wrap_loader=False)
+    except (OSError, RuntimeError) as error:
+        message = f"cannot listen at {address}: {error}"
+        raise CannotListen(message) from error
+
+
+def _server(settings: Settings, address: str, workers: int, *, plain: bool = False) -> Server:
+    http, tls = settings.http, settings.http.tls
+    host, _, port = address.rpartition(":")
+    is_socket = http.net == "unix" and not plain
+    secure = tls.certificate is not None and not plain
+    return Server(
+        "wharfinger",
+        address=host.strip("[]") or "0.0.0.0",  # noqa: S104 - `:5000` means every interface, and was asked for
+        port=0 if is_socket else int(port),
+        uds=Path(address) if is_socket else None,
+        interface=Interfaces.ASGI,
+        workers=workers,
+        http=_http_mode(settings, secure=secure),
+        http1_settings=HTTP1Settings(header_read_timeout=int(http.timeouts.header.total_seconds() * 1000)),
+        websockets=False,
+        log_level=LogLevels.warning,
+        ssl_cert=tls.certificate if secure else None,
+        ssl_key=tls.key if secure else None,
+        ssl_protocol_min=_TLS[tls.minimumtls],
+        respawn_failed_workers=True,
+        workers_kill_timeout=max(1, int(http.draintimeout.total_seconds())),
+    )
+
+
+def _http_mode(settings: Settings, *, secure: bool) -> HTTPModes:
+    http2 = not settings.http.http2.disabled if secure else settings.http.h2c.enabled
+    return HTTPModes.auto if http2 else HTTPModes.http1
+
+
+@contextmanager
+def _companion(name: str, target: Callable[[], None]) -> Iterator[None]:
+    """Run another process beside the workers; it ends when they have ended."""
+    process = multiprocessing.get_context("spawn").Process(target=target, name=f"wharfinger-{name}")
+    process.start()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join(_JOIN_SECONDS)
+        if process.is_alive():
+            process.kill()
+            process.join()
