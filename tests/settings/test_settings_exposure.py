@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Open mode beyond loopback: refused unless it was chosen, and then told aloud."""
+
+from dataclasses import replace
+
+import pytest
+
+from wharfinger.settings import Exposure, Settings, open_beyond_loopback
+
+WIDE = [":5000", "0.0.0.0:5000", "[::]:5000", "10.0.0.5:5000", "registry.local:5000"]
+NARROW = ["127.0.0.1:5000", "[::1]:5000", "localhost:5000"]
+
+
+def listening(addr, net="tcp"):
+    settings = Settings()
+    return replace(settings, http=replace(settings.http, addr=addr, net=net))
+
+
+@pytest.mark.parametrize("said", [True, False])
+@pytest.mark.parametrize("settings", [*map(listening, NARROW), listening("/run/w.sock", "unix"), Settings()])
+def test_on_this_machine_nothing_needs_to_be_said(settings, said):
+    assert open_beyond_loopback(settings, said=said) is Exposure.LOCAL
+
+
+@pytest.mark.parametrize("addr", WIDE)
+def test_elsewhere_it_must_be_chosen(addr):
+    assert open_beyond_loopback(listening(addr), said=False) is Exposure.ACCIDENTAL
+    assert open_beyond_loopback(listening(addr), said=True) is Exposure.CHOSEN
+
+
+@pytest.mark.parametrize("addr", WIDE)
+def test_a_variable_alone_does_not_open_the_registry(desk, addr):
+    (refusal,) = desk.refusals(None, {"REGISTRY_HTTP_ADDR": addr})
+    assert refusal.startswith(f"REGISTRY_HTTP_ADDR: http.addr: {addr} is reachable from other machines")
+    assert "REGISTRY_AUTH=none" in refusal
+
+
+@pytest.mark.parametrize(
+    ("text", "environ"),
+    [(None, {"REGISTRY_AUTH": "none", "REGISTRY_HTTP_ADDR": ":5000"}),
+     ("version: 0.1\nhttp: {addr: ':5000'}\n", {}),
+     ("version: 0.1\nhttp: {addr: ':5000'}\nauth: none\n", {}),
+     ("version: 0.1\nhttp: {addr: ':5000'}\nauth: {none: }\n", {}),
+     ("version: 0.1\n", {"REGISTRY_HTTP_ADDR": ":5000"}),
+     ("version: 0.1\nauth: htpasswd\n", {"REGISTRY_HTTP_ADDR": ":5000", "REGISTRY_AUTH": "none"})],
+)  # fmt: skip
+def test_a_word_or_a_file_without_auth_opens_it_with_a_warning(desk, text, environ):
+    loaded = desk.load(text, environ)
+    (warning,) = loaded.warnings
+    assert "whoever reaches :5000 may push" in warning
+    assert warning in loaded.notes
+
+
+def test_taking_auth_out_of_a_file_by_an_empty_variable_is_no_word(desk):
+    text = "version: 0.1\nhttp: {addr: ':5000'}\nauth: {htpasswd: {realm: r, path: p}}\n"
+    (refusal,) = desk.refusals(text, {"REGISTRY_AUTH": ""})
+    assert "nobody would be asked to sign in" in refusal
+
+
+def test_who_asks_for_sign_in_is_told_of_that_and_not_of_an_open_port(desk):
+    (refusal,) = desk.refusals("version: 0.1\nhttp: {addr: ':5000'}\nauth: {htpasswd: {realm: r, path: p}}\n")
+    assert ": auth.htpasswd: " in refusal
