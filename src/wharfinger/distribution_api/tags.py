@@ -33,7 +33,7 @@ async def list_tags(call: Call) -> Response:
 
 async def _everything(call: Call, last: str | None) -> Response:
     batches = await call.services.tags.list_all(call.registry, call.name, last)
-    first: Sequence[TagName] = await anext(batches, ())
+    first: Sequence[TagName] = await anext(batches, [])  # CPython 3.11 fails on a tuple as default
     if len(first) < _ONE_ANSWER:
         return _answer(call.name, first)
     return StreamingResponse(_stream(call.name, first, batches), media_type="application/json")
