@@ -47,7 +47,7 @@ def check_every_answer(response):
 
 
 def check_error(status, headers, content, where):
-    """Hold the body of a refusal against the specification's form, and against politeness."""
+    """Hold the body of a refusal against the specification's form and against politeness, and return its first code."""
     assert headers.get("Content-Type") == "application/json", f"{where}: {headers.get('Content-Type')}"
     document = json.loads(content)
     assert set(document) == {"errors"}, where
@@ -61,6 +61,7 @@ def check_error(status, headers, content, where):
         assert "Traceback" not in message, where
         assert ".py" not in message, where
     assert status != 401 or "WWW-Authenticate" in headers, where
+    return document["errors"][0]["code"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,11 @@ class Client:
 
     @classmethod
     def of(cls, base_url):
-        return cls(httpx.Client(base_url=base_url, timeout=60, event_hooks={"response": [lambda response: check_every_answer(response)]}))
+        return cls(
+            httpx.Client(
+                base_url=base_url, timeout=60, event_hooks={"response": [lambda response: check_every_answer(response)]}
+            )
+        )
 
     def __enter__(self):
         return self

@@ -47,7 +47,7 @@ def test_catalog_without_n_holds_at_most_a_hundred_names(filled):
     assert (next_page(response) is None) == (len(everything) <= 100)
 
 
-@pytest.mark.parametrize("size", [2**31, 99_999_999_999, 10**30])
+@pytest.mark.parametrize("size", [2**31, 99_999_999_999, 10**18])
 def test_large_n_is_clamped_not_refused(filled, size):
     response = filled.get("/v2/_catalog", params={"n": size})
     assert response.status_code == 200
