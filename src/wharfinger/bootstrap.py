@@ -228,7 +228,8 @@ def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) ->
         headers.append((b"x-content-type-options", b"nosniff"))
     headers.append((b"docker-distribution-api-version", b"registry/2.0"))
     networks = [network for network in settings.http.trustedproxies if not isinstance(network, str)]
-    rules = EdgeRules(proxies=Proxies(networks), headers=headers, prefix=settings.http.prefix.rstrip("/"))
+    proxies = Proxies(networks, unix="unix" in settings.http.trustedproxies)
+    rules = EdgeRules(proxies=proxies, headers=headers, prefix=settings.http.prefix.rstrip("/"))
     line = telemetry.RequestLine(
         settings.log.formatter, settings.log.fields, enabled=not settings.log.accesslog.disabled
     )
@@ -290,7 +291,7 @@ def _manifest_rules(settings: Settings) -> ManifestRules:
     return ManifestRules(
         max_size=wanted.maxsize,
         max_descriptors=wanted.maxdescriptors,
-        layers_required=wanted.layers == "required" and not off,
+        layers_required=wanted.layers == "required",
         children_required=wanted.indexes.platforms != "none" and not off,
         children_platforms=listed if wanted.indexes.platforms == "list" else None,
         url_allow=_patterns(wanted.urls.allow) if wanted.urls.allow and not off else None,

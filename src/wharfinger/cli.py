@@ -15,7 +15,7 @@ from rich.table import Table
 
 from wharfinger import __version__, bootstrap, server
 from wharfinger.domain.errors import WharfingerError
-from wharfinger.settings import Loaded, SettingsError, describe, environment, load
+from wharfinger.settings import Loaded, SettingsError, describe, environment, load, path_from
 
 app = typer.Typer(
     name="wharfinger",
@@ -107,7 +107,8 @@ def version() -> None:
 
 def _load(config: Path | None) -> Loaded:
     try:
-        return load(config, environment())
+        variables = environment()
+        return load(config or path_from(variables), variables)
     except SettingsError as error:
         for problem in error.problems:
             _err.print(f"[red]✗[/] {escape(str(problem))}")
@@ -138,7 +139,8 @@ def _readable(address: str) -> str:
 
 def _notes(loaded: Loaded) -> None:
     for note in loaded.notes:
-        _err.print(f"[yellow]![/] {escape(str(note))}")
+        sign = "[yellow]![/]" if note in loaded.warnings else "[dim]·[/]"
+        _err.print(f"{sign} {escape(note)}")
 
 
 def _fail(message: str) -> NoReturn:

@@ -59,7 +59,8 @@ class Probes:
                 problems = await self._health.problems()
                 body = orjson.dumps({"ready": not problems, "problems": problems})
                 return Response(body, status_code=503 if problems else 200, media_type="application/json")
-        return PlainTextResponse("Not found. Metrics are shown on this machine only.\n", status_code=404)
+            case _:
+                return PlainTextResponse("Not found. Metrics are shown on this machine only.\n", status_code=404)
 
 
 def _is_local(client: str) -> bool:

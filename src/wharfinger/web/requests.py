@@ -73,11 +73,13 @@ class Proxies:
     """Whose word about the client counts: a reverse proxy that the operator lists.
 
     Args:
-        networks: of listed proxies; a peer without an address (a Unix socket) is always one.
+        networks: of listed proxies.
+        unix: whether a peer on a Unix socket, which has no address, is one.
     """
 
-    def __init__(self, networks: Sequence[Network]) -> None:
+    def __init__(self, networks: Sequence[Network], *, unix: bool) -> None:
         self._networks = tuple(networks)
+        self._unix = unix
         self._known: dict[str, bool] = {}
 
     def trusts(self, peer: str) -> bool:
@@ -115,7 +117,7 @@ class Proxies:
 
     def _is_listed(self, peer: str) -> bool:
         if not peer:
-            return True
+            return self._unix
         try:
             address = ipaddress.ip_address(peer)
         except ValueError:
