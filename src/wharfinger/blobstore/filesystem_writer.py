@@ -12,8 +12,9 @@ Law: after a sync that failed nothing in the file is trusted and it is removed. 
 and then calls them clean, so a second sync would succeed over bytes that are not there.
 """
 
+import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -124,7 +125,7 @@ class FilesystemWriter:
         """Open the file, empty; on failure nothing is left of it."""
         try:
             await self._lane.run(self._begin)
-        except BaseException:
+        except asyncio.CancelledError:
             self._lane.submit(self._abort)
             raise
 
@@ -132,7 +133,7 @@ class FilesystemWriter:
         """Open the file and drop what came after the checkpoint."""
         try:
             await self._lane.run(partial(self._resume, key, offset_in(state)))
-        except BaseException:
+        except asyncio.CancelledError:
             self._lane.submit(self._close)
             raise
 
@@ -166,9 +167,10 @@ class FilesystemWriter:
             self._folders.ensure(self._part.parent)
             descriptor = self._files.open_part(self._part, create=True)
         self._descriptor = descriptor
-        self._require_unwritten()
-        # A process may have died between `begin` and its first checkpoint; nobody was promised those bytes.
-        self._files.truncate(descriptor, 0)
+        with _or_else(self._abort):
+            self._require_unwritten()
+            # A process may have died between `begin` and its first checkpoint; nobody was promised those bytes.
+            self._files.truncate(descriptor, 0)
 
     def _resume(self, key: StoreKey, offset: int) -> None:
         self._room.check()
@@ -177,11 +179,12 @@ class FilesystemWriter:
         except (FileNotFoundError, NotADirectoryError) as error:
             self._folders.require_root()
             raise KeyUnknown(key) from error
-        size = self._files.length(self._descriptor)
-        if size < offset:
-            raise KeyUnknown(key)
-        if size > offset:
-            self._files.truncate(self._descriptor, offset)
+        with _or_else(self._close):
+            size = self._files.length(self._descriptor)
+            if size < offset:
+                raise KeyUnknown(key)
+            if size > offset:
+                self._files.truncate(self._descriptor, offset)
         self.offset = self._durable = offset
         self._dirty, self._named = False, True
 
@@ -298,6 +301,17 @@ class FilesystemWriter:
         if self._files.exists(self._path):
             message = f"there are bytes under this key already: {self._path.name}"
             raise ValueError(message)
+
+
+@contextmanager
+def _or_else(undo: Callable[[], None]) -> Iterator[None]:
+    """Undo what went before if what is inside fails."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            undo()
+        raise
 
 
 def part_of(path: Path) -> Path:

@@ -140,6 +140,7 @@ class _MemoryWriter:
 
     async def write(self, pieces: Sequence[bytes]) -> None:
         self._require_sound()
+        self._failure = StoreUnavailable("Bytes of this upload could not be stored; resume where it stands.")
         try:
             self._store.require_room(sum(map(len, pieces)))
         except StoreFull as error:
@@ -150,6 +151,7 @@ class _MemoryWriter:
                 self._observer(piece)
             self._content += piece
         self.offset = len(self._content)
+        self._failure = None
 
     async def checkpoint(self) -> WriterState:
         self._require_sound()
