@@ -6,6 +6,10 @@ from tests.support.postgres import PostgreSQL
 from tests.support.server import Servers
 
 
+def pytest_addoption(parser):
+    parser.addoption("--client-versions", metavar="FILE", help="write the versions of the clients that ran as a table")
+
+
 @pytest.fixture(scope="session")
 def postgres():
     """A private PostgreSQL cluster; `postgres.database()` gives the URL of a new database."""

@@ -54,7 +54,9 @@ def run(*command, timeout=60, check=True, feed=None, environment=None, cwd=None)
 def clean_environment(more=None):
     """The environment for programs under test: nobody's proxy, nobody's settings of a registry."""
     kept = {name: value for name, value in os.environ.items() if not _is_meddling(name)}
-    return kept | {"NO_PROXY": "*", "no_proxy": "*"} | {name: str(value) for name, value in (more or {}).items()}
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    ours = {"PATH": path, "NO_PROXY": "*", "no_proxy": "*", "LC_ALL": "C.UTF-8"}
+    return kept | ours | {name: str(value) for name, value in (more or {}).items()}
 
 
 def _is_meddling(name):

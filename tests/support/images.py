@@ -155,7 +155,7 @@ def image(
         labels: of the configuration.
         algorithm: with what its blobs are named.
     """
-    trees = [{f"etc/{seed}".replace("/", "-"): noise(seed, 600)}] if layers is None else layers
+    trees = [{f"etc/{seed.replace('/', '-')}": noise(seed, 600)}] if layers is None else layers
     packed = tuple(
         Blob(one.content, one.media_type, algorithm) for one in (layer(tree, docker=docker) for tree in trees)
     )

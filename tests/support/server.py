@@ -91,12 +91,13 @@ class Server:
     def wait_for_end(self, within=STOP_WITHIN):
         """Wait for the end that was asked for, and hold it against what is promised: status 0, nobody left behind."""
         try:
-            status = self.process.wait(within)
+            wait_until(self._has_ended, within=within, why=lambda: f"still running:\n{tail(self.log_path)}")
             wait_until(self._is_empty, within=5, why=lambda: f"processes were left behind:\n{tail(self.log_path)}")
         except BaseException:
             self.kill()
             raise
-        assert status == 0, f"exit status {status}:\n{tail(self.log_path)}"
+        assert self.process.returncode == 0, f"exit status {self.process.returncode}:\n{tail(self.log_path)}"
+        self.process = None
 
     def stop(self, within=STOP_WITHIN):
         """End in good order, and check that it was one."""
@@ -105,7 +106,6 @@ class Server:
         assert self.process.poll() is None, f"died with status {self.process.poll()}:\n{tail(self.log_path)}"
         self.terminate()
         self.wait_for_end(within)
-        self.process = None
 
     def kill(self):
         """End at once, all workers with it, as a power cut would."""
@@ -133,6 +133,9 @@ class Server:
                 return answer.status == 200
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
+
+    def _has_ended(self):
+        return self.process.poll() is not None
 
     def _is_empty(self):
         try:
