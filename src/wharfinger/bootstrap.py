@@ -26,7 +26,7 @@ from wharfinger.clock import Clock
 from wharfinger.console.door import Console
 from wharfinger.distribution_api.door import DistributionAPI
 from wharfinger.domain.access import Mode
-from wharfinger.domain.errors import DatabaseUnavailable
+from wharfinger.domain.errors import DatabaseUnavailable, Unavailable
 from wharfinger.domain.manifests import ManifestRules
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.switches import Switches
@@ -52,6 +52,7 @@ from wharfinger.web.requests import Proxies
 from wharfinger.web.routing import Limits
 from wharfinger.workers import jobs, runner
 
+_log = telemetry.logger("bootstrap")
 MEBIBYTE: Final = 1024 * 1024
 STORE_DEADLINE: Final = 60.0
 """Seconds for one step of the blob store; a disk that takes longer is not there."""
@@ -69,6 +70,14 @@ class Deployment:
     services: Services
     database: Database
     stores: Sequence[BlobStore]
+
+    async def start(self) -> None:
+        """Try the stores, which also makes their folders; one that fails is reported, and what can be read is served."""
+        for store in self.stores:
+            try:
+                await store.check()
+            except Unavailable as error:
+                _log.error("a store is not ready", reason=error.message)
 
     async def aclose(self) -> None:
         """Close the stores and the database."""
@@ -234,11 +243,7 @@ def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) ->
         settings.log.formatter, settings.log.fields, enabled=not settings.log.accesslog.disabled
     )
     telemetry.UP_SINCE.set_to_current_time()
-    return Edge(doors, rules, line, started=_ready, stopped=deployment.aclose)
-
-
-async def _ready() -> None:
-    """Nothing is left to do: opening the stores happened when the application was made."""
+    return Edge(doors, rules, line, started=deployment.start, stopped=deployment.aclose)
 
 
 def _configure_log(settings: Settings) -> None:

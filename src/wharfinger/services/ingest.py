@@ -140,20 +140,23 @@ class Ingest:
         writer, start = self._open_writer(), self._open_writer().offset
         gathered: list[bytes] = []
         size = 0
-        try:
-            async for piece in body:
-                gathered.append(piece)
-                size += len(piece)
-                if size >= _GATHER:
-                    await self._write(writer, gathered)
-                    gathered, size = [], 0
-        except Exception:
-            # The client went away, or stalled: what it did send is good, and it may come back for the rest.
-            await asyncio.shield(self._write(writer, gathered))
-            self._salvage = True
-            raise
+        while (piece := await self._next(body, gathered)) is not None:
+            gathered.append(piece)
+            size += len(piece)
+            if size >= _GATHER:
+                await self._write(writer, gathered)
+                gathered, size = [], 0
         await self._write(writer, gathered)
         check_received(chunk, writer.offset - start)
+
+    async def _next(self, body: AsyncIterator[bytes], gathered: list[bytes]) -> bytes | None:
+        """Return the next piece; if the client goes away or stalls, keep what it did send: it may come back."""
+        try:
+            return await anext(body, None)
+        except Exception:
+            await asyncio.shield(self._write(self._open_writer(), gathered))
+            self._salvage = True
+            raise
 
     async def advance(self) -> UploadStatus:
         """Make what was written durable, move the offset, and give the claim back."""
