@@ -191,11 +191,11 @@ _sent: Final[dict[str, Callable[[float], None]]] = {}
 
 def _observe(route: str, method: str, status: int, seconds: float, size: int) -> None:
     """Count the request; the counters of a route are looked up once."""
-    key = (route, method, status)
+    known = method if method in _METHODS else "other"  # clients invent methods; the table must not grow with them
+    key = (route, known, status)
     observe = _observed.get(key)
     if observe is None:
-        known = method if method in _METHODS else "other"
-        observe = _observed[key] = REQUESTS.labels(route, known, str(status)).observe
+        observe = _observed[key] = REQUESTS.labels(*key[:2], str(status)).observe
     observe(seconds)
     if size:
         add = _sent.get(route)
