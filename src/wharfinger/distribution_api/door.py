@@ -35,7 +35,7 @@ class DistributionAPI:
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; one whose client has gone is answered by nobody."""
+        """Answer a request."""
         try:
             answer = await self._answer(scope, receive)
         except WharfingerError as error:
@@ -43,7 +43,7 @@ class DistributionAPI:
         except ClientStalled:
             answer = errors.stalled()
         except ClientGone:
-            return
+            answer = errors.broken_off()
         await answer(scope, receive, send)
 
     def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:  # noqa: ARG002 - the door's interface

@@ -77,6 +77,18 @@ def stalled() -> Response:
     )
 
 
+def broken_off() -> Response:
+    """Return the answer to a request whose body ends before its end; a client that has gone will not read it."""
+    message = "The body ended before its end, or its chunks cannot be read; what arrived before that may be resumed."
+    entry = {"code": "SIZE_INVALID", "message": message}
+    return Response(
+        orjson.dumps({"errors": [entry]}),
+        status_code=400,
+        headers={"Connection": "close"},
+        media_type="application/json",
+    )
+
+
 def _entries(error: WharfingerError, code: str) -> list[dict[str, object]]:
     if isinstance(error, errors.ManifestBlobUnknown):
         return [{"code": code, "message": error.message, "detail": {"digest": digest}} for digest in error.missing]
