@@ -17,7 +17,7 @@ async def list_referrers(call: Call) -> Response:
     """List the referrers of a subject, of all artifact types or of the ones asked for."""
     subject = parse_digest(call.parameter)
     query = Query(call.scope)
-    artifact_types = [one for one in query.every("artifactType") if one]
+    artifact_types = _artifact_types(query)
     page = await call.services.manifests.referrers(call.registry, call.name, subject, artifact_types, _position(query))
     body = _HEAD + ",".join(descriptor for _, descriptor in page.items).encode() + b"]}"
     answer = Response(body, headers={"Content-Type": OCI_INDEX})
@@ -28,6 +28,14 @@ async def list_referrers(call: Call) -> Response:
         parameters = {"last": page.items[-1][0], "artifactType": artifact_types}
         answer.headers["Link"] = link_to_next(path, parameters)
     return answer
+
+
+def _artifact_types(query: Query) -> list[str]:
+    artifact_types = [one for one in query.every("artifactType") if one]
+    if not all(one.isprintable() for one in artifact_types):
+        message = "`artifactType` must be a media type: printable characters only."
+        raise QueryInvalid(message)
+    return artifact_types
 
 
 def _position(query: Query) -> str | None:

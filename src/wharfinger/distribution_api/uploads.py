@@ -11,7 +11,7 @@ from wharfinger.domain.access import Access, Action
 from wharfinger.domain.digests import Digest, parse_algorithm, parse_digest
 from wharfinger.domain.errors import DigestInvalid, NameInvalid
 from wharfinger.domain.names import RepositoryName, parse_repository_name
-from wharfinger.domain.uploads import Chunk
+from wharfinger.domain.uploads import Chunk, parse_upload_id
 from wharfinger.services.ingest import UploadStatus
 from wharfinger.web import bodies
 from wharfinger.web.routing import Call
@@ -34,7 +34,9 @@ async def start(call: Call) -> Response:
 async def append(call: Call) -> Response:
     """Add a chunk at the upload's offset."""
     chunk = _chunk(call)
-    status = await call.services.uploads.append(call.registry, call.name, call.parameter, chunk, _body(call))
+    status = await call.services.uploads.append(
+        call.registry, call.name, parse_upload_id(call.parameter), chunk, _body(call)
+    )
     return _standing(call.name, status, 202)
 
 
@@ -45,19 +47,21 @@ async def complete(call: Call) -> Response:
         message = "The upload is completed with ?digest=<digest of the whole blob>; the parameter is missing."
         raise DigestInvalid(message)
     digest, chunk = parse_digest(text), _chunk(call)
-    await call.services.uploads.complete(call.registry, call.name, call.parameter, digest, chunk, _body(call))
+    await call.services.uploads.complete(
+        call.registry, call.name, parse_upload_id(call.parameter), digest, chunk, _body(call)
+    )
     return _created(call.name, digest)
 
 
 async def status(call: Call) -> Response:
     """Say where the upload stands."""
-    found = await call.services.uploads.status(call.registry, call.name, call.parameter)
+    found = await call.services.uploads.status(call.registry, call.name, parse_upload_id(call.parameter))
     return _standing(call.name, found, 204)
 
 
 async def cancel(call: Call) -> Response:
     """End the upload and forget its bytes."""
-    await call.services.uploads.cancel(call.registry, call.name, call.parameter)
+    await call.services.uploads.cancel(call.registry, call.name, parse_upload_id(call.parameter))
     return Response(status_code=204)
 
 

@@ -10,10 +10,14 @@
 The offset only grows, only durable bytes count, and one request at a time holds the claim to add to it.
 """
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from wharfinger.domain.digests import Algorithm, Digest, algorithm_of
-from wharfinger.domain.errors import BlobTooLarge, SizeInvalid, UploadOutOfOrder
+from wharfinger.domain.errors import BlobTooLarge, SizeInvalid, UploadOutOfOrder, UploadUnknown
+
+_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,18 @@ class Chunk:
     def stands_at(self, offset: int) -> bool:
         """Say whether the chunk begins at the offset; one without a range does wherever the upload stands."""
         return self.content_range is None or self.content_range.first == offset
+
+
+def parse_upload_id(text: str) -> str:
+    """Return the text as the id of an upload.
+
+    Raises:
+        UploadUnknown: no upload can have this id; not every database can even be asked for it.
+    """
+    if _ID.fullmatch(text):
+        return text
+    message = "There is no such upload, and none can have that id; start a new one."
+    raise UploadUnknown(message, detail={"upload": text[:64]})
 
 
 def check_place(upload_id: str, offset: int, chunk: Chunk) -> None:
