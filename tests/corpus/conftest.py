@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registries that the corpus is thrown at, what they hold, and how one sees that nothing changed or leaked."""
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.protocol.client import Client
+from tests.protocol.content import Material, descriptor, index, manifest_descriptor
+from tests.support.images import OCI_INDEX, OCI_LAYER, OCI_MANIFEST, as_json, digest_of
+from tests.support.server import Server
+
+CANARY = "canary-c0ffee-4711"
+CREDENTIALS = base64.b64encode(f"robot:{CANARY}".encode()).decode()
+BLOB_LIMIT = 6 * 2**20
+
+
+class Facts(dict):
+    """What `${…}` in a case may stand for. `location` starts an upload when it is first asked for."""
+
+    def __init__(self, client):
+        repository, other = client.repository("acme/app"), client.repository("acme/other")
+        material = Material("corpus")
+        document = material.image(repository, subject=descriptor(b"no such subject", OCI_MANIFEST))
+        self.config, self.layer = document["config"], document["layers"][0]
+        lonely, elsewhere = material.bytes("lonely"), material.bytes("elsewhere")
+        child = material.image(repository, "child")
+        parent = index(manifest_descriptor(child))
+        repository.push(document, "v1", "v2")
+        repository.push(child)
+        other.push(material.image(other, "other"), "latest")
+        self.repository = repository
+        super().__init__(
+            R=repository.name,
+            OTHER=other.name,
+            D=self.layer["digest"],
+            C=self.config["digest"],
+            M=digest_of(as_json(document)),
+            CHILD=digest_of(as_json(child)),
+            INDEX=repository.push(parent, "index"),
+            LONELY=repository.push_blob(lonely),
+            EMPTY=repository.push_blob(b""),
+            ELSEWHERE=other.push_blob(elsewhere),
+            UNKNOWN=digest_of(b"unknown"),
+            HEX="0123456789abcdef" * 4,
+            SIZE=self.layer["size"],
+            SUBJECT=document["subject"]["digest"],
+            HOST=f"{client.http.base_url.host}:{client.http.base_url.port}",
+            CREDENTIALS=CREDENTIALS,
+            HELLO=digest_of(b"hello"),
+            HELLO512=digest_of(b"hello", "sha512"),
+            MANIFEST=OCI_MANIFEST,
+            INDEX_TYPE=OCI_INDEX,
+            LAYER_TYPE=OCI_LAYER,
+        )
+
+    def __missing__(self, name):
+        if name == "ID":
+            self[name] = self["location"].rpartition("/")[2].partition("?")[0]
+        elif name == "location":
+            self[name] = self.repository.location()
+        else:
+            raise KeyError(name)
+        return self[name]
+
+
+@dataclass
+class Target:
+    """One registry under fire."""
+
+    server: Server
+    client: Client
+    facts: Facts
+    log_read: int = 0
+    known_state: str = ""
+    """The state after the last row; nobody else writes to this registry."""
+
+    @property
+    def address(self):
+        return self.client.http.base_url.host, self.client.http.base_url.port
+
+    def state(self):
+        """Return one digest of everything that clients can see: names, tags, what they name, blobs, referrers."""
+        seen = []
+        for page in self.client.pages("/v2/_catalog?n=1000", "repositories"):
+            for name in page:
+                repository = self.client.repository(name)
+                tags = repository.tags()
+                heads = [repository.manifest("HEAD", tag).headers["Docker-Content-Digest"] for tag in tags]
+                seen.append([name, tags, heads])
+        repository = self.facts.repository
+        blobs = ("D", "C", "LONELY", "EMPTY", "ELSEWHERE", "HELLO", "HELLO512", "UNKNOWN")
+        seen += [repository.manifest("HEAD", self.facts[fact]).status_code for fact in ("M", "CHILD", "INDEX")]
+        seen += [repository.blob("GET", self.facts[fact]).status_code for fact in blobs]
+        seen.append(repository.referrers(self.facts["SUBJECT"]))
+        return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+
+    def new_log(self):
+        """Return what was logged since the last time."""
+        log = self.server.log
+        fresh, self.log_read = log[self.log_read :], len(log)
+        return fresh
+
+    def memory(self):
+        """Return the resident memory of all its processes, in bytes."""
+        return sum(_resident(status) for status in Path("/proc").glob("[0-9]*/status") if self._is_ours(status))
+
+    def _is_ours(self, status):
+        try:
+            fields = status.with_name("stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return False
+        return int(fields[3]) == self.server.process.pid
+
+
+def _resident(status):
+    try:
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+    except OSError:
+        return 0
+    return int(lines.get("VmRSS", "0 kB").split()[0]) * 1024
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def targets(request, postgres, tmp_path_factory):
+    """Return the registries by name: one that deletes, one that keeps."""
+    folder = tmp_path_factory.mktemp("corpus")
+    found = {}
+    for name, deletion in (("deleting", True), ("keeping", False)):
+        database = postgres.database() if request.param == "postgresql" else None
+        limits = {"REGISTRY_VALIDATION_BLOBS_MAXSIZE": str(BLOB_LIMIT)}
+        server = Server(folder / name, database=database, deletion=deletion, environment=limits).start()
+        client = Client.of(server.url)
+        found[name] = Target(server, client, Facts(client))
+        found[name].new_log()
+    yield found
+    for target in found.values():
+        target.client.http.close()
+        target.server.stop()
