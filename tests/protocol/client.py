@@ -72,11 +72,7 @@ class Client:
 
     @classmethod
     def of(cls, base_url):
-        return cls(
-            httpx.Client(
-                base_url=base_url, timeout=60, event_hooks={"response": [lambda response: check_every_answer(response)]}
-            )
-        )
+        return cls(httpx.Client(base_url=base_url, timeout=60, event_hooks={"response": [check_every_answer]}))
 
     def __enter__(self):
         return self
