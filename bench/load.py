@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The read load: wrk for GET, and a loop of our own for HEAD, which wrk cannot do (it waits for the body).
+
+Both are closed loops: each connection asks again as soon as it has its answer.
+"""
+
+import re
+import select
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.machine import program
+from bench.measure import percentile
+from bench.wire import Address
+
+_SCRIPT = Path(__file__).with_name("wrk.lua")
+ACCEPT = (
+    "application/vnd.docker.distribution.manifest.v2+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, "
+    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*"
+)
+"""As clients send it: without it, docker-registry looks for an older format."""
+
+
+class LoadFailed(Exception):
+    """Answers were missing or were no successes, so the numbers would mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a load saw: answers, bytes, and the latency in seconds of the middle and of the slowest hundredth."""
+
+    requests: int
+    seconds: float
+    bytes: int
+    p50: float
+    p99: float
+
+
+def get(address: Address, paths: Sequence[str], *, connections: int, seconds: float, core: int) -> Outcome:
+    """Ask for the paths in turn with wrk."""
+    with tempfile.NamedTemporaryFile("w", suffix=".paths") as listed:
+        listed.write("".join(f"{path}\n" for path in paths))
+        listed.flush()
+        command = [
+            *(program("taskset"), "--cpu-list", str(core), program("wrk"), "--threads", "1"),
+            *("--connections", str(connections), "--duration", f"{max(1, round(seconds))}s", "--timeout", "60s"),
+            *("--header", f"Accept: {ACCEPT}", "--script", str(_SCRIPT)),
+            *("http://{}:{}".format(*address), "--", listed.name),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 120)
+    return parse(done.stdout + done.stderr)
+
+
+def parse(output: str) -> Outcome:
+    """Read the line that the script prints.
+
+    Raises:
+        LoadFailed: there is none, or not every request was answered well.
+    """
+    found = re.search(
+        r"^outcome requests=(\d+) microseconds=(\d+) bytes=(\d+) failed=(\d+) p50=(\d+) p99=(\d+)$",
+        output,
+        re.MULTILINE,
+    )
+    if found is None:
+        message = f"wrk said nothing of use: {output[-500:]}"
+        raise LoadFailed(message)
+    requests, microseconds, size, failed, p50, p99 = map(int, found.groups())
+    if failed:
+        message = f"{failed} of {requests} requests failed"
+        raise LoadFailed(message)
+    return Outcome(requests, microseconds / 1e6, size, p50 / 1e6, p99 / 1e6)
+
+
+def head(address: Address, path: str, *, connections: int, seconds: float) -> Outcome:
+    """Send HEAD over several connections, in this process: it sends as many a second as wrk would."""
+    host, port = address
+    request = f"HEAD {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: {ACCEPT}\r\n\r\n".encode()
+    sockets = [socket.create_connection(address) for _ in range(connections)]
+    try:
+        latencies, elapsed = _loop(sockets, request, seconds)
+    finally:
+        for one in sockets:
+            one.close()
+    return Outcome(len(latencies), elapsed, 0, percentile(latencies, 0.5), percentile(latencies, 0.99))
+
+
+def _loop(sockets: Sequence[socket.socket], request: bytes, seconds: float) -> tuple[list[float], float]:
+    clock, poll, buffer = time.perf_counter, select.epoll(), bytearray(1 << 14)
+    by_number = {one.fileno(): (one.recv_into, one.send) for one in sockets}
+    begin = now = clock()
+    latencies, sent_at = [], dict.fromkeys(by_number, begin)
+    for number, (_, send) in by_number.items():
+        poll.register(number, select.EPOLLIN)
+        send(request)
+    while now - begin < seconds:
+        for number, _ in poll.poll():
+            receive, send = by_number[number]
+            size = receive(buffer)
+            if not (buffer.startswith(b"HTTP/1.1 200") and buffer.endswith(b"\r\n\r\n", 0, size)):
+                message = f"HEAD was answered with {bytes(buffer[: min(size, 200)])!r}"
+                raise LoadFailed(message)
+            now = clock()
+            latencies.append(now - sent_at[number])
+            sent_at[number] = now
+            send(request)
+    return latencies, now - begin

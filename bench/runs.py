@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each scenario is measured, once, on one server."""
+
+import os
+import random
+import resource
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import content, load, measure
+from bench.fill import Holdings, Scale
+from bench.machine import program
+from bench.peers import KINDS, Peer
+from bench.push import Push, push_blob
+from bench.push import push_images as push_by_clients
+from bench.samples import Metric, Sample
+from bench.wire import Connection
+
+_READERS = 16
+_FEW_READERS = 4
+_PUSHERS = 8
+_GIB = 1 << 30
+
+Work = Callable[[Connection], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The running servers, what they hold, and whose core is whose."""
+
+    folder: Path
+    peers: Mapping[str, Peer]
+    holdings: Holdings
+    server_core: int
+    load_core: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One server's turn in one round; whatever it is given to store is new in every round."""
+
+    stage: Stage
+    name: str
+    number: int
+
+    @property
+    def peer(self) -> Peer:
+        return self.stage.peers[self.name]
+
+    @property
+    def holdings(self) -> Holdings:
+        return self.stage.holdings
+
+    @property
+    def scale(self) -> Scale:
+        return self.stage.holdings.scale
+
+    def watch(self) -> measure.Watch:
+        return measure.Watch(self.peer.pid, self.stage.server_core)
+
+
+def manifest_get(turn: Turn) -> Sample:
+    return _read(turn, [turn.holdings.manifest_path], _READERS)
+
+
+def manifest_head(turn: Turn) -> Sample:
+    path = turn.holdings.manifest_path
+    with turn.watch() as watch:
+        outcome = load.head(turn.peer.address, path, connections=_READERS, seconds=turn.scale.seconds)
+    return _sample(outcome, outcome.requests, watch)
+
+
+def blob_small(turn: Turn) -> Sample:
+    return _read(turn, [turn.holdings.small_path], _READERS)
+
+
+def blob_large(turn: Turn) -> Sample:
+    """Tell rate and CPU by GiB that arrived, so that blobs which were cut off at the end count as well."""
+    outcome, watch = _get(turn, [turn.holdings.large_path], _FEW_READERS)
+    return _sample(outcome, outcome.bytes / _GIB, watch)
+
+
+def tags(turn: Turn) -> Sample:
+    return _read(turn, [turn.holdings.tags_path], _FEW_READERS)
+
+
+def tags_page(turn: Turn) -> Sample:
+    return _last_page(turn, turn.holdings.tag_pages())
+
+
+def catalog(turn: Turn) -> Sample:
+    """Ask for the pages in an order in which any stretch holds early and late ones alike."""
+    pages = list(turn.holdings.catalog_pages())
+    random.Random(turn.number).shuffle(pages)
+    return _read(turn, pages, _FEW_READERS)
+
+
+def catalog_page(turn: Turn) -> Sample:
+    return _last_page(turn, turn.holdings.catalog_pages())
+
+
+def push_layer(turn: Turn) -> Sample:
+    """Push one layer after the other."""
+    blobs = [content.large_blob(f"layer/{turn.number}/{one}", turn.scale.large) for one in range(turn.scale.layers)]
+    connection = Connection(turn.peer.address)
+    os.sync()
+    with turn.watch() as watch:
+        seconds = [_timed(lambda one: push_blob(connection, "bench/layers", one), blob) for blob in blobs]
+    connection.close()
+    return _pushed(seconds, watch)
+
+
+def sha256sum(turn: Turn) -> Sample:
+    """Hash a file of the same size: the least that taking in a layer can cost."""
+    file = turn.stage.folder / "layer"
+    if not file.exists():
+        file.write_bytes(b"".join(turn.holdings.large.parts))
+    command = [program("taskset"), "--cpu-list", str(turn.stage.server_core), "sha256sum", str(file)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = _timed(lambda one: subprocess.run(one, check=True, stdout=subprocess.DEVNULL), command)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {Metric.P50: seconds, Metric.CPU: cpu}
+
+
+def push_images(turn: Turn) -> Sample:
+    """Push images that share nothing, each client into a repository of its own."""
+    pushes = [
+        Push(f"bench/images/{one % _PUSHERS}", f"v{one}", content.image(f"{turn.number}/{one}", 4096, 2048))
+        for one in range(turn.scale.images)
+    ]
+    os.sync()
+    with turn.watch() as watch:
+        seconds = push_by_clients(turn.peer.address, pushes, _PUSHERS)
+    return _pushed(seconds, watch)
+
+
+def startup(turn: Turn) -> Sample:
+    """Start another server on an empty folder, and again on what it left there."""
+    peer = KINDS[turn.name](turn.stage.folder / f"start-{turn.number}-{turn.name}", turn.stage.server_core)
+    fresh = peer.start()
+    peer.stop()
+    again = peer.start()
+    peer.stop()
+    return {Metric.FRESH: fresh, Metric.AGAIN: again}
+
+
+def crowd(turn: Turn) -> Sample:
+    """Let many pull and push at once, and see how large the processes become."""
+    scale, path = turn.scale, turn.holdings.large_path
+    blobs = [content.large_blob(f"crowd/{turn.number}/{one}", scale.large) for one in range(scale.pushes)]
+    works: list[Work] = [lambda one: one.discard(path)] * scale.pulls
+    works += [lambda one, blob=blob: push_blob(one, "bench/crowd", blob) for blob in blobs]
+    os.sync()
+    measure.forget_peak_memory(turn.peer.pid)
+    with turn.watch() as watch:
+        seconds = _all_at_once(turn.peer, works)
+    return {**_pushed(seconds, watch), Metric.MEMORY: measure.peak_memory(turn.peer.pid)}
+
+
+def _all_at_once(peer: Peer, works: Sequence[Work]) -> list[float]:
+    """Give every work a connection, let all begin together, and return how long each took."""
+    ready = threading.Barrier(len(works))
+
+    def run(work: Work) -> float:
+        connection = Connection(peer.address)
+        ready.wait()
+        seconds = _timed(work, connection)
+        connection.close()
+        return seconds
+
+    with ThreadPoolExecutor(len(works)) as threads:
+        return list(threads.map(run, works))
+
+
+def _read(turn: Turn, paths: Sequence[str], connections: int) -> Sample:
+    outcome, watch = _get(turn, paths, connections)
+    return _sample(outcome, outcome.requests, watch)
+
+
+def _get(turn: Turn, paths: Sequence[str], connections: int) -> tuple[load.Outcome, measure.Watch]:
+    core, seconds = turn.stage.load_core, turn.scale.seconds
+    with turn.watch() as watch:
+        outcome = load.get(turn.peer.address, paths, connections=connections, seconds=seconds, core=core)
+    return outcome, watch
+
+
+def _last_page(turn: Turn, pages: Sequence[str]) -> Sample:
+    first = _read(turn, pages[:1], _FEW_READERS)
+    last = _read(turn, pages[-1:], _FEW_READERS)
+    return {**last, Metric.GROWTH: last[Metric.CPU] / first[Metric.CPU]}
+
+
+def _sample(outcome: load.Outcome, operations: float, watch: measure.Watch) -> Sample:
+    return {
+        Metric.RATE: operations / outcome.seconds,
+        Metric.P50: outcome.p50,
+        Metric.P99: outcome.p99,
+        Metric.CPU: watch.cpu / operations,
+        Metric.IDLE: watch.idle,
+    }
+
+
+def _pushed(seconds: Sequence[float], watch: measure.Watch) -> Sample:
+    return {
+        Metric.RATE: len(seconds) / watch.seconds,
+        Metric.P50: measure.percentile(seconds, 0.5),
+        Metric.P99: measure.percentile(seconds, 0.99),
+        Metric.CPU: watch.cpu / len(seconds),
+        Metric.IDLE: watch.idle,
+    }
+
+
+def _timed(work: Callable[..., object], argument: object) -> float:
+    start = time.perf_counter()
+    work(argument)
+    return time.perf_counter() - start

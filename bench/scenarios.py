@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of what is measured: each scenario, the servers it runs on, and the targets to reach."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench import runs
+from bench.peers import DISTRIBUTION, NGINX, WHARFINGER
+from bench.samples import Metric, Sample
+from bench.verdicts import Bound, Target
+
+SHA256SUM = "sha256sum"
+
+Run = Callable[[runs.Turn], Sample]
+"""Measures one server once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One row.
+
+    Args:
+        name: what `--only` and `--profile` call it.
+        title: what a reader calls it.
+        operation: what one operation is, of which the rate and the CPU are told.
+        on: how each server is measured; the order is that of each round.
+        targets: what Wharfinger is to reach.
+        rounds: how many at the most, where one round is long.
+    """
+
+    name: str
+    title: str
+    operation: str
+    on: Mapping[str, Run]
+    targets: Sequence[Target]
+    rounds: int | None = None
+
+
+def _at_least(limit: float, of: str, metric: Metric = Metric.RATE) -> Target:
+    return Target(metric, Bound.AT_LEAST, limit, of)
+
+
+def _at_most(limit: float, metric: Metric, of: str | None = None) -> Target:
+    return Target(metric, Bound.AT_MOST, limit, of)
+
+
+def _all(run: Run) -> Mapping[str, Run]:
+    return dict.fromkeys((WHARFINGER, DISTRIBUTION, NGINX), run)
+
+
+def _registries(run: Run) -> Mapping[str, Run]:
+    return dict.fromkeys((WHARFINGER, DISTRIBUTION), run)
+
+
+SCENARIOS: Sequence[Scenario] = (
+    Scenario(
+        "startup",
+        "From the command to the first answer",
+        "start",
+        _registries(runs.startup),
+        [_at_most(2.0, Metric.FRESH), _at_most(2.0, Metric.AGAIN)],
+    ),
+    Scenario(
+        "manifest-get",
+        "GET of a manifest by tag, 16 connections",
+        "request",
+        _all(runs.manifest_get),
+        [_at_least(15, DISTRIBUTION), _at_least(0.15, NGINX)],
+    ),
+    Scenario(
+        "manifest-head",
+        "HEAD of a manifest by tag, 16 connections",
+        "request",
+        _all(runs.manifest_head),
+        [_at_least(15, DISTRIBUTION), _at_least(0.15, NGINX)],
+    ),
+    Scenario(
+        "blob-small",
+        "GET of a 1 KiB blob, 16 connections",
+        "request",
+        _all(runs.blob_small),
+        [_at_least(20, DISTRIBUTION), _at_least(0.10, NGINX)],
+    ),
+    Scenario(
+        "blob-large",
+        "GET of a 100 MiB blob, 4 at a time",
+        "GiB",
+        _all(runs.blob_large),
+        [_at_most(0.6, Metric.CPU, DISTRIBUTION), _at_most(1.7, Metric.CPU, NGINX)],
+    ),
+    Scenario(
+        "push-layer",
+        "Push of a 100 MiB layer",
+        "layer",
+        {**_registries(runs.push_layer), SHA256SUM: runs.sha256sum},
+        [
+            _at_most(1.0, Metric.P50, DISTRIBUTION),
+            _at_most(1.0, Metric.CPU, DISTRIBUTION),
+            _at_most(1.6, Metric.CPU, SHA256SUM),
+        ],
+    ),
+    Scenario(
+        "push-images",
+        "Push of 500 small images by 8 clients",
+        "image",
+        _registries(runs.push_images),
+        [_at_least(1.5, DISTRIBUTION)],
+    ),
+    Scenario(
+        "tags",
+        "All 10,000 tags of a repository, 4 connections",
+        "list",
+        _registries(runs.tags),
+        [_at_least(10, DISTRIBUTION)],
+    ),
+    Scenario(
+        "tags-page",
+        "The last 100 of 10,000 tags, 4 connections (docker-registry sends all: it knows no pages)",
+        "page",
+        _registries(runs.tags_page),
+        [_at_least(10, DISTRIBUTION), _at_most(1.25, Metric.GROWTH)],
+    ),
+    Scenario(
+        "catalog",
+        "All 10,000 repositories by pages of 100 in mixed order, 4 connections",
+        "page",
+        _registries(runs.catalog),
+        [_at_least(10, DISTRIBUTION)],
+    ),
+    Scenario(
+        "catalog-page",
+        "The last 100 of 10,000 repositories, 4 connections",
+        "page",
+        _registries(runs.catalog_page),
+        [_at_least(10, DISTRIBUTION), _at_most(1.25, Metric.GROWTH)],
+    ),
+    Scenario(
+        "memory",
+        "64 pulls and 16 pushes of 100 MiB at the same time",
+        "transfer",
+        _registries(runs.crowd),
+        [_at_most(150 << 20, Metric.MEMORY)],
+        rounds=2,
+    ),
+)
