@@ -72,7 +72,7 @@ class Deployment:
     stores: Sequence[BlobStore]
 
     async def start(self) -> None:
-        """Try the stores, which also makes their folders; one that fails is reported, and what can be read is served."""
+        """Try the stores, which also makes their folders; one that fails is reported, and reads go on."""
         for store in self.stores:
             try:
                 await store.check()
@@ -172,7 +172,7 @@ def application(settings: Settings) -> Edge:
     doors: dict[str, Door] = {
         "/v2": DistributionAPI(deployment.services, limits),
         **dict.fromkeys(PROBE_PATHS, probes),
-        "": Console(deployment.services, host=settings.http.host),
+        "": Console(deployment.services, host=settings.http.host, prefix=settings.http.prefix.rstrip("/")),
     }
     return _edge(settings, doors, deployment)
 
@@ -209,7 +209,9 @@ async def _work(settings: Settings, parent: int | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     purging = settings.storage.maintenance.uploadpurging
-    table = jobs.jobs(deployment.services, purge_uploads=purging.interval if purging.enabled else None)
+    table = jobs.jobs(
+        deployment.services, purge_uploads=purging.interval if purging.enabled else None, dry_run=purging.dryrun
+    )
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.run(table, stop))

@@ -26,7 +26,9 @@ async def repositories(call: Call) -> Response:
     page = await call.services.repositories.catalog(call.registry, _position(query), limit)
     answer = _json(orjson.dumps({"repositories": page.items}))
     if page.more:
-        answer.headers["Link"] = link_to_next("/v2/_catalog", {"n": str(limit), "last": page.items[-1]})
+        answer.headers["Link"] = link_to_next(
+            f"{call.scope['root_path']}/v2/_catalog", {"n": str(limit), "last": page.items[-1]}
+        )
     return answer
 
 

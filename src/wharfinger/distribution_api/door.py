@@ -74,7 +74,7 @@ class DistributionAPI:
         try:
             return await match.route.handler(call)
         except UploadOutOfOrder as error:
-            return errors.respond(error, standing_headers(name, error.upload_id, error.offset))
+            return errors.respond(error, standing_headers(call, error.upload_id, error.offset))
 
 
 def _below(path: str) -> str:

@@ -54,7 +54,7 @@ async def put(call: Call) -> Response:
     )
     pushed = await call.services.manifests.put(call.registry, call.name, push, call.visit.actor())
     headers = {
-        "Location": f"/v2/{call.name}/manifests/{reference}",
+        "Location": call.path("manifests", reference),
         "Docker-Content-Digest": pushed.digest,
     }
     if pushed.subject is not None:

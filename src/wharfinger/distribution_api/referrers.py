@@ -24,9 +24,8 @@ async def list_referrers(call: Call) -> Response:
     if artifact_types:
         answer.headers["OCI-Filters-Applied"] = "artifactType"
     if page.more:
-        path = f"/v2/{call.name}/referrers/{subject}"
         parameters = {"last": page.items[-1][0], "artifactType": artifact_types}
-        answer.headers["Link"] = link_to_next(path, parameters)
+        answer.headers["Link"] = link_to_next(call.path("referrers", subject), parameters)
     return answer
 
 

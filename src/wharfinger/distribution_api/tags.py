@@ -26,8 +26,7 @@ async def list_tags(call: Call) -> Response:
     page = await call.services.tags.list(call.registry, call.name, last, limit)
     answer = _answer(call.name, page.items)
     if page.more:
-        path = f"/v2/{call.name}/tags/list"
-        answer.headers["Link"] = link_to_next(path, {"n": str(limit), "last": page.items[-1]})
+        answer.headers["Link"] = link_to_next(call.path("tags", "list"), {"n": str(limit), "last": page.items[-1]})
     return answer
 
 

@@ -10,7 +10,7 @@ from wharfinger.distribution_api.queries import Query
 from wharfinger.domain.access import Access, Action
 from wharfinger.domain.digests import Digest, parse_algorithm, parse_digest
 from wharfinger.domain.errors import DigestInvalid, NameInvalid
-from wharfinger.domain.names import RepositoryName, parse_repository_name
+from wharfinger.domain.names import parse_repository_name
 from wharfinger.domain.uploads import Chunk, parse_upload_id
 from wharfinger.services.ingest import UploadStatus
 from wharfinger.web import bodies
@@ -22,13 +22,13 @@ async def start(call: Call) -> Response:
     query = Query(call.scope)
     mount, source, digest = query.one("mount"), query.one("from"), query.one("digest")
     if mount is not None and await _mount(call, parse_digest(mount), source):
-        return _created(call.name, parse_digest(mount))
+        return _created(call, parse_digest(mount))
     if digest is not None and mount is None:
         return await _push(call, parse_digest(digest))
     name = query.one("digest-algorithm")
     algorithm = None if name is None else parse_algorithm(name)
     status = await call.services.uploads.start(call.registry, call.name, algorithm, call.visit.actor())
-    return _standing(call.name, status, 202)
+    return _standing(call, status, 202)
 
 
 async def append(call: Call) -> Response:
@@ -37,7 +37,7 @@ async def append(call: Call) -> Response:
     status = await call.services.uploads.append(
         call.registry, call.name, parse_upload_id(call.parameter), chunk, _body(call)
     )
-    return _standing(call.name, status, 202)
+    return _standing(call, status, 202)
 
 
 async def complete(call: Call) -> Response:
@@ -50,13 +50,13 @@ async def complete(call: Call) -> Response:
     await call.services.uploads.complete(
         call.registry, call.name, parse_upload_id(call.parameter), digest, chunk, _body(call)
     )
-    return _created(call.name, digest)
+    return _created(call, digest)
 
 
 async def status(call: Call) -> Response:
     """Say where the upload stands."""
     found = await call.services.uploads.status(call.registry, call.name, parse_upload_id(call.parameter))
-    return _standing(call.name, found, 204)
+    return _standing(call, found, 204)
 
 
 async def cancel(call: Call) -> Response:
@@ -79,7 +79,7 @@ async def _mount(call: Call, digest: Digest, source: str | None) -> bool:
 async def _push(call: Call, digest: Digest) -> Response:
     chunk = _chunk(call)
     await call.services.uploads.push(call.registry, call.name, digest, chunk, _body(call), call.visit.actor())
-    return _created(call.name, digest)
+    return _created(call, digest)
 
 
 def _chunk(call: Call) -> Chunk:
@@ -91,19 +91,19 @@ def _body(call: Call) -> AsyncIterator[bytes]:
     return bodies.stream(call.receive, call.limits.body_deadline)
 
 
-def _created(name: RepositoryName, digest: Digest) -> Response:
-    headers = {"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest}
+def _created(call: Call, digest: Digest) -> Response:
+    headers = {"Location": call.path("blobs", digest), "Docker-Content-Digest": digest}
     return Response(status_code=201, headers=headers)
 
 
-def _standing(name: RepositoryName, status: UploadStatus, code: int) -> Response:
-    return Response(status_code=code, headers=standing_headers(name, status.id, status.offset))
+def _standing(call: Call, status: UploadStatus, code: int) -> Response:
+    return Response(status_code=code, headers=standing_headers(call, status.id, status.offset))
 
 
-def standing_headers(name: RepositoryName, upload_id: str, offset: int) -> dict[str, str]:
+def standing_headers(call: Call, upload_id: str, offset: int) -> dict[str, str]:
     """Return the headers that tell a client where to go on."""
     return {
-        "Location": f"/v2/{name}/blobs/uploads/{upload_id}",
+        "Location": call.path("blobs", "uploads", upload_id),
         "Range": uploaded_range(offset),
         "Docker-Upload-UUID": upload_id,
     }

@@ -43,6 +43,14 @@ BLOB = Lookup(
 """Parameters `registry_id`, `repository`, `digest`; columns id, size, store_key, repository_id, lease_until."""
 
 
+ELSEWHERE = Lookup(
+    select(blobs.c.id).where(
+        blobs.c.registry_id == bindparam("registry_id"), blobs.c.digest == bindparam("digest"), blobs.c.state == LIVE
+    )
+)
+"""Parameters `registry_id`, `digest`; column id. Whether it is worth looking which repositories have the blob."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewBlob:
     """Bytes that are durable in the store and become a blob."""

@@ -31,6 +31,8 @@ BUSY_MILLISECONDS: Final = 5_000
 BATCH: Final = 64
 """How many transactions share one commit at the most: bounds how long the first of them waits."""
 READERS: Final = 4
+WAITING: Final = 10_000
+"""How many transactions may queue up; more are refused rather than kept waiting for minutes."""
 EXPECTED_PRAGMAS: Final = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 2}
 
 
@@ -82,6 +84,9 @@ class SqliteDatabase:
         """See `Database.write`. If the waiting task is cancelled, the transaction happens all the same."""
         if self._closed:
             message = "The database is closed."
+            raise DatabaseUnavailable(message)
+        if self._queue.qsize() >= WAITING:
+            message = "The database has too much to do; try again."
             raise DatabaseUnavailable(message)
         job = _Job(work, durable=durable)
         self._queue.put(job)

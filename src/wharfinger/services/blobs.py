@@ -12,7 +12,7 @@ from typing import Final
 from wharfinger.blobstore.base import KeyUnknown, checked_key
 from wharfinger.clock import HOUR, Clock, Instant, after
 from wharfinger.domain.digests import Digest, algorithm_of, digest_of
-from wharfinger.domain.errors import BlobUnknown, StillReferenced
+from wharfinger.domain.errors import BlobUnknown, DatabaseUnavailable, StillReferenced
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import blobs as rows
@@ -23,6 +23,10 @@ from wharfinger.services.registries import Registry
 
 LEASE: Final = 24 * HOUR
 """How long a blob without a manifest is kept after an upload, a mount, or a `HEAD` by somebody who pushes."""
+
+
+_LEASE_LEFT: Final = HOUR
+"""With less left, a lease that cannot be renewed is no promise any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,25 +73,22 @@ class Blobs:
         """Return a blob to somebody who is about to push a manifest that needs it.
 
         A blob that another repository of the registry has is linked here, so that it need not be uploaded; one that
-        is here has its lease renewed when less than half is left. Most calls write nothing. A database that cannot
-        write does not fail the call: then the client uploads, or relies on a lease that has time left.
+        is here has its lease renewed when less than half is left. Most calls write nothing. Where the database cannot
+        write, the client is left to upload, or to rely on a lease that has time left.
 
         Raises:
             BlobUnknown: the registry does not have it, or it was deleted from this repository by hand.
+            DatabaseUnavailable: the lease ends soon and cannot be renewed.
         """
         found = await self._find(registry, repository, digest)
         now = self._clock.now()
         if found is None:
-            if self._switches.read_only:
-                raise blob_unknown(digest)
-            linked = await self._database.write(lambda c: self._link(c, registry, repository, digest, now))
-            if linked is None:
+            if not await self._try_to_link(registry, repository, digest, now):
                 raise blob_unknown(digest)
             return await self.stat(registry, repository, digest)
         stat, repository_id, lease_until = found
         if lease_until < after(now, LEASE // 2) and not self._switches.read_only:
-            until = after(now, LEASE)
-            await self._database.write(lambda c: rows.extend_lease(c, repository_id, stat.blob_id, until))
+            await self._renew(stat, repository_id, lease_until, now)
         return stat
 
     async def read(self, registry: Registry, blob: BlobStat, start: int = 0, stop: int | None = None) -> BlobContent:
@@ -148,6 +149,24 @@ class Blobs:
         blob_id, size, store_key, repository_id, lease_until = row
         stat = BlobStat(digest=digest, size=size, store_key=store_key, blob_id=blob_id)  # type: ignore[arg-type]  # a raw row
         return stat, repository_id, lease_until  # type: ignore[return-value]  # a raw row
+
+    async def _try_to_link(self, registry: Registry, repository: RepositoryName, digest: Digest, now: Instant) -> bool:
+        if self._switches.read_only or not await self._database.find(
+            rows.ELSEWHERE, registry_id=registry.id, digest=digest
+        ):
+            return False
+        try:
+            return await self._database.write(lambda c: self._link(c, registry, repository, digest, now)) is not None
+        except DatabaseUnavailable:
+            return False
+
+    async def _renew(self, stat: BlobStat, repository_id: int, lease_until: Instant, now: Instant) -> None:
+        until = after(now, LEASE)
+        try:
+            await self._database.write(lambda c: rows.extend_lease(c, repository_id, stat.blob_id, until))
+        except DatabaseUnavailable:
+            if lease_until < after(now, _LEASE_LEFT):
+                raise
 
     def _link(
         self, connection: Connection, registry: Registry, repository: RepositoryName, digest: Digest, now: Instant

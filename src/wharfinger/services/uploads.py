@@ -24,6 +24,9 @@ from wharfinger.services.blobs import LEASE
 from wharfinger.services.ingest import CLAIM, Ingest, Means, UploadStatus, discard, upload_unknown
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import ensure
+from wharfinger.telemetry import logger
+
+_log = logger("uploads")
 
 
 class Uploads:
@@ -168,13 +171,17 @@ class Uploads:
 
         return await self._means.database.write(work)
 
-    async def expire(self, registry: Registry, limit: int) -> int:
+    async def expire(self, registry: Registry, limit: int, *, dry_run: bool = False) -> int:
         """End uploads that have stood still for too long, and unlisted repositories that nothing came of.
 
-        Returns how many uploads ended; for a background job.
+        Returns how many uploads ended; for a background job. A dry run only logs them.
         """
         now = self._means.clock.now()
         found = await self._means.database.read(lambda c: rows.expired(c, now, limit))
+        if dry_run:
+            for row in found:
+                _log.info("upload would end", upload=row.id, offset=row.offset)
+            return 0
         for row in found:
             await discard(self._means, registry, row)
         before = Instant(now - self._means.expiry)

@@ -117,8 +117,9 @@ class Edge:
         """Return the raw path below the prefix; a decoded one would let `%2F` pass for a slash."""
         path: str = scope["raw_path"].decode("latin-1")
         prefix = self._rules.prefix
-        if prefix and path.startswith(prefix):
+        if prefix and (path == prefix or path.startswith(prefix + "/")):
             path = path[len(prefix) :] or "/"
+            scope["root_path"] = prefix
             scope["raw_path"] = path.encode("latin-1")
             scope["path"] = scope["path"][len(prefix) :] or "/"
         return path

@@ -52,6 +52,10 @@ class Call:
     """The last part of the path, decoded; empty where the path has none."""
     limits: Limits
 
+    def path(self, *parts: str) -> str:
+        """Return the path of something in this repository, without host, so that it holds behind every proxy."""
+        return "/".join((f"{self.scope['root_path']}/v2/{self.name}", *parts))
+
 
 Handler = Callable[[Call], Awaitable[Response]]
 

@@ -28,16 +28,17 @@ class Job:
     interval: timedelta
 
 
-def jobs(services: Services, *, purge_uploads: timedelta | None) -> Sequence[Job]:
+def jobs(services: Services, *, purge_uploads: timedelta | None, dry_run: bool) -> Sequence[Job]:
     """Return the jobs of a deployment.
 
     Args:
         services: the use cases.
         purge_uploads: how often to look for uploads that have stood still; nothing to leave them.
+        dry_run: only log what would be ended.
     """
     table = [Job(name="bury", run=partial(services.collection.bury, BATCH), interval=timedelta(seconds=30))]
     if purge_uploads is not None:
         for registry in services.registries.all():
-            run = partial(services.uploads.expire, registry, BATCH)
+            run = partial(services.uploads.expire, registry, BATCH, dry_run=dry_run)
             table.append(Job(name=f"expire uploads of {registry.name}", run=run, interval=purge_uploads))
     return table

@@ -43,7 +43,7 @@ async def _once(job: Job) -> int | None:
         _log.warning("job postponed", job=job.name, reason=error.message)
         JOBS.labels(job.name, "unavailable").inc()
         return None
-    except Exception:
+    except Exception:  # noqa: BLE001 - a job that fails is logged and tried again
         _log.exception("job failed", job=job.name)
         JOBS.labels(job.name, "failed").inc()
         return None
