@@ -15,7 +15,12 @@ from tests.support.server import Server
 
 CANARY = "canary-c0ffee-4711"
 CREDENTIALS = base64.b64encode(f"robot:{CANARY}".encode()).decode()
-BLOB_LIMIT = 6 * 2**20
+LIMITS = {
+    "REGISTRY_VALIDATION_BLOBS_MAXSIZE": str(6 * 2**20),
+    "REGISTRY_HTTP_TIMEOUTS_HEADER": "2s",
+    "REGISTRY_HTTP_TIMEOUTS_BODY": "2s",
+}
+"""Small ones, so that the rows that reach them do it soon."""
 
 
 class Facts(dict):
@@ -131,8 +136,7 @@ def targets(request, postgres, tmp_path_factory):
     found = {}
     for name, deletion in (("deleting", True), ("keeping", False)):
         database = postgres.database() if request.param == "postgresql" else None
-        limits = {"REGISTRY_VALIDATION_BLOBS_MAXSIZE": str(BLOB_LIMIT)}
-        server = Server(folder / name, database=database, deletion=deletion, environment=limits).start()
+        server = Server(folder / name, database=database, deletion=deletion, environment=LIMITS).start()
         client = Client.of(server.url)
         found[name] = Target(server, client, Facts(client))
         found[name].new_log()
