@@ -51,6 +51,21 @@ def run(*command, timeout=60, check=True, feed=None, environment=None, cwd=None)
     return finished
 
 
+def spawn(*command, log, environment=None, cwd=None, **options):
+    """Start a program that goes on running, apart from us and from the keyboard; what it says is added to a log."""
+    with Path(log).open("ab") as file:
+        return subprocess.Popen(
+            [str(word) for word in command],
+            env=clean_environment(environment),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **options,
+        )
+
+
 def clean_environment(more=None):
     """The environment for programs under test: nobody's proxy, nobody's settings of a registry."""
     kept = {name: value for name, value in os.environ.items() if not _is_meddling(name)}

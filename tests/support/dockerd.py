@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.support.commands import clean_environment, run, tail, wait_until
+from tests.support.commands import run, spawn, tail, wait_until
 
 CONTAINERD_CONFIG = """\
 version = 2
@@ -109,16 +109,7 @@ class DockerEngine:
         wait_until(self._docker_answers, within=60, why=lambda: f"the engine does not start:\n{tail(self._log)}")
 
     def _spawn(self, *command):
-        with self._log.open("ab") as log:
-            process = subprocess.Popen(
-                [str(word) for word in command],
-                env=clean_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._processes.append(process)
+        self._processes.append(spawn(*command, log=self._log))
 
     def _containerd_answers(self):
         self._assert_alive()

@@ -6,12 +6,11 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.support.commands import clean_environment, free_port, run, tail, wait_until
+from tests.support.commands import free_port, run, spawn, tail, wait_until
 
 CONFIG = """\
 daemon off;
@@ -60,6 +59,7 @@ class Nginx:
     def __init__(self, upstream):
         self.folder = Path(tempfile.mkdtemp(prefix="wharfinger-nginx-"))
         self.plain_port, self.tls_port = free_port(), free_port()
+        self._log = self.folder / "error.log"
         self._process = None
         try:
             self._start(upstream)
@@ -119,19 +119,12 @@ class Nginx:
         user = "user root;" if os.getuid() == 0 else ""
         settings = self.folder / "nginx.conf"
         settings.write_text(CONFIG.format(user=user, upstream=upstream, **places))
-        with (self.folder / "output.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                ["nginx", "-p", self.folder, "-e", self.folder / "error.log", "-c", settings],
-                env=clean_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        wait_until(self._listens, within=20, why=lambda: f"nginx does not start:\n{tail(self.folder / 'output.log')}")
+        words = ("-p", self.folder, "-e", self._log, "-c", settings)
+        self._process = spawn("nginx", *words, log=self._log)
+        wait_until(self._listens, within=20, why=lambda: f"nginx does not start:\n{tail(self._log)}")
 
     def _listens(self):
-        assert self._process.poll() is None, f"nginx ended:\n{tail(self.folder / 'output.log')}"
+        assert self._process.poll() is None, f"nginx ended:\n{tail(self._log)}"
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.tls_port), timeout=2):
             return True
         return False

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import psycopg
-from tests.support.commands import clean_environment, free_port, tail, wait_until
+from tests.support.commands import free_port, spawn, tail, wait_until
 
 INSTALLED = Path("/usr/lib/postgresql")
 OWNER = "wharfinger"
@@ -85,17 +85,7 @@ class PostgreSQL:
     def _spawn(self, program, *arguments):
         """Start one of PostgreSQL's programs, as the user that it insists on when we are root."""
         unprivileged = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                [find_program(program), *(str(argument) for argument in arguments)],
-                env=clean_environment({"TZ": "UTC"}),
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                **unprivileged,
-            )
+        return spawn(find_program(program), *arguments, log=self._log, cwd=self.folder, **unprivileged)
 
     def _is_ready(self):
         assert self._process.poll() is None, f"PostgreSQL ended:\n{tail(self._log)}"

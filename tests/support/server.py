@@ -4,13 +4,12 @@
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tests.support.commands import clean_environment, free_port, tail, wait_until
+from tests.support.commands import free_port, spawn, tail, wait_until
 
 COMMAND = (str(Path(sys.executable).with_name("wharfinger")), "serve")
 READY_PATH = "/readyz"
@@ -36,12 +35,14 @@ class Server:
         self.log_path = self.folder / "server.log"
         self.port = free_port()
         self.process = None
+        self._temporary = self.folder / "temporary"
         self._config = config
         self._environment = {
             "REGISTRY_HTTP_ADDR": f"127.0.0.1:{self.port}",
             "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(self.data),
             "REGISTRY_STORAGE_DELETE_ENABLED": "true" if deletion else "false",
             "REGISTRY_HTTP_WORKERS": str(workers),
+            "TMPDIR": str(self._temporary),
             **({"REGISTRY_DATABASE_URL": database} if database else {}),
             **(environment or {}),
         }
@@ -61,22 +62,13 @@ class Server:
 
     def start(self):
         """Start the processes and return once the registry says that it is ready."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._temporary.mkdir(parents=True, exist_ok=True)
         command = [*COMMAND]
         if self._config is not None:
             path = self.folder / "config.yml"
             path.write_text(self._config)
             command.append(str(path))
-        with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                env=clean_environment(self._environment),
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self.process = spawn(*command, log=self.log_path, environment=self._environment, cwd=self.folder)
         try:
             wait_until(self._is_ready, within=START_WITHIN, why=lambda: f"not ready:\n{tail(self.log_path)}")
         except BaseException:
