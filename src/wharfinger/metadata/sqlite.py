@@ -67,16 +67,17 @@ class SqliteDatabase:
     """The embedded database: one file, and its write-ahead log beside it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine = open_engine(path)
+        self._engine = open_engine(path, pooled=False)
+        self._snapshots = open_engine(path)
+        event.listen(self._snapshots, "connect", _forbid_writes)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-read")
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_loop, name="sqlite-write", daemon=True)
-        self._lookups = sqlite3.connect(
-            f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, cached_statements=64
-        )
-        self._lookups.execute("PRAGMA query_only = 1")
-        self._lookups.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS // 10}")
+        try:
+            self._connection = self._engine.connect()
+            self._lookups = _open_lookups(path)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise _unavailable(error) from error
         self._closed = False
         self._writer.start()
 
@@ -95,6 +96,7 @@ class SqliteDatabase:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """See `Database.read`."""
+        self._require_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     async def find(self, lookup: Lookup, **parameters: object) -> Row | None:
@@ -120,18 +122,24 @@ class SqliteDatabase:
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown(wait=True)
         self._lookups.close()
+        self._snapshots.dispose()
         self._engine.dispose()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            message = "The database is closed."
+            raise DatabaseUnavailable(message)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         try:
-            with self._engine.connect() as connection:
+            with self._snapshots.connect() as connection:
                 connection.exec_driver_sql("BEGIN DEFERRED")
                 return work(connection)
         except SQLAlchemyError as error:
             raise _unavailable(error) from error
 
     def _write_loop(self) -> None:
-        with self._engine.connect() as connection:
+        with self._connection as connection:
             durable = True
             while (first := self._queue.get()) is not None:
                 batch, more = self._batch(first)
@@ -182,6 +190,19 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA journal_size_limit = 67108864")
 
 
+def _forbid_writes(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA query_only = 1")
+
+
+def _open_lookups(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, cached_statements=64
+    )
+    connection.execute("PRAGMA query_only = 1")
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS // 10}")
+    return connection
+
+
 def _set_durable(connection: Connection, *, wanted: bool) -> None:
     connection.exec_driver_sql(f"PRAGMA synchronous = {2 if wanted else 1}")
     connection.rollback()
@@ -208,6 +229,7 @@ def _transaction(connection: Connection) -> Iterator[None]:
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield
+        connection.exec_driver_sql("COMMIT")  # a statement: after a failure of its own `commit` the toolkit cannot undo
     except BaseException:
         connection.rollback()
         raise
