@@ -120,6 +120,8 @@ def _profile(console: Console, stage: Stage, chosen: Sequence[Scenario]) -> None
 
 def _profile_of(stage: Stage, scenario: Scenario) -> profiles.Profile:
     """Profile Wharfinger's worker; the rounds get numbers of their own, because what was pushed is not pushed again."""
+    if scenario.name == "startup":
+        return profiles.of_start(stage.folder / "profiled-start", stage.server_core)
     numbers = iter(range(1_000, 2_000))
     worker = measure.busiest(stage.peers[WHARFINGER].pid)
     return profiles.take(worker, lambda: scenario.on[WHARFINGER](Turn(stage, WHARFINGER, next(numbers))), stage.folder)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench.peers import WHARFINGER
@@ -87,9 +88,9 @@ def show(console: Console, results: Sequence[Result]) -> None:
 def show_profile(console: Console, profile: Profile) -> None:
     """Print where the time goes."""
     for title, shares in _views(profile):
-        table = Table("share", title, title_justify="left")
+        table = Table("share", title)
         for share, name in shares:
-            table.add_row(f"{share:.1%}", name)
+            table.add_row(f"{share:.1%}", escape(name))
         console.print(table)
 
 
@@ -130,15 +131,17 @@ def _misses(results: Sequence[Result]) -> Iterator[str]:
     for result in profiled:
         yield f"### {result.scenario.title}: the profile\n"
         for title, shares in _views(result.profile or Profile()):
-            yield _table(("share", title), [(f"{share:.1%}", f"`{name}`") for share, name in shares])
+            yield f"- {title}: {', '.join(f'{share:.0%} `{name}`' for share, name in shares)}"
+        yield ""
 
 
 def _views(profile: Profile) -> Iterator[tuple[str, Sequence[Share]]]:
     views = {
-        "program part": profile.parts,
-        "machine code": profile.symbols,
-        "Python function, without what it calls": profile.own,
-        "function of Wharfinger, with what it calls": profile.within,
+        "CPU time by program part": profile.parts,
+        "CPU time by function of machine code": profile.symbols,
+        "Python's time by function, without what it calls": profile.own,
+        "Python's time by function of Wharfinger, with what it calls": profile.within,
+        "Time of imports by package": profile.imports,
     }
     yield from ((title, shares) for title, shares in views.items() if shares)
 

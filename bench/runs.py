@@ -146,8 +146,9 @@ def startup(turn: Turn) -> Sample:
     fresh = peer.start()
     peer.stop()
     again = peer.start()
+    cpu = measure.cpu_seconds(peer.pid)
     peer.stop()
-    return {Metric.FRESH: fresh, Metric.AGAIN: again}
+    return {Metric.FRESH: fresh, Metric.AGAIN: again, Metric.CPU: cpu}
 
 
 def crowd(turn: Turn) -> Sample:
