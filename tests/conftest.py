@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of several folders start: servers and a PostgreSQL."""
 
+import signal
+
 import pytest
 from tests.support.postgres import PostgreSQL
 from tests.support.server import Servers
+
+
+def pytest_configure():
+    """Let a termination end the tests as the keyboard does: everything that was started is stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
