@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blobs: end-2 pull, end-10 delete. A digest of a manifest of the repository is answered too: some clients ask so."""
 
+from collections.abc import AsyncIterator
+from typing import Final
+
 from starlette.responses import Response, StreamingResponse
 
 from wharfinger.distribution_api.headers import content_range, etag, names_digest, parse_range
@@ -8,10 +11,14 @@ from wharfinger.domain.access import Access, Action
 from wharfinger.domain.digests import Digest, parse_digest
 from wharfinger.domain.errors import BlobUnknown, Unknown
 from wharfinger.services.blobs import BlobContent, BlobStat
-from wharfinger.web.responses import WholeFile
+from wharfinger.web.responses import Content, RawHeader, WholeFile
 from wharfinger.web.routing import Call
 
-OCTETS = "application/octet-stream"
+_EVERY_BLOB: Final = (
+    (b"content-type", b"application/octet-stream"),
+    (b"accept-ranges", b"bytes"),
+    (b"cache-control", b"private, max-age=31536000, immutable"),
+)
 
 
 async def get(call: Call) -> Response:
@@ -42,7 +49,7 @@ async def head(call: Call) -> Response:
         answer = await _manifest_as_blob(call, digest, unknown)
         answer.body = b""
         return answer
-    return Response(headers={**_headers(digest), "Content-Length": str(blob.size)})
+    return Content(b"", _headers(digest, blob.size))
 
 
 async def delete(call: Call) -> Response:
@@ -62,23 +69,26 @@ def _range(call: Call, blob: BlobStat) -> tuple[int, int] | None:
 
 
 def _whole(blob: BlobStat, content: BlobContent) -> Response:
-    headers = _headers(blob.digest)
+    headers = _headers(blob.digest, blob.size)
     if content.path is not None:
         return WholeFile(content.path, blob.size, headers)
     if content.pieces is not None:
-        return StreamingResponse(content.pieces, headers={**headers, "Content-Length": str(blob.size)})
-    return Response(content.content, headers=headers)
+        return _streamed(content.pieces, headers, 200)
+    return Content(content.content or b"", headers)
 
 
 def _part(blob: BlobStat, content: BlobContent, start: int, stop: int) -> Response:
-    headers = {
-        **_headers(blob.digest),
-        "Content-Range": content_range(start, stop, blob.size),
-        "Content-Length": str(stop - start),
-    }
+    headers = _headers(blob.digest, stop - start)
+    headers.append((b"content-range", content_range(start, stop, blob.size).encode()))
     if content.pieces is not None:
-        return StreamingResponse(content.pieces, status_code=206, headers=headers)
-    return Response(content.content, status_code=206, headers=headers)
+        return _streamed(content.pieces, headers, 206)
+    return Content(content.content or b"", headers, 206)
+
+
+def _streamed(pieces: AsyncIterator[bytes], headers: list[RawHeader], status_code: int) -> Response:
+    answer = StreamingResponse(pieces, status_code=status_code)
+    answer.raw_headers = headers
+    return answer
 
 
 async def _manifest_as_blob(call: Call, digest: Digest, unknown: BlobUnknown) -> Response:
@@ -87,14 +97,14 @@ async def _manifest_as_blob(call: Call, digest: Digest, unknown: BlobUnknown) ->
         manifest = await call.services.manifests.find(call.registry, call.name, digest)
     except Unknown:
         raise unknown from None
-    return Response(await call.services.manifests.content(manifest), headers=_headers(digest))
+    return Content(await call.services.manifests.content(manifest), _headers(digest, manifest.size))
 
 
-def _headers(digest: Digest) -> dict[str, str]:
-    return {
-        "Content-Type": OCTETS,
-        "Docker-Content-Digest": digest,
-        "ETag": etag(digest),
-        "Accept-Ranges": "bytes",
-        "Cache-Control": "private, max-age=31536000, immutable",
-    }
+def _headers(digest: Digest, length: int) -> list[RawHeader]:
+    encoded = digest.encode()
+    return [
+        *_EVERY_BLOB,
+        (b"content-length", b"%d" % length),
+        (b"docker-content-digest", encoded),
+        (b"etag", b'"%s"' % encoded),
+    ]

@@ -12,6 +12,7 @@ from wharfinger.domain.errors import ManifestInvalid
 from wharfinger.domain.names import is_digest, parse_reference, parse_reference_to_write, parse_tag
 from wharfinger.services.manifests import ManifestPush, StoredManifest
 from wharfinger.web import bodies
+from wharfinger.web.responses import Content, RawHeader
 from wharfinger.web.routing import Call
 
 MAX_TAGS: Final = 100
@@ -23,8 +24,7 @@ async def get(call: Call) -> Response:
     manifest = await _find(call)
     if names_digest(call.visit.header(b"if-none-match"), manifest.digest):
         return Response(status_code=304, headers={"ETag": etag(manifest.digest)})
-    content = await call.services.manifests.content(manifest)
-    return Response(content, headers=_headers(manifest))
+    return Content(await call.services.manifests.content(manifest), _headers(manifest))
 
 
 async def head(call: Call) -> Response:
@@ -32,7 +32,7 @@ async def head(call: Call) -> Response:
     manifest = await _find(call)
     if names_digest(call.visit.header(b"if-none-match"), manifest.digest):
         return Response(status_code=304, headers={"ETag": etag(manifest.digest)})
-    return Response(headers={**_headers(manifest), "Content-Length": str(manifest.size)})
+    return Content(b"", _headers(manifest))
 
 
 async def put(call: Call) -> Response:
@@ -79,9 +79,11 @@ async def _find(call: Call) -> StoredManifest:
     return await call.services.manifests.find(call.registry, call.name, parse_reference(call.parameter))
 
 
-def _headers(manifest: StoredManifest) -> dict[str, str]:
-    return {
-        "Content-Type": manifest.media_type,
-        "Docker-Content-Digest": manifest.digest,
-        "ETag": etag(manifest.digest),
-    }
+def _headers(manifest: StoredManifest) -> list[RawHeader]:
+    digest = manifest.digest.encode()
+    return [
+        (b"content-type", manifest.media_type.encode()),
+        (b"content-length", b"%d" % manifest.size),
+        (b"docker-content-digest", digest),
+        (b"etag", b'"%s"' % digest),
+    ]

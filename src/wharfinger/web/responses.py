@@ -1,14 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers that the toolkit does not have: a file sent by the server itself, without Python touching its bytes."""
+"""Answers that the toolkit does not have: content whose headers are ready, and a file that the server itself sends."""
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 _PIECE = 1024 * 1024
+RawHeader = tuple[bytes, bytes]
+
+
+class Content(Response):
+    """Bytes whose headers are encoded already: pulls are answered with these, and encoding took a fifth of their time.
+
+    Args:
+        content: the body.
+        raw_headers: names in lower case and values, complete with the length.
+        status_code: of the answer.
+    """
+
+    def __init__(self, content: bytes, raw_headers: list[RawHeader], status_code: int = 200) -> None:
+        self.status_code = status_code
+        self.body = content
+        self.raw_headers = raw_headers
+        self.background = None
 
 
 class WholeFile(Response):
@@ -17,11 +33,13 @@ class WholeFile(Response):
     Args:
         path: the file; it never changes while it exists.
         size: its length in bytes.
-        headers: of the answer.
+        raw_headers: names in lower case and values, complete with the length.
     """
 
-    def __init__(self, path: Path, size: int, headers: Mapping[str, str]) -> None:
-        super().__init__(None, headers={**headers, "Content-Length": str(size)})
+    def __init__(self, path: Path, size: int, raw_headers: list[RawHeader]) -> None:
+        self.status_code = 200
+        self.raw_headers = raw_headers
+        self.background = None
         self._path = path
         self._size = size
 
