@@ -78,8 +78,12 @@ def insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.I
 
 
 def is_transient(error: DBAPIError) -> bool:
-    """Say whether the same transaction may succeed when it is tried again."""
+    """Say whether the same transaction may succeed, or find out more, when it is tried again.
+
+    On PostgreSQL a foreign key that does not hold is among it: what the transaction saw was deleted before it could
+    hold on to it. Looking again, it finds that missing and can say so. SQLite's one writer never sees such a thing.
+    """
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
-        return state in {"40001", "40P01", "55P03"}
+        return state in {"23503", "40001", "40P01", "55P03"}
     return "locked" in str(error.orig) or "busy" in str(error.orig)
