@@ -69,6 +69,7 @@ def _stage(console: Console, scale: Scale, chosen: Sequence[Scenario], folder: P
     """Have the servers that are needed running and filled, and this process on the load's core."""
     server_core, load_core = machine.cores()
     with ExitStack() as stack:
+        stack.enter_context(machine.alone(folder))
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wharfinger-bench-", dir=folder)))
         home.chmod(0o755)
         os.sched_setaffinity(0, {load_core})

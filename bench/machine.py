@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine: which core is whose, and the facts that a reader of the numbers wants to know."""
 
+import fcntl
 import importlib.metadata
 import os
 import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 _SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
@@ -29,6 +31,22 @@ def cores() -> tuple[int, int]:
         message = "two cores are needed: one for the server, one for the load"
         raise Unprepared(message)
     return usable[0], usable[1]
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep a second measurement from running beside this one: each would measure the other.
+
+    Raises:
+        Unprepared: one is running.
+    """
+    with (folder / "wharfinger-bench.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = "another measurement is running"
+            raise Unprepared(message) from error
+        yield
 
 
 def program(name: str) -> str:

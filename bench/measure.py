@@ -62,30 +62,34 @@ class Watch:
         seconds: how long the block took.
         cpu: CPU seconds of the tree.
         idle: the share of the time in which the tree's core had nothing to do, or waited for the disk.
+        others: the share in which the core worked for other programs: the more, the less the numbers mean.
     """
 
     def __init__(self, pid: int, core: int) -> None:
         self._pid = pid
         self._core = core
-        self.seconds = self.cpu = self.idle = 0.0
+        self.seconds = self.cpu = self.idle = self.others = 0.0
 
     def __enter__(self) -> Self:
         self._before = self._now()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        moment, cpu, idle = (after - before for after, before in zip(self._now(), self._before, strict=True))
-        self.seconds, self.cpu, self.idle = moment, cpu, min(idle / moment, 1.0)
+        moment, cpu, busy, idle = (after - before for after, before in zip(self._now(), self._before, strict=True))
+        self.seconds, self.cpu = moment, cpu
+        self.idle = min(idle / moment, 1.0)
+        self.others = max(busy - cpu, 0.0) / moment
 
-    def _now(self) -> tuple[float, float, float]:
-        return time.perf_counter(), cpu_seconds(self._pid), _idle_seconds(self._core)
+    def _now(self) -> tuple[float, float, float, float]:
+        return time.perf_counter(), cpu_seconds(self._pid), *_core_seconds(self._core)
 
 
-def _idle_seconds(core: int) -> float:
+def _core_seconds(core: int) -> tuple[float, float]:
+    """Return how long a core has worked for programs, and how long it has had nothing to do or waited for a disk."""
     name = f"cpu{core} "
     line = next(line for line in _read(_PROC / "stat").splitlines() if line.startswith(name))
-    _, _, _, idle, iowait, *_ = (int(field) for field in line.split()[1:])
-    return (idle + iowait) / _TICKS
+    user, nice, system, idle, iowait, *_ = (int(field) for field in line.split()[1:])
+    return (user + nice + system) / _TICKS, (idle + iowait) / _TICKS
 
 
 def _peak(pid: int) -> int:

@@ -204,6 +204,7 @@ def _sample(outcome: load.Outcome, operations: float, watch: measure.Watch) -> S
         Metric.P99: outcome.p99,
         Metric.CPU: watch.cpu / operations,
         Metric.IDLE: watch.idle,
+        Metric.OTHERS: watch.others,
     }
 
 
@@ -214,6 +215,7 @@ def _pushed(seconds: Sequence[float], watch: measure.Watch) -> Sample:
         Metric.P99: measure.percentile(seconds, 0.99),
         Metric.CPU: watch.cpu / len(seconds),
         Metric.IDLE: watch.idle,
+        Metric.OTHERS: watch.others,
     }
 
 

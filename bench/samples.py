@@ -7,6 +7,8 @@ from enum import Enum
 
 def write_duration(seconds: float) -> str:
     """Write a duration in the unit that suits it."""
+    if not seconds:
+        return "0 s"
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
             return f"{_short(seconds / size)} {unit}"
@@ -34,7 +36,7 @@ class Metric(Enum):
 
     `CPU` is user and system time of the server's whole process tree for one operation. `IDLE` is the share of the time
     in which the server's core had nothing to do: the load or the disk was the limit then. `GROWTH` is what the last
-    page costs over what the first one costs.
+    page costs over what the first one costs. `OTHERS` is the share in which that core worked for other programs.
     """
 
     RATE = ("rate", write_rate)
@@ -46,6 +48,7 @@ class Metric(Enum):
     AGAIN = ("later start", write_duration)
     MEMORY = ("largest process", write_size)
     IDLE = ("core idle", write_share)
+    OTHERS = ("core for others", write_share)
 
     def __init__(self, title: str, write: Callable[[float], str]) -> None:
         self.title = title
