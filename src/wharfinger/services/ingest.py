@@ -22,7 +22,7 @@ from typing import Final, Self
 from wharfinger.blobstore.base import KeyUnknown, Observer, Writer, checked_key
 from wharfinger.clock import HOUR, SECOND, Clock, after
 from wharfinger.domain.digests import Algorithm, Digest, Hasher, algorithm_of
-from wharfinger.domain.errors import BlobTooLarge, DigestMismatch, UploadBusy, UploadUnknown
+from wharfinger.domain.errors import BlobTooLarge, DigestMismatch, StoreUnavailable, UploadBusy, UploadUnknown
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.uploads import Chunk, check_place, check_received, check_size
 from wharfinger.metadata import blobs as blob_rows
@@ -176,15 +176,22 @@ class Ingest:
     async def finish(self, digest: Digest) -> Digest:
         """Compare the digest, make the bytes durable, and make them a blob; the only place that compares."""
         row, writer = self._held(), self._open_writer()
-        found = await self._digest_of(row, writer, algorithm_of(digest))
+        size = writer.offset
+        try:
+            found = await self._digest_of(row, writer, algorithm_of(digest))
+            if found == digest:
+                await writer.commit()
+        except (KeyUnknown, StoreUnavailable) as error:
+            # The upload may have been cancelled meanwhile, and its bytes have gone with it.
+            if isinstance(error, KeyUnknown) or await self._is_gone():
+                raise upload_unknown(row.id) from error
+            raise
         if found != digest:
             self._ended = True
             await writer.abort()
             await discard(self._means, self._registry, row)
             message = f"The bytes hash to {found}, not to {digest}; the upload was thrown away, start again."
             raise DigestMismatch(message, detail={"digest": digest, "found": found})
-        size = writer.offset
-        await writer.commit()
         await asyncio.shield(self._publish(row, digest, size))
         return digest
 
@@ -287,6 +294,10 @@ class Ingest:
                 return
         await writer.close()
         await self._release()
+
+    async def _is_gone(self) -> bool:
+        find = self._registry.id, self._repository, self._id
+        return await self._database.read(lambda c: rows.find(c, *find)) is None
 
     async def _release(self) -> None:
         await self._database.write(lambda c: rows.release(c, self._id, self._token), durable=False)
