@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.protocol.client import Client
 from tests.protocol.content import Material, descriptor, index, manifest_descriptor
+from tests.protocol.memory import data_in_memory
 from tests.support.images import OCI_INDEX, OCI_LAYER, OCI_MANIFEST, as_json, digest_of
 from tests.support.server import Server
 
@@ -134,13 +135,15 @@ def targets(request, postgres, tmp_path_factory):
     """Return the registries by name: one that deletes, one that keeps."""
     folder = tmp_path_factory.mktemp("corpus")
     found = {}
-    for name, deletion in (("deleting", True), ("keeping", False)):
-        database = postgres.database() if request.param == "postgresql" else None
-        server = Server(folder / name, database=database, deletion=deletion, environment=LIMITS).start()
-        client = Client.of(server.url)
-        found[name] = Target(server, client, Facts(client))
-        found[name].new_log()
-    yield found
-    for target in found.values():
-        target.client.http.close()
-        target.server.stop()
+    with data_in_memory() as environment:
+        for name, deletion in (("deleting", True), ("keeping", False)):
+            database = postgres.database() if request.param == "postgresql" else None
+            settings = LIMITS | environment()
+            server = Server(folder / name, database=database, deletion=deletion, environment=settings).start()
+            client = Client.of(server.url)
+            found[name] = Target(server, client, Facts(client))
+            found[name].new_log()
+        yield found
+        for target in found.values():
+            target.client.http.close()
+            target.server.stop()

@@ -13,6 +13,7 @@ import hashlib
 import pytest
 from tests.protocol.client import Client
 from tests.protocol.content import Material
+from tests.protocol.memory import data_in_memory
 from tests.support.server import Servers
 
 DATABASES = ["sqlite", "postgresql"]
@@ -21,13 +22,15 @@ DATABASES = ["sqlite", "postgresql"]
 @pytest.fixture(scope="session")
 def start(tmp_path_factory, postgres):
     """Return a function that starts a registry over one of the two databases."""
-    servers = Servers(tmp_path_factory.mktemp("protocol"))
+    with data_in_memory() as environment:
+        servers = Servers(tmp_path_factory.mktemp("protocol"))
 
-    def start_one(database, **options):
-        return servers(database=postgres.database() if database == "postgresql" else None, **options)
+        def start_one(database, **options):
+            url = postgres.database() if database == "postgresql" else None
+            return servers(database=url, environment=environment(), **options)
 
-    yield start_one
-    servers.stop()
+        yield start_one
+        servers.stop()
 
 
 @pytest.fixture(scope="session", params=DATABASES)
