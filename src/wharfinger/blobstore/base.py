@@ -37,6 +37,13 @@ class KeyUnknown(Exception):
         self.key = key
 
 
+class KeyTaken(ValueError):
+    """There are finished bytes under this key already, and a key is written once."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"there are bytes under this key already: {key}")
+
+
 def ingest_key(upload_id: str) -> StoreKey:
     """Return the key for the bytes of an upload; the first two characters spread keys over folders."""
     return checked_key(f"{upload_id[:2]}/{upload_id}")
@@ -109,6 +116,7 @@ class BlobStore(Protocol):
         """Start the bytes of a new key.
 
         Raises:
+            KeyTaken: its bytes are finished.
             StoreFull: the space kept for metadata and deletion would be touched.
         """
         ...

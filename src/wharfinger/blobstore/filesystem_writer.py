@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from wharfinger.blobstore.base import KeyUnknown, Observer, StoreKey, WriterState
+from wharfinger.blobstore.base import KeyTaken, KeyUnknown, Observer, StoreKey, WriterState
 from wharfinger.blobstore.failures import store_error
 from wharfinger.blobstore.files import IOV_MAX, Files
 from wharfinger.blobstore.threads import Lane
@@ -299,8 +299,7 @@ class FilesystemWriter:
 
     def _require_unwritten(self) -> None:
         if self._files.exists(self._path):
-            message = f"there are bytes under this key already: {self._path.name}"
-            raise ValueError(message)
+            raise KeyTaken(self._path.name)
 
 
 @contextmanager

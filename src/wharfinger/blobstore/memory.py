@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Final
 
-from wharfinger.blobstore.base import KeyUnknown, Observer, StoreKey, Writer, WriterState
+from wharfinger.blobstore.base import KeyTaken, KeyUnknown, Observer, StoreKey, Writer, WriterState
 from wharfinger.domain.errors import StoreFull, StoreUnavailable, Unavailable
 
 PIECE: Final = 1024 * 1024
@@ -106,10 +106,9 @@ class MemoryBlobStore:
             raise StoreFull(message)
 
     def require_unwritten(self, key: StoreKey) -> None:
-        """Raise `ValueError` if the key is finished: it is written once."""
+        """Raise `KeyTaken` if the key is finished: it is written once."""
         if key in self._finished:
-            message = f"there are bytes under this key already: {key}"
-            raise ValueError(message)
+            raise KeyTaken(key)
 
     def _content(self, key: StoreKey) -> bytes:
         try:

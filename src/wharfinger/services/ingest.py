@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
-from wharfinger.blobstore.base import KeyUnknown, Observer, Writer, checked_key
+from wharfinger.blobstore.base import KeyTaken, KeyUnknown, Observer, Writer, checked_key
 from wharfinger.clock import HOUR, SECOND, Clock, after
 from wharfinger.domain.digests import Algorithm, Digest, Hasher, algorithm_of
 from wharfinger.domain.errors import BlobTooLarge, DigestMismatch, StoreUnavailable, UploadBusy, UploadUnknown
@@ -187,9 +187,7 @@ class Ingest:
                 raise upload_unknown(row.id) from error
             raise
         if found != digest:
-            self._ended = True
-            await writer.abort()
-            await discard(self._means, self._registry, row)
+            await self._throw_away(row, writer)
             message = f"The bytes hash to {found}, not to {digest}; the upload was thrown away, start again."
             raise DigestMismatch(message, detail={"digest": digest, "found": found})
         await asyncio.shield(self._publish(row, digest, size))
@@ -236,6 +234,9 @@ class Ingest:
             else:
                 self._writer = await self._registry.store.resume(key, row.writer_state, observer)
         except KeyUnknown:
+            raise upload_unknown(row.id) from None
+        except KeyTaken:
+            # The bytes were finished, and then the database failed: nobody was told of a blob, so there is none.
             raise upload_unknown(row.id) from None
 
     def _running_hash(self, row: UploadRow) -> Hasher | None:
@@ -285,8 +286,7 @@ class Ingest:
     async def _give_back(self, error: BaseException | None) -> None:
         row, writer = self._held(), self._open_writer()
         if isinstance(error, BlobTooLarge):
-            await writer.abort()
-            await discard(self._means, self._registry, row)
+            await self._throw_away(row, writer)
             return
         if self._salvage and writer.offset > row.offset:
             with suppress(Exception):
@@ -299,20 +299,26 @@ class Ingest:
         find = self._registry.id, self._repository, self._id
         return await self._database.read(lambda c: rows.find(c, *find)) is None
 
+    async def _throw_away(self, row: UploadRow, writer: Writer) -> None:
+        """End the upload, unless another request has taken it over meanwhile."""
+        self._ended = True
+        await writer.close()
+        await discard(self._means, self._registry, row, self._token)
+
     async def _release(self) -> None:
         await self._database.write(lambda c: rows.release(c, self._id, self._token), durable=False)
 
 
-async def discard(means: Means, registry: Registry, row: UploadRow) -> bool:
+async def discard(means: Means, registry: Registry, row: UploadRow, token: str | None = None) -> bool:
     """End an upload: row first, bytes after; what cannot be removed now is buried and removed later.
 
-    Returns whether there was an upload to end.
+    With a token, only if that is still the upload's claim. Returns whether there was an upload to end.
     """
     means.hashes.take(row.id)
     now = means.clock.now()
 
     def work(connection: Connection) -> bool:
-        ended = rows.end(connection, row.id)
+        ended = rows.end(connection, row.id, token)
         if ended:
             queues.bury(connection, registry.id, row.store_key, after(now, BURY_DELAY), now)
         return ended
