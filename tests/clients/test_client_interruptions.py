@@ -22,9 +22,9 @@ HALF = 8 * MIB
 
 
 @pytest.fixture
-def server(start_server):
-    """A registry of one's own, because these tests stop it."""
-    return start_server()
+def server(request, start_server):
+    """A registry of one's own, because these tests stop it; a parameter is its environment."""
+    return start_server(environment=getattr(request, "param", None))
 
 
 @pytest.fixture
@@ -34,18 +34,25 @@ def repository(server, name):
     repository.close()
 
 
+@pytest.fixture
+def slowly(server):
+    """Begin a request to the test's server that goes on piece by piece."""
+    with contextlib.ExitStack() as begun:
+        yield lambda *words: begun.enter_context(contextlib.closing(SlowRequest(server.port, *words)))
+
+
 class SlowRequest:
     """A request whose body is sent, and whose answer is read, piece by piece.
 
     Args:
-        server: whom to ask.
+        port: of the server.
         method: of the request.
         target: an address that the server gave, or a path.
         length: how long the body will be; without it the request has none.
     """
 
-    def __init__(self, server, method, target, length=None):
-        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    def __init__(self, port, method, target, length=None):
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         self._connection.connect()
         self._connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         self._connection.putrequest(method, httpx.URL(target).raw_path.decode())
@@ -105,9 +112,9 @@ def test_upload_goes_on_after_the_server_was_killed(server, repository):
     finish_from(repository, location, progress)
 
 
-def test_upload_goes_on_after_the_server_was_killed_in_the_middle_of_a_chunk(server, repository):
+def test_upload_goes_on_after_the_server_was_killed_in_the_middle_of_a_chunk(server, repository, slowly):
     location = repository.append(repository.start_upload(), LAYER.content[:MIB], 0)
-    chunk = SlowRequest(server, "PATCH", location, len(LAYER.content) - MIB)
+    chunk = slowly("PATCH", location, len(LAYER.content) - MIB)
     chunk.send(LAYER.content[MIB:HALF])
     wait_until(lambda: stored_bytes(server) > 2 * MIB, why="nothing of the chunk is stored")
 
@@ -120,9 +127,9 @@ def test_upload_goes_on_after_the_server_was_killed_in_the_middle_of_a_chunk(ser
     finish_from(repository, location, progress)
 
 
-def test_upload_goes_on_after_the_client_went_away_in_the_middle_of_a_chunk(server, repository):
+def test_upload_goes_on_after_the_client_went_away_in_the_middle_of_a_chunk(repository, slowly):
     location = repository.append(repository.start_upload(), LAYER.content[:MIB], 0)
-    chunk = SlowRequest(server, "PATCH", location, len(LAYER.content) - MIB)
+    chunk = slowly("PATCH", location, len(LAYER.content) - MIB)
     chunk.send(LAYER.content[MIB:HALF])
     chunk.close()
 
@@ -132,9 +139,9 @@ def test_upload_goes_on_after_the_client_went_away_in_the_middle_of_a_chunk(serv
     finish_from(repository, location, progress)
 
 
-def test_pull_that_runs_while_the_server_is_asked_to_stop_is_finished(server, repository):
+def test_pull_that_runs_while_the_server_is_asked_to_stop_is_finished(server, repository, slowly):
     repository.push_blob(LAYER)
-    pull = SlowRequest(server, "GET", f"/v2/{repository.name}/blobs/{LAYER.digest}")
+    pull = slowly("GET", f"/v2/{repository.name}/blobs/{LAYER.digest}")
     answer = pull.answer()
     received = answer.read(MIB)
 
@@ -147,9 +154,9 @@ def test_pull_that_runs_while_the_server_is_asked_to_stop_is_finished(server, re
     server.wait_for_end()
 
 
-def test_push_that_runs_while_the_server_is_asked_to_stop_is_finished(server, repository):
+def test_push_that_runs_while_the_server_is_asked_to_stop_is_finished(server, repository, slowly):
     location = repository.start_upload()
-    push = SlowRequest(server, "PATCH", location, len(LAYER.content))
+    push = slowly("PATCH", location, len(LAYER.content))
     push.send(LAYER.content[:HALF])
 
     server.terminate()
@@ -166,9 +173,10 @@ def test_push_that_runs_while_the_server_is_asked_to_stop_is_finished(server, re
     repository.finish(location, LAYER.digest)
 
 
-def test_client_that_never_finishes_does_not_keep_the_server_from_stopping(server, repository):
+@pytest.mark.parametrize("server", [{"REGISTRY_HTTP_DRAINTIMEOUT": "2s"}], ids=["two-seconds"], indirect=True)
+def test_client_that_never_finishes_does_not_keep_the_server_from_stopping(server, repository, slowly):
     location = repository.append(repository.start_upload(), LAYER.content[:MIB], 0)
-    chunk = SlowRequest(server, "PATCH", location, len(LAYER.content) - MIB)
+    chunk = slowly("PATCH", location, len(LAYER.content) - MIB)
     chunk.send(LAYER.content[MIB:HALF])
     wait_until(lambda: stored_bytes(server) > 2 * MIB, why="nothing of the chunk is stored")
 

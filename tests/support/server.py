@@ -13,8 +13,8 @@ from tests.support.commands import free_port, spawn, tail, wait_until
 
 COMMAND = (str(Path(sys.executable).with_name("wharfinger")), "serve")
 READY_PATH = "/readyz"
-START_WITHIN = 30
-STOP_WITHIN = 15
+START_WITHIN = 60
+STOP_WITHIN = 30
 
 
 class Server:
