@@ -4,6 +4,7 @@
 ```text
 registry           deletion on,  one worker,   run once over SQLite and once over PostgreSQL
 keeping_registry   deletion off, one worker,   SQLite
+lenient_registry   deletion on,  one worker,   SQLite; manifests need not have their layers
 two_workers        deletion on,  two workers,  SQLite and PostgreSQL (its URL, so that each request can connect anew)
 ```
 """
@@ -25,9 +26,9 @@ def start(tmp_path_factory, postgres):
     with data_in_memory() as environment:
         servers = Servers(tmp_path_factory.mktemp("protocol"))
 
-        def start_one(database, **options):
+        def start_one(database, *, more=None, **options):
             url = postgres.database() if database == "postgresql" else None
-            return servers(database=url, environment=environment(), **options)
+            return servers(database=url, environment=environment() | (more or {}), **options)
 
         yield start_one
         servers.stop()
@@ -42,6 +43,12 @@ def registry(request, start):
 @pytest.fixture(scope="session")
 def keeping_registry(start):
     with Client.of(start("sqlite", deletion=False).url) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def lenient_registry(start):
+    with Client.of(start("sqlite", more={"REGISTRY_VALIDATION_MANIFESTS_LAYERS": "optional"}).url) as client:
         yield client
 
 

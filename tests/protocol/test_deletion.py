@@ -97,8 +97,10 @@ def test_blob_that_two_manifests_need_can_go_after_both(repository, material):
     assert repository.blob("DELETE", digest_of(config)).status_code == 202
 
 
-def test_blob_that_no_manifest_ever_needed_can_go(repository, material):
-    digest = repository.push_blob(material.bytes("lonely"))
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+@pytest.mark.parametrize("size", [0, 2, 500])
+def test_blob_that_no_manifest_ever_needed_can_go(repository, material, algorithm, size):
+    digest = repository.push_blob(material.bytes("lonely", size), algorithm)
     assert repository.blob("DELETE", digest).status_code == 202
     assert repository.blob("HEAD", digest).status_code == 404
 

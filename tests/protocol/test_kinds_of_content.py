@@ -3,7 +3,7 @@
 
 Of the official conformance suite this covers its data sets: image, uncompressed image, index, nested index, empty
 index, artifact, index of artifacts, artifact without layers, artifacts and indexes with a subject, missing subject,
-`data` fields, non-distributable layers, unknown fields, no layers, sparse image index, sha512; for each the push by
+`data` fields, non-distributable layers, unknown fields, no layers, sparse image and index, sha512; for each the push by
 digest and by tag, the tag list, HEAD and GET of everything, and deletion of tags, manifests and blobs with an
 immediate 404 after each.
 """
@@ -131,7 +131,7 @@ def an_image_with_foreign_layers(repository, material):
 
 
 def an_index_with_unknown_fields(repository, material):
-    child = material.image(repository, **{"org.example.unknown": {"deep": [1, None, True]}})
+    child = material.image(repository, **{"org.example.unknown": {"deep": [1, None, True, 10**40]}})
     child["layers"][0]["org.example.inner"] = "x"
     return [child, index(manifest_descriptor(child, **{"org.example.more": 1.5}), **{"org.example.unknown": [{}]})]
 
@@ -239,6 +239,21 @@ def test_life_of_an_image_in_sha512_throughout(repository, material):
     document = material.image(repository, layers=2, algorithm="sha512")
     entry = manifest_descriptor(document, "sha512", platform=platform())
     check_life(repository, [document, index(entry)], "sha512")
+
+
+def test_image_without_all_its_layers_lives_where_the_operator_allows_it(lenient_registry, material):
+    repository = lenient_registry.repository("kinds/sparse-image")
+    document = material.image(repository, layers=2)
+    absent = document["layers"].pop()
+    assert repository.blob("DELETE", absent["digest"]).status_code == 202
+    document["layers"].append(absent)
+    digest = repository.push(document, "v1")
+    check_readable(repository, "v1", document, digest)
+    assert repository.blob("GET", absent["digest"]).status_code == 404
+    assert repository.push_blob(material.bytes("image/layer1")) == absent["digest"]
+    assert repository.blob("DELETE", absent["digest"]).status_code == 405
+    check_gone(repository.manifest, digest)
+    check_gone(repository.blob, absent["digest"])
 
 
 def test_child_pushed_after_its_index_belongs_to_it_like_one_pushed_before(repository, material):
