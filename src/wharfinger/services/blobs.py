@@ -101,8 +101,8 @@ class Blobs:
         """
         end = blob.size if stop is None else stop
         key = checked_key(blob.store_key)
-        if blob.size <= self._cache.max_item:
-            content = self._cache.get(blob.digest) or await self._load(registry, blob)
+        content = self._cache.get(blob.digest)
+        if content is not None:
             return BlobContent(content=content[start:end])
         try:
             size = await registry.store.stat(key)
@@ -110,6 +110,8 @@ class Blobs:
             size = -1
         if size != blob.size:
             raise await self._missing(blob)
+        if blob.size <= self._cache.max_item:
+            return BlobContent(content=(await self._load(registry, blob))[start:end])
         path = registry.store.path(key) if (start, end) == (0, blob.size) else None
         if path is not None:
             return BlobContent(path=path)
@@ -147,8 +149,8 @@ class Blobs:
         if row is None:
             return None
         blob_id, size, store_key, repository_id, lease_until = row
-        stat = BlobStat(digest=digest, size=size, store_key=store_key, blob_id=blob_id)  # type: ignore[arg-type]  # a raw row
-        return stat, repository_id, lease_until  # type: ignore[return-value]  # a raw row
+        stat = BlobStat(digest=digest, size=size, store_key=store_key, blob_id=blob_id)
+        return stat, repository_id, lease_until
 
     async def _try_to_link(self, registry: Registry, repository: RepositoryName, digest: Digest, now: Instant) -> bool:
         if self._switches.read_only or not await self._database.find(
