@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tags, repositories and collection."""
+
+import pytest
+from sqlalchemy import text
+from tests.services.test_services_failures import Failing
+from tests.services.world import ACTOR, EXPIRY, NAME, OTHER, image, push_blob, push_image, push_manifest
+from tests.support.invariants import objects
+
+from wharfinger.clock import DAY, HOUR, SECOND
+from wharfinger.domain.digests import digest_of
+from wharfinger.domain.errors import (
+    DeletionDisabled,
+    ManifestUnknown,
+    NameUnknown,
+    ReadOnly,
+    StoreUnavailable,
+)
+from wharfinger.metadata import queues
+
+
+async def tags(node, last=None, limit=100, name=NAME):
+    page = await node.tags.list(node.registry, name, last, limit)
+    return list(page.items), page.more
+
+
+async def catalog(node, last=None, limit=100):
+    page = await node.repositories.catalog(node.registry, last, limit)
+    return list(page.items), page.more
+
+
+async def test_tags_are_listed_by_bytes_in_pages(node):
+    names = ["v10", "V1", "v2", "v1", "v1.0", "_", "0"]
+    await push_image(node, b"one", tags=names)
+    ordered = sorted(names, key=str.encode)
+    assert await tags(node) == (ordered, False)
+    assert await tags(node, limit=7) == (ordered, False)
+    assert await tags(node, limit=3) == (ordered[:3], True)
+    assert await tags(node, last=ordered[2], limit=4) == (ordered[3:], False)
+    assert await tags(node, limit=0) == ([], False)
+    assert await tags(node, last="zzz") == ([], False)
+
+
+async def test_all_tags_come_in_batches(node):
+    names = [f"v{number:05}" for number in range(2_005)]
+    await push_image(node, b"one", tags=names)
+    batches = [list(batch) async for batch in await node.tags.list_all(node.registry, NAME, None)]
+    assert [len(batch) for batch in batches] == [1_000, 1_000, 5]
+    assert [name for batch in batches for name in batch] == names
+    rest = [list(batch) async for batch in await node.tags.list_all(node.registry, NAME, names[1_003])]
+    assert [len(batch) for batch in rest] == [1_000, 1]
+
+
+async def test_a_repository_without_a_manifest_is_not_listed(node):
+    await push_blob(node, b"layer")
+    assert await catalog(node) == ([], False)
+    for ask in (
+        tags(node),
+        node.tags.list_all(node.registry, NAME, None),
+        node.tags.summaries(node.registry, NAME, 10),
+        node.repositories.summary(node.registry, NAME),
+    ):
+        with pytest.raises(NameUnknown):
+            await ask
+
+
+async def test_a_repository_that_was_emptied_stays(world, node):
+    digest = await push_image(node, b"one")
+    await node.manifests.delete(node.registry, NAME, digest, ACTOR)
+    assert await tags(node) == ([], False)
+    assert await catalog(node) == ([NAME], False)
+    world.clock.move(2 * EXPIRY)
+    await node.uploads.expire(node.registry, 10)
+    assert await catalog(node) == ([NAME], False)
+
+
+async def test_a_repository_that_nothing_came_of_goes(world, node):
+    upload = await node.uploads.start(node.registry, NAME, None, ACTOR)
+    await node.uploads.cancel(node.registry, NAME, upload.id)
+    count = text("SELECT count(*) FROM repositories")
+    world.clock.move(EXPIRY)
+    await node.uploads.expire(node.registry, 10)
+    assert await node.database.read(lambda c: c.execute(count).scalar()) == 1
+    world.clock.move(1)
+    await node.uploads.expire(node.registry, 10)
+    assert await node.database.read(lambda c: c.execute(count).scalar()) == 0
+
+
+async def test_the_catalog_comes_by_bytes_in_pages(node):
+    names = sorted(["acme/b", "acme/a", "acme-x/a", "acme/a-b", "zeta"], key=str.encode)
+    for name in names:
+        await push_image(node, b"one", name=name)
+    assert await catalog(node) == (names, False)
+    assert await catalog(node, limit=2) == (names[:2], True)
+    assert await catalog(node, last=names[1], limit=3) == (names[2:], False)
+    assert await catalog(node, limit=0) == ([], False)
+
+
+async def test_summaries_show_what_is_here(world, node):
+    await push_image(node, b"layer", tags=("v1", "v2"))
+    world.clock.move(HOUR)
+    await push_image(node, b"layer", name=OTHER)
+    page = await node.repositories.summaries(node.registry, None, 10)
+    assert [(one.name, one.tags, one.manifests) for one in page.items] == [(NAME, 2, 1), (OTHER, 1, 1)]
+    assert page.items[0].size == len(image(b"layer")) + len(b"layer") + len(b"{}")
+    assert page.items[1].changed_at == world.clock.now()
+    assert await node.repositories.summary(node.registry, OTHER) == page.items[1]
+    (tag, _) = await node.tags.summaries(node.registry, NAME, 10)
+    assert (tag.digest, tag.size) == (digest_of(image(b"layer")), page.items[0].size)
+
+
+async def test_a_deleted_tag_is_gone_and_its_manifest_stays(world, node):
+    digest = await push_image(node, b"one", tags=("v1", "v2"))
+    await node.tags.delete(node.registry, NAME, "v1", ACTOR)
+    assert await tags(node) == (["v2"], False)
+    assert (await node.manifests.find(node.registry, NAME, digest)).digest == digest
+    for name in ("v1", "never"):
+        with pytest.raises(ManifestUnknown):
+            await node.tags.delete(node.registry, NAME, name, ACTOR)
+    with pytest.raises(NameUnknown):
+        await node.tags.delete(node.registry, OTHER, "v1", ACTOR)
+    await push_manifest(node, image(b"one"), "v1")
+    await world.assert_sound()
+
+
+async def test_what_the_operator_switched_off_is_not_done(world, node):
+    await push_image(node, b"one")
+    with pytest.raises(DeletionDisabled, match=r"storage\.delete\.enabled"):
+        await world.node(deletion=False).tags.delete(node.registry, NAME, "v1", ACTOR)
+    with pytest.raises(ReadOnly):
+        await world.node(read_only=True).tags.delete(node.registry, NAME, "v1", ACTOR)
+
+
+async def bury(node, world, content, delay=0):
+    """Store bytes that only a tombstone names."""
+    key = f"ab/{content}"
+    writer = await node.store.begin(key)
+    await writer.write([content.encode()])
+    await writer.commit()
+    now = world.clock.now()
+    await node.database.write(lambda c: queues.bury(c, 1, key, now + delay, now))
+
+
+async def test_buried_bytes_are_removed_when_their_time_has_come(world, node):
+    await bury(node, world, "now")
+    await bury(node, world, "later", HOUR)
+    assert await node.collection.bury(10) == 1
+    assert objects(node.store) == {"ab/later"}
+    await world.assert_sound()
+    world.clock.move(HOUR)
+    assert [await node.collection.bury(10) for _ in range(2)] == [1, 0]
+    assert objects(node.store) == set()
+
+
+async def test_buried_bytes_are_removed_a_few_at_a_time(world, node):
+    for number in range(5):
+        await bury(node, world, f"{number}")
+    assert [await node.collection.bury(2) for _ in range(4)] == [2, 2, 1, 0]
+    assert objects(node.store) == set()
+
+
+async def test_bytes_that_are_gone_already_are_no_trouble(world, node):
+    await bury(node, world, "one")
+    await node.store.delete("ab/one")
+    assert await node.collection.bury(10) == 1
+
+
+async def test_bytes_that_cannot_be_removed_stop_no_others_and_are_tried_later_and_later(world, node):
+    broken = world.node(store=Failing(world.store(), StoreUnavailable("no")))
+    await bury(node, world, "first")
+    world.clock.move(1)
+    await bury(node, world, "second")
+    pauses = []
+    broken.store.fails["delete"] = 1
+    assert await broken.collection.bury(10) == 1
+    assert objects(node.store) == {"ab/first"}
+    for _ in range(12):
+        due = await node.database.read(lambda c: c.execute(text("SELECT not_before FROM tombstones")).scalar())
+        pauses.append((due - world.clock.now()) // SECOND)
+        world.clock.move(due - world.clock.now() - 1)
+        assert await broken.collection.bury(10) == 0
+        world.clock.move(1)
+        broken.store.fails["delete"] = 1
+        assert await broken.collection.bury(10) == 0
+    assert pauses[:4] == [60, 120, 240, 480]
+    assert pauses[-1] == 60 * 2**10
+    world.clock.move(DAY)
+    assert await broken.collection.bury(10) == 1
+    assert objects(node.store) == set()
+    await world.assert_sound()
