@@ -11,6 +11,7 @@ from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.metadata.database import Lookup, insert
 from wharfinger.metadata.schema import (
+    blobs,
     manifest_references,
     manifests,
     namespaces,
@@ -39,7 +40,7 @@ class RepositorySummary:
     tags: int
     manifests: int
     size: int
-    """Bytes of the distinct blobs and manifests that it has."""
+    """Bytes of its live manifests and of the distinct blobs that they need."""
     changed_at: Instant
 
 
@@ -121,16 +122,30 @@ def list_names(connection: Connection, registry_id: int, last: str | None, limit
 
 
 def summarize(connection: Connection, registry_id: int, names: Sequence[RepositoryName]) -> list[RepositorySummary]:
-    """Return what a list shows of each of the named repositories, in the order of the names."""
-    found = {}
+    """Return what a list shows of each of the named repositories, in the order of the names.
+
+    The statements are as many for a whole page as for one repository.
+    """
     statement = select(repositories.c.id, repositories.c.name, repositories.c.changed_at).where(
         repositories.c.registry_id == registry_id,
         repositories.c.name.in_(names),
         repositories.c.deleted_at.is_(None),
     )
-    for repository_id, name, changed_at in connection.execute(statement):
-        found[name] = _summary(connection, repository_id, name, changed_at)
-    return [found[name] for name in names if name in found]
+    rows = {row.name: row for row in connection.execute(statement)}
+    ids = [row.id for row in rows.values()]
+    tag_counts, manifest_sums = _count_tags(connection, ids), _sum_manifests(connection, ids)
+    blob_sizes = _sum_blobs(connection, ids)
+    return [
+        RepositorySummary(
+            name=name,
+            tags=tag_counts.get(row.id, 0),
+            manifests=manifest_sums.get(row.id, (0, 0))[0],
+            size=manifest_sums.get(row.id, (0, 0))[1] + blob_sizes.get(row.id, 0),
+            changed_at=Instant(row.changed_at),
+        )
+        for name in names
+        if (row := rows.get(name)) is not None
+    ]
 
 
 def delete_unlisted(connection: Connection, registry_id: int, before: Instant, limit: int) -> int:
@@ -150,27 +165,43 @@ def delete_unlisted(connection: Connection, registry_id: int, before: Instant, l
     return connection.execute(delete(repositories).where(repositories.c.id.in_(empty))).rowcount
 
 
-def _summary(connection: Connection, repository_id: int, name: str, changed_at: int) -> RepositorySummary:
-    tag_count = connection.execute(select(func.count()).where(tags.c.repository_id == repository_id)).scalar()
-    manifest_count, manifest_size = connection.execute(
-        select(func.count(), func.coalesce(func.sum(manifests.c.size), 0)).where(
-            manifests.c.repository_id == repository_id, manifests.c.deleted_at.is_(None)
+def _count_tags(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    statement = (
+        select(tags.c.repository_id, func.count()).where(tags.c.repository_id.in_(ids)).group_by(tags.c.repository_id)
+    )
+    return {repository_id: int(count) for repository_id, count in connection.execute(statement)}
+
+
+def _sum_manifests(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Return how many live manifests each repository has, and their bytes."""
+    statement = (
+        select(manifests.c.repository_id, func.count(), func.sum(manifests.c.size))
+        .where(manifests.c.repository_id.in_(ids), manifests.c.deleted_at.is_(None))
+        .group_by(manifests.c.repository_id)
+    )
+    return {repository_id: (int(count), int(size)) for repository_id, count, size in connection.execute(statement)}
+
+
+def _sum_blobs(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """Return the bytes of each repository's distinct blobs that a live manifest needs.
+
+    It asks once for each blob, not for each reference: most manifests of a repository share most of their layers.
+    """
+    needed = (
+        exists()
+        .where(
+            manifest_references.c.repository_id == repository_blobs.c.repository_id,
+            manifest_references.c.blob_id == repository_blobs.c.blob_id,
         )
-    ).one()
-    distinct = (
-        select(manifest_references.c.digest, func.max(manifest_references.c.size).label("size"))
-        .where(manifest_references.c.repository_id == repository_id, manifest_references.c.blob_id.is_not(None))
-        .group_by(manifest_references.c.digest)
-        .subquery()
+        .where(manifests.c.id == manifest_references.c.manifest_id, manifests.c.deleted_at.is_(None))
     )
-    blob_size = connection.execute(select(func.coalesce(func.sum(distinct.c.size), 0))).scalar()
-    return RepositorySummary(
-        name=RepositoryName(name),
-        tags=int(tag_count or 0),
-        manifests=int(manifest_count),
-        size=int(manifest_size) + int(blob_size or 0),
-        changed_at=Instant(changed_at),
+    statement = (
+        select(repository_blobs.c.repository_id, func.sum(blobs.c.size))
+        .join(blobs, blobs.c.id == repository_blobs.c.blob_id)
+        .where(repository_blobs.c.repository_id.in_(ids), needed)
+        .group_by(repository_blobs.c.repository_id)
     )
+    return {repository_id: int(size) for repository_id, size in connection.execute(statement)}
 
 
 def _ensure_namespace(

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of tags and of their history; whatever takes a manifest's tag away has the manifest reviewed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Select, delete, func, select
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
@@ -14,6 +14,8 @@ from wharfinger.domain.names import RepositoryName, TagName
 from wharfinger.metadata import events, queues
 from wharfinger.metadata.database import insert
 from wharfinger.metadata.schema import manifest_references, manifests, tag_history, tags
+
+_IN_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class TagSummary:
     media_type: str
     artifact_type: str | None
     size: int
-    """Bytes of the manifest and of the blobs it refers to; of an index, of its children's."""
+    """Bytes of the manifest and of the distinct blobs it refers to; of an index, of its children's too."""
     moved_at: Instant
 
 
@@ -133,28 +135,54 @@ def summarize(connection: Connection, repository_id: int, limit: int) -> list[Ta
         .order_by(tags.c.moved_at.desc(), tags.c.name)
         .limit(limit)
     )
+    rows = connection.execute(statement).all()
+    sizes = _content_sizes(connection, {row.id for row in rows})
     return [
         TagSummary(
             name=TagName(row.name),
             digest=Digest(row.digest),
             media_type=row.media_type,
             artifact_type=row.artifact_type,
-            size=row.size + _content_size(connection, row.id),
+            size=row.size + sizes.get(row.id, 0),
             moved_at=Instant(row.moved_at),
         )
-        for row in connection.execute(statement)
+        for row in rows
     ]
 
 
-def _content_size(connection: Connection, manifest_id: int) -> int:
-    """Return the bytes of what the manifest refers to, and of what its children refer to."""
-    children = select(manifest_references.c.child_id).where(
-        manifest_references.c.manifest_id == manifest_id, manifest_references.c.child_id.is_not(None)
+def _content_sizes(connection: Connection, manifest_ids: Collection[int]) -> dict[int, int]:
+    """Return the bytes of all that each manifest leads to, however deep; content that it leads to twice counts once.
+
+    Open edges lead to nothing that is here, and do not count.
+    """
+    found: dict[int, int] = {}
+    wanted = sorted(manifest_ids)
+    for start in range(0, len(wanted), _IN_LIMIT):
+        for root, size in connection.execute(_sizes_below(wanted[start : start + _IN_LIMIT])):
+            found[root] = int(size)
+    return found
+
+
+def _sizes_below(manifest_ids: Sequence[int]) -> Select[int, int]:
+    tree = (
+        select(manifests.c.id.label("root"), manifests.c.id.label("member"))
+        .where(manifests.c.id.in_(manifest_ids))
+        .cte("tree", recursive=True)
     )
-    statement = select(func.coalesce(func.sum(manifest_references.c.size), 0)).where(
-        (manifest_references.c.manifest_id == manifest_id) | manifest_references.c.manifest_id.in_(children)
+    edges = manifest_references
+    tree = tree.union(
+        select(tree.c.root, edges.c.child_id)
+        .join(edges, edges.c.manifest_id == tree.c.member)
+        .where(edges.c.child_id.is_not(None))
     )
-    return int(connection.execute(statement).scalar() or 0)
+    distinct = (
+        select(tree.c.root, func.max(edges.c.size).label("size"))
+        .join(edges, edges.c.manifest_id == tree.c.member)
+        .where(edges.c.blob_id.is_not(None) | edges.c.child_id.is_not(None))
+        .group_by(tree.c.root, edges.c.digest)
+        .subquery()
+    )
+    return select(distinct.c.root, func.sum(distinct.c.size)).group_by(distinct.c.root)
 
 
 def _remember(
