@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a page function is given, and what it gives back: no HTML and no HTTP on either side."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode
+
+from wharfinger.clock import Instant
+from wharfinger.console.addresses import Address
+from wharfinger.domain.errors import QueryInvalid
+from wharfinger.domain.names import RepositoryName
+from wharfinger.services import Services
+from wharfinger.services.registries import Registry
+
+_MAX_FIELDS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request on its way to a page: matched, and allowed."""
+
+    services: Services
+    registry: Registry
+    name: RepositoryName
+    """Empty for a page of the registry itself."""
+    query: Mapping[str, str]
+    address: Address
+    now: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What is to be shown: a template, and what it needs to know."""
+
+    template: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    status: int = 200
+
+
+PageFunction = Callable[[Call], Awaitable[View]]
+
+
+def read_query(raw: bytes) -> Mapping[str, str]:
+    """Return the parameters of a URL.
+
+    Raises:
+        QueryInvalid: they cannot be read, or one comes twice.
+    """
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+    except ValueError as error:  # also what is not ASCII, or not UTF-8 once decoded
+        message = "The part of the address after `?` cannot be read."
+        raise QueryInvalid(message) from error
+    if len(dict(pairs)) != len(pairs):
+        message = "A parameter after `?` comes twice."
+        raise QueryInvalid(message)
+    return dict(pairs)
+
+
+def link(query: Mapping[str, str], **changes: str | None) -> str:
+    """Return a link to the same page with some parameters changed, or taken away."""
+    changed = {**query, **changes}
+    return "?" + urlencode({name: value for name, value in changed.items() if value is not None})

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a meaning to the page that tells of it: its status, what happened, and what to do. The only such table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wharfinger.console.calls import View
+from wharfinger.console.languages import mark
+from wharfinger.domain import errors
+from wharfinger.domain.errors import WharfingerError
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A kind of failure, for people; both texts are to be translated."""
+
+    status: int
+    title: str
+    advice: str
+
+
+FAILURE: Final = Trouble(
+    500,
+    mark("Something broke"),
+    mark(
+        "The registry failed in a way that nobody expected. Nothing that was stored is lost. Try again; if it fails "
+        "again, give the request id to whoever runs this registry: the log says more under it."
+    ),
+)
+TABLE: Final[Sequence[tuple[type[WharfingerError], Trouble]]] = (
+    (
+        errors.NameUnknown,
+        Trouble(
+            404,
+            mark("No such repository"),
+            mark("Check the spelling, or look for it in the list. A repository appears with the first push to it."),
+        ),
+    ),
+    (
+        errors.ManifestUnknown,
+        Trouble(
+            404, mark("No such tag"), mark("It may have been deleted. The repository's page lists the tags it has.")
+        ),
+    ),
+    (
+        errors.Unknown,
+        Trouble(
+            404, mark("Nothing here"), mark("The address leads to no page. The list of repositories is the way in.")
+        ),
+    ),
+    (
+        errors.NameInvalid,
+        Trouble(
+            400,
+            mark("Not a repository name"),
+            mark(
+                "Names are made of lower-case letters and digits, with single dots, underscores, hyphens or slashes "
+                "between them."
+            ),
+        ),
+    ),
+    (
+        errors.MethodUnsupported,
+        Trouble(405, mark("A page to look at"), mark("Pages take GET. Clients push and pull under /v2/.")),
+    ),
+    (
+        errors.Unavailable,
+        Trouble(
+            503,
+            mark("Not available right now"),
+            mark(
+                "The database or the storage does not answer. Try again in a moment; pushes and pulls wait for the "
+                "same thing."
+            ),
+        ),
+    ),
+    (errors.Unauthenticated, Trouble(401, mark("Sign in first"), mark("Who did not sign in may not see this."))),
+    (errors.Refused, Trouble(403, mark("Not for you"), mark("Ask an admin of the repository to give you access."))),
+    (
+        WharfingerError,
+        Trouble(
+            400, mark("Not understood"), mark("The request cannot be read. The list of repositories is the way in.")
+        ),
+    ),
+)
+
+
+def view_of(error: WharfingerError, request_id: str | None) -> View:
+    """Return the page for an error."""
+    trouble = next(trouble for kind, trouble in TABLE if isinstance(error, kind))
+    return View(
+        template="error.html",
+        status=trouble.status,
+        values={"trouble": trouble, "message": error.message, "request_id": request_id},
+    )
+
+
+def view_of_failure(request_id: str) -> View:
+    """Return the page when something failed that nobody expected."""
+    return View(
+        template="error.html",
+        status=FAILURE.status,
+        values={"trouble": FAILURE, "message": None, "request_id": request_id},
+    )
+
+
+def headers_of(error: WharfingerError) -> Mapping[str, str]:
+    """Return the headers that belong to an error's status."""
+    if isinstance(error, errors.MethodUnsupported):
+        return {"Allow": ", ".join(error.allowed)}
+    if isinstance(error, errors.Unavailable):
+        return {"Retry-After": str(error.retry_after)}
+    return {}

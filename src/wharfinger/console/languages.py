@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The languages of the console: which one a visitor gets, its texts, and how it writes numbers, sizes and times.
+
+Texts are written in English where they are used, in templates inside `_(…)` or `{% trans %}` and in Python inside
+`mark(…)`. A catalog per language translates them; it is read when the server starts, so there is nothing to compile.
+"""
+
+import gettext
+from collections.abc import Sequence
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+from wharfinger.clock import DAY, SECOND, Instant, as_datetime
+
+CODES: Final = ("en", "ko")
+CATALOGS: Final = Path(__file__).parent.parent / "locale"
+COOKIE: Final = "lang"
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_STEP: Final = 1000
+_RECENT: Final = 30 * DAY
+_MAX_WISHES: Final = 20
+_NO_BREAK: Final = "\N{NO-BREAK SPACE}"
+
+
+class Language:
+    """One language.
+
+    Args:
+        code: as in `Accept-Language`.
+        translations: its texts.
+    """
+
+    def __init__(self, code: str, translations: gettext.NullTranslations) -> None:
+        self.code = code
+        self.translations = translations
+        self._locale = Locale.parse(code)
+
+    @property
+    def name(self) -> str:
+        """What the language calls itself."""
+        return self._locale.get_display_name() or self.code
+
+    def number(self, value: int) -> str:
+        """Write a count."""
+        return format_decimal(value, locale=self._locale)
+
+    def size(self, value: int) -> str:
+        """Write a number of bytes in the decimal units of container tools, with three figures."""
+        scaled, unit = float(value), 0
+        while scaled >= _STEP and unit < len(_UNITS) - 1:
+            scaled /= _STEP
+            unit += 1
+        pattern = "0" if unit == 0 else "0.##" if scaled < 10 else "0.#" if scaled < 100 else "#,##0"  # noqa: PLR2004
+        return f"{format_decimal(scaled, pattern, self._locale)}{_NO_BREAK}{_UNITS[unit]}"
+
+    def when(self, instant: Instant, now: Instant) -> str:
+        """Write how long ago something was; after a month, the day."""
+        passed = max(now - instant, SECOND)  # nodes' clocks differ, and nothing was pushed in the future
+        if passed > _RECENT:
+            return format_date(as_datetime(instant), "medium", self._locale)
+        return format_timedelta(timedelta(microseconds=-passed), add_direction=True, locale=self._locale)
+
+    def moment(self, instant: Instant) -> str:
+        """Write the exact time."""
+        return f"{format_datetime(as_datetime(instant), 'medium', locale=self._locale)} UTC"
+
+
+def load() -> dict[str, Language]:
+    """Return every language by its code, the source language first."""
+    return {code: Language(code, _translations(code)) for code in CODES}
+
+
+def choose(cookie: str | None, accepted: str | None) -> str:
+    """Return the code of the language that the visitor chose before, or else prefers among those that there are."""
+    chosen = _cookie(cookie or "")
+    if chosen in CODES:
+        return chosen
+    return next((wish for wish in _wishes(accepted or "") if wish in CODES), CODES[0])
+
+
+def mark(text: str) -> str:
+    """Mark a text for translation where it is written; it is translated where it is shown."""
+    return text
+
+
+def _translations(code: str) -> gettext.NullTranslations:
+    path = CATALOGS / code / "LC_MESSAGES" / "console.po"
+    if code == CODES[0]:
+        return gettext.NullTranslations()
+    with path.open("rb") as file:
+        catalog = read_po(file, locale=code, abort_invalid=True)
+    compiled = BytesIO()
+    write_mo(compiled, catalog)
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def _cookie(header: str) -> str:
+    pairs = (part.strip().partition("=") for part in header.split(";"))
+    return next((value for name, _, value in pairs if name == COOKIE), "")
+
+
+def _wishes(header: str) -> Sequence[str]:
+    """Return the languages of an `Accept-Language`, the dearest first, without their regions."""
+    wishes: list[tuple[float, str]] = []
+    for part in header.split(",")[:_MAX_WISHES]:
+        tag, _, weight = part.partition(";")
+        try:
+            quality = float(weight.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        if quality > 0:
+            wishes.append((-quality, tag.strip().partition("-")[0].lower()))
+    return [wish for _, wish in sorted(wishes, key=lambda pair: pair[0])]

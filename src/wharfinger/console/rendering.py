@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a view to HTML: templates that escape everything, one environment for each language."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from wharfinger.clock import as_datetime
+from wharfinger.console import flags
+from wharfinger.console.assets import Assets
+from wharfinger.console.calls import View, link
+from wharfinger.console.languages import CODES, Language
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+class Renderer:
+    """Renders views.
+
+    Args:
+        languages: by code.
+        assets: the style and script that pages link to.
+        prefix: the path under which the whole site lies.
+    """
+
+    def __init__(self, languages: Mapping[str, Language], assets: Assets, prefix: str) -> None:
+        self._languages = languages
+        self._assets = assets
+        self._prefix = prefix
+        self._environments = {code: self._environment(language) for code, language in languages.items()}
+
+    def render(self, code: str, view: View, shared: Mapping[str, object]) -> str:
+        """Return the page.
+
+        Args:
+            code: the visitor's language.
+            view: what is shown.
+            shared: what every page of this request knows.
+        """
+        template = self._environments[code].get_template(view.template)
+        return template.render({**shared, **view.values})
+
+    def translate(self, code: str, text: str) -> str:
+        """Return a marked text in a language."""
+        return self._languages[code].translations.gettext(text)
+
+    def _environment(self, language: Language) -> Environment:
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            extensions=["jinja2.ext.i18n"],
+        )
+        environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]  # the extension's
+        environment.globals |= {
+            "asset": self._assets.url,
+            "hoist": flags.hoist,
+            "language": language,
+            "languages": [self._languages[code] for code in CODES],
+            "link": link,
+            "root": self._prefix,
+            "translate": self.translate,
+        }
+        environment.filters |= {
+            "iso": lambda instant: as_datetime(instant).isoformat(timespec="seconds"),
+            "moment": language.moment,
+            "number": language.number,
+            "size": language.size,
+            "when": language.when,
+        }
+        return environment

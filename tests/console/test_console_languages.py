@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every text has a translation, and each language writes numbers, sizes and times in its own way."""
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+import wharfinger.console
+from wharfinger.clock import DAY, HOUR, SECOND, Instant
+from wharfinger.console.languages import CATALOGS, CODES, load
+
+SOURCES = Path(wharfinger.console.__file__).parent
+KEYWORDS = {"_": None, "mark": None, "gettext": None, "ngettext": (1, 2)}
+NOW = Instant(1_790_000_000 * SECOND)
+
+
+def written():
+    """Every text in templates and code."""
+    methods = [("**.html", "jinja2"), ("**.py", "python")]
+    return {message for _, _, message, _, _ in extract_from_dir(SOURCES, methods, keywords=KEYWORDS)}
+
+
+def catalog_of(code):
+    with (CATALOGS / code / "LC_MESSAGES" / "console.po").open("rb") as file:
+        return read_po(file, locale=code, abort_invalid=True)
+
+
+@pytest.mark.parametrize("code", CODES[1:])
+def test_every_text_is_translated_and_no_translation_is_left_over(code):
+    messages = {message.id: message for message in catalog_of(code) if message.id}
+    assert written() == set(messages), "the catalog and the texts differ"
+    for message in messages.values():
+        strings = message.string if isinstance(message.string, tuple) else (message.string,)
+        assert all(strings), f"{message.id!r} has no translation"
+        assert not message.fuzzy, f"{message.id!r} is fuzzy"
+
+
+@pytest.mark.parametrize("code", CODES[1:])
+def test_translations_hold_the_same_places_and_the_same_code(code):
+    for message in catalog_of(code):
+        if message.id and isinstance(message.id, str):
+            for pattern in (r"%\(\w+\)s", r"<code>.*?</code>", r"<(?!q)[^>]*>"):
+                assert sorted(re.findall(pattern, message.id)) == sorted(re.findall(pattern, message.string)), (
+                    message.id
+                )
+
+
+def test_no_template_says_something_outside_the_catalog():
+    tool_names = {"Wharfinger", "Docker Engine", "podman, buildah, skopeo", "containerd, Kubernetes", "GET", "UTC"}
+    for file in SOURCES.glob("templates/**/*.html"):
+        text = re.sub(
+            r"\{#.*?#\}|\{%-?\s*trans.*?endtrans\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}", "", file.read_text(), flags=re.DOTALL
+        )
+        text = re.sub(r"<pre.*?</pre>|<code>.*?</code>|<[^>]*>|&[a-z#0-9]+;|\{\{|\}\}", "\n", text, flags=re.DOTALL)
+        left = {line.strip(" ·") for line in text.splitlines()} - tool_names - {""}
+        assert not {line for line in left if re.search(r"[A-Za-z]{2}", line)}, file.name
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (1234, "1.23 kB"), (56_780, "56.8 kB"), (7_340_032, "7.34 MB"),
+     (123_456_789_012, "123 GB"), (10**21, "1,000 EB")],
+)  # fmt: skip
+def test_sizes_have_three_figures(size, shown):
+    assert load()["en"].size(size).replace("\N{NO-BREAK SPACE}", " ") == shown
+
+
+@pytest.mark.parametrize(
+    ("ago", "english", "korean"),
+    [
+        (-HOUR, "1 second ago", "1초 전"),
+        (90 * SECOND, "2 minutes ago", "2분 전"),
+        (3 * HOUR, "3 hours ago", "3시간 전"),
+        (31 * DAY, "Aug 21, 2026", "2026. 8. 21."),
+    ],
+)
+def test_times_are_written_as_people_say_them(ago, english, korean):
+    languages = load()
+    then = Instant(NOW - ago)
+    assert languages["en"].when(then, NOW) == english
+    assert languages["ko"].when(then, NOW) == korean
+
+
+async def test_the_console_speaks_korean(site):
+    page = await site.ask("/", headers={"Accept-Language": "ko"})
+    assert "아직 아무것도 없습니다" in page.text
+    assert "Nothing here yet" not in page.text

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list of repositories and the page of one: what they show of what was pushed."""
+
+import re
+from html import unescape
+
+import pytest
+from tests.console.registry import Site
+from tests.support.images import artifact, image, index, platforms
+
+from wharfinger.console.pages import repositories
+
+CHART = "application/vnd.cncf.helm.config.v1+json"
+
+
+def texts(html):
+    """The text of every cell and heading of every row of the table, by row."""
+    body = html.partition("<tbody>")[2].partition("</tbody>")[0]
+    cells = [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("</tr>")[:-1]]
+    return [[" ".join(unescape(re.sub(r"<[^>]*>", "", cell)).split()) for cell in row] for row in cells]
+
+
+def lines(html):
+    """Every command on the page."""
+    found = re.findall(r"<dd data-copy><code>(.*?)</code>", html, re.DOTALL)
+    return [unescape(re.sub(r"<[^>]*>", "", one)) for one in found]
+
+
+def size_of(*things):
+    """The bytes that a registry keeps of these, each blob and manifest once."""
+    kept = {one.digest: len(one.content) for thing in things for one in (*thing.blobs, *thing.manifests)}
+    return sum(kept.values())
+
+
+async def test_an_empty_registry_teaches_the_next_command(site):
+    page = await site.ask("/")
+    assert page.status_code == 200
+    assert "Nothing here yet" in page.text
+    assert lines(page.text) == [
+        "docker tag hello localhost:5000/hello && docker push localhost:5000/hello",
+        "podman push --tls-verify=false hello localhost:5000/hello",
+    ]
+
+
+async def test_the_list_shows_names_tags_sizes_and_times(site):
+    big = image("big", layers=[{"opt/big": bytes(5000)}])
+    await site.push("acme/app", big, "1", "latest")
+    await site.push("hello", image("hello"), "latest")
+    rows = texts((await site.ask("/")).text)
+    assert [row[:2] for row in rows] == [["acme/app", "2"], ["hello", "1"]]
+    assert re.fullmatch(r"[0-9.]+ (B|kB)", rows[0][2]), rows
+    assert re.fullmatch(r"\d+ seconds? ago", rows[0][3]), rows
+
+
+async def test_the_list_leads_on_page_by_page(site, monkeypatch):
+    monkeypatch.setattr(repositories, "REPOSITORIES_PAGE", 2)
+    for name in ("a", "b/c", "d", "e", "f"):
+        await site.push(name, image("same"), "1")
+    shown, path = [], "/"
+    while path:
+        html = (await site.ask(path)).text
+        shown.append([row[0] for row in texts(html)])
+        onward = re.search(r'rel="next" href="(\?[^"]*)"', html)
+        path = onward and "/" + unescape(onward[1])
+    assert shown == [["a", "b/c"], ["d", "e"], ["f"]]
+    assert "No more repositories" in (await site.ask("/?last=zzz")).text
+
+
+async def test_a_repository_shows_its_tags_the_newest_first(site):
+    for tag in ("1.0", "1.1"):
+        await site.push("acme/app", image(tag), tag)
+    newest = await site.push("acme/app", platforms("two"), "1.2", "latest")
+    page = await site.ask("/repositories/acme/app")
+    rows = texts(page.text)
+    assert [row[0] for row in rows] == ["latest", "1.2", "1.1", "1.0"]
+    assert [row[2] for row in rows] == ["image index", "image index", "image", "image"]
+    assert rows[0][1] == newest.digest.partition(":")[2][:12]
+    assert f'title="{newest.digest}"' in page.text
+
+
+async def test_the_commands_pull_the_chosen_tag_by_tag_and_by_digest(site):
+    old = await site.push("acme/app", image("old"), "1.0")
+    await site.push("acme/app", image("new"), "1.1")
+    assert lines((await site.ask("/repositories/acme/app?tag=1.0")).text)[:4] == [
+        "docker pull localhost:5000/acme/app:1.0",
+        "podman pull --tls-verify=false localhost:5000/acme/app:1.0",
+        f"docker pull localhost:5000/acme/app@{old.digest}",
+        f"podman pull --tls-verify=false localhost:5000/acme/app@{old.digest}",
+    ]
+    assert lines((await site.ask("/repositories/acme/app")).text)[0] == "docker pull localhost:5000/acme/app:1.1"
+
+
+async def test_over_tls_no_command_weakens_it(site):
+    await site.push("acme/app", image("tls"), "1")
+    html = (await site.ask("/repositories/acme/app", scheme="https", host="registry.example.com")).text
+    assert "podman pull registry.example.com/acme/app:1" in lines(html)
+    assert "tls-verify" not in html
+    assert "insecure" not in html
+
+
+async def test_artifacts_are_named_by_type_and_pulled_by_what_understands_them(site):
+    await site.push("acme/chart", artifact(b"chart", kind=CHART), "0.4.1_build")
+    await site.push("acme/card", artifact(b"card", kind="application/vnd.example.card+json"), "v1")
+    chart, card = [(await site.ask(f"/repositories/acme/{name}")).text for name in ("chart", "card")]
+    assert texts(chart)[0][2] == f"Helm chart {CHART}"
+    assert lines(chart)[0] == "helm pull --plain-http oci://localhost:5000/acme/chart --version 0.4.1+build"
+    assert texts(card)[0][2] == "artifact application/vnd.example.card+json"
+    assert lines(card)[0] == "oras pull --plain-http localhost:5000/acme/card:v1"
+    assert "docker pull" not in card
+
+
+async def test_pages_of_tags(site, monkeypatch):
+    monkeypatch.setattr(repositories, "TAGS_PAGE", 2)
+    for number in range(5):
+        await site.push("app", image("one"), f"v{number}")
+    first, second, third = [(await site.ask(f"/repositories/app?from={n}")).text for n in (0, 2, 4)]
+    assert [[row[0] for row in texts(html)] for html in (first, second, third)] == [["v4", "v3"], ["v2", "v1"], ["v0"]]
+    assert 'rel="next" href="?from=2"' in first
+    assert 'rel="prev" href="?"' in second
+    assert 'rel="next"' not in third
+    assert "docker pull localhost:5000/app:v0" in (await site.ask("/repositories/app?tag=v0")).text
+
+
+async def test_pages_of_tags_end_and_say_where_the_rest_is(site, monkeypatch):
+    monkeypatch.setattr(repositories, "TAGS_PAGE", 2)
+    monkeypatch.setattr(repositories, "TAGS_SHOWN", 2)
+    for number in range(3):
+        await site.push("app", image("one"), f"v{number}")
+    html = (await site.ask("/repositories/app")).text
+    assert 'rel="next"' not in html
+    assert "Older tags are listed, by name, at <code>/v2/app/tags/list</code>" in html
+
+
+async def test_a_repository_without_tags_says_so(site):
+    pushed = await site.push("app", image("bare"))
+    html = (await site.ask("/repositories/app")).text
+    assert "No tags." in html
+    assert lines(html)[0] == "docker tag app localhost:5000/app && docker push localhost:5000/app"
+    assert (await site.ask(f"/v2/app/manifests/{pushed.digest}", "DELETE")).status_code == 202
+    assert (await site.ask("/repositories/app")).status_code == 200
+
+
+async def test_sizes_count_what_is_here_once_and_nothing_that_was_deleted(tmp_path):
+    async with Site(tmp_path) as site:
+        shared = {"opt/shared": bytes(range(256)) * 40}
+        one, two = image("one", layers=[shared, {"one": b"1"}]), image("two", layers=[shared, {"two": b"2"}])
+        both = index([one, two])
+        await site.push("app", both, "both")
+        await site.push("app", one, "one")
+        gone = await site.push("app", image("gone"), "gone")
+        services = site.edge._doors[-1][1]._services
+        registry = services.registries.on_host("")
+        assert (await services.repositories.summary(registry, "app")).size == size_of(both, gone)
+        await site.ask(f"/v2/app/manifests/{gone.digest}", "DELETE")
+        summary = await services.repositories.summary(registry, "app")
+        assert (summary.size, summary.manifests, summary.tags) == (size_of(both), 3, 2)
+        sizes = {tag.name: tag.size for tag in await services.tags.summaries(registry, "app", 10)}
+        assert sizes == {"both": size_of(both), "one": size_of(one)}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/repositories/acme/none", 404, "No such repository"),
+        ("/repositories/app?tag=none", 404, "No such tag"),
+        ("/repositories/ACME/App", 400, "acme/app"),
+        ("/repositories/%3Cscript%3E", 400, "Not a repository name"),
+        ("/repositories/", 404, "Nothing here"),
+        ("/nothing", 404, "Nothing here"),
+        ("//evil.example", 404, "Nothing here"),
+        ("/static/../door.py", 404, "Nothing here"),
+        ("/?last=NOT", 400, "Not understood"),
+        ("/repositories/app?from=-1", 400, "Not understood"),
+        ("/repositories/app?from=99999", 400, "Not understood"),
+        ("/repositories/app?tag=a&tag=b", 400, "Not understood"),
+        ("/?x=%FF", 400, "Not understood"),
+    ],
+)
+async def test_a_bad_address_gets_a_page_that_helps(site, path, status, says):
+    await site.push("app", image("app"), "1")
+    page = await site.ask(path)
+    assert page.status_code == status
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert says in unescape(page.text)
+    assert 'href="/"' in page.text
+    assert page.headers["x-request-id"] in page.text
+    assert "<script>" not in page.text
