@@ -91,6 +91,11 @@ class Proxies:
                 self._known.clear()
         return known
 
+    @staticmethod
+    def forwards(headers: dict[bytes, bytes]) -> bool:
+        """Say whether a proxy handed the request on."""
+        return b"x-forwarded-for" in headers or b"x-forwarded-proto" in headers or b"forwarded" in headers
+
     def client_and_scheme(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, str]:
         """Return the client's address and the scheme it used, as the last listed proxy saw them."""
         peer: str = scope["client"][0] if scope.get("client") else ""
@@ -108,9 +113,12 @@ class Proxies:
         client = peer
         for hop in reversed([part.strip() for part in chain if part.strip()]):
             try:
-                client = str(ipaddress.ip_address(hop))
+                address = ipaddress.ip_address(hop)
             except ValueError:
                 return client or "-"
+            if "%" in hop:  # a zone means nothing elsewhere, and its text could be anything
+                return client or "-"
+            client = str(address)
             if not self.trusts(client):
                 break
         return client or "-"
