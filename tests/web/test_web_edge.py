@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+import asyncio
+import json
+import os
+
+import pytest
+from starlette.responses import PlainTextResponse, StreamingResponse
+from tests.web.scopes import Answer, ask, nothing, scope
+
+from wharfinger.domain.errors import HeaderInvalid, WharfingerError
+from wharfinger.telemetry import RequestLine
+from wharfinger.web.edge import Edge, EdgeRules
+from wharfinger.web.requests import VISIT, Proxies
+
+
+class Hall:
+    """A door that answers with its name and remembers who came."""
+
+    def __init__(self, name):
+        self.name = name
+        self.error = None
+        self.seen = []
+
+    async def __call__(self, scope, receive, send):
+        self.seen.append((scope["path"], scope["raw_path"], scope["root_path"], scope[VISIT]))
+        if self.error is not None:
+            raise self.error
+        await PlainTextResponse(self.name)(scope, receive, send)
+
+    def refusal(self, error, visit):
+        return PlainTextResponse(f"{self.name} refuses: {error.message} {visit is None}", status_code=400)
+
+    def failure(self, request_id):
+        return PlainTextResponse(f"{self.name} failed, see {request_id}", status_code=500)
+
+
+@pytest.fixture
+def lines(tmp_path):
+    """Return what was logged so far, as it is read from the file."""
+    path = tmp_path / "log"
+    path.touch()
+    return lambda: [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def halls():
+    return {"/v2": Hall("protocol"), "": Hall("console")}
+
+
+@pytest.fixture
+def build(halls, tmp_path):
+    opened = []
+
+    def make(*, prefix="", headers=((b"x-content-type-options", b"nosniff"),), doors=None):
+        line = RequestLine("json", {}, enabled=True)
+        (tmp_path / "log").touch()
+        opened.append(os.open(tmp_path / "log", os.O_WRONLY | os.O_APPEND))
+        line._out = opened[-1]
+        rules = EdgeRules(proxies=Proxies([], unix=False), headers=headers, prefix=prefix)
+        return Edge(doors or halls, rules, line, started=_nothing, stopped=_nothing)
+
+    yield make
+    for descriptor in opened:
+        os.close(descriptor)
+
+
+async def _nothing():
+    pass
+
+
+@pytest.fixture
+def edge(build):
+    return build()
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/v2/", "protocol"), ("/v2", "protocol"), ("/", "console"), ("/livez", "console")]
+)
+async def test_the_door_of_the_path_answers(edge, path, name):
+    assert (await ask(edge, scope(path))).body == name.encode()
+
+
+async def test_every_answer_has_the_common_headers(edge, halls):
+    halls["/v2"].error = ValueError("secret")
+    for path, status in (("/", 200), ("/v2/", 500)):
+        answer = await ask(edge, scope(path))
+        assert answer.status == status
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-request-id"]
+    refused = await ask(edge, scope("/", headers=[("host", "a"), ("host", "b")]))
+    assert (refused.status, refused.headers["x-content-type-options"]) == (400, "nosniff")
+
+
+async def test_request_ids_are_unique_and_the_same_everywhere(edge, halls, build, lines):
+    answers = [await ask(edge, scope("/v2/")) for _ in range(50)] + [await ask(build(), scope("/v2/"))]
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert len(set(ids)) == 51
+    assert ids == [visit.request_id for *_, visit in halls["/v2"].seen]
+    assert ids == [line["id"] for line in lines()]
+
+
+async def test_a_client_does_not_choose_the_request_id(edge):
+    answer = await ask(edge, scope("/", headers=[("x-request-id", "mine")]))
+    assert answer.headers["x-request-id"] != "mine"
+
+
+async def test_what_nobody_expected_is_answered_without_telling_why(edge, halls, capfd):
+    halls["/v2"].error = ValueError("the password is hunter2")
+    answer = await ask(edge, scope("/v2/x"))
+    assert answer.status == 500
+    assert answer.body == f"protocol failed, see {answer.headers['x-request-id']}".encode()
+    said = capfd.readouterr()
+    assert "hunter2" in said.out + said.err
+    assert answer.headers["x-request-id"] in said.out + said.err
+
+
+async def test_a_refusal_of_a_door_is_in_the_format_of_that_door(edge, halls):
+    halls["/v2"].error = HeaderInvalid("no such thing")
+    assert (await ask(edge, scope("/v2/"))).body == b"protocol refuses: no such thing False"
+
+
+async def test_a_request_that_cannot_be_read_is_refused_by_its_door(edge, lines):
+    answer = await ask(edge, scope("/v2/", headers=[("host", "")]))
+    assert answer.status == 400
+    assert answer.body.endswith(b"True")
+    assert [(line["status"], line["client"]) for line in lines()] == [(400, "-")]
+
+
+async def test_an_answer_that_breaks_after_its_start_breaks_the_connection(build, lines, capfd):
+    async def broken(scope, receive, send):
+        async def pieces():
+            yield b"half"
+            raise WharfingerBroken
+
+        await StreamingResponse(pieces())(scope, receive, send)
+
+    answer = Answer()
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    with pytest.raises(BaseException, match=r"broken|sub-exception"):
+        await build(doors={"": broken})(scope("/"), receive, answer.send)
+    assert answer.status == 200
+    assert not any(message.get("more_body") is False for message in answer.messages)
+    assert [(line["status"], line["bytes"]) for line in lines()] == [(200, 4)]
+    assert capfd.readouterr()
+
+
+class WharfingerBroken(Exception):
+    def __str__(self):
+        return "broken"
+
+
+async def test_one_line_tells_of_each_request(edge, lines):
+    await ask(edge, scope("/v2/?n", method="HEAD", headers=[("user-agent", "client/1")], client=("203.0.113.9", 1)))
+    (line,) = lines()
+    wanted = {"msg": "request", "client": "203.0.113.9", "method": "HEAD", "path": "/v2/?n", "status": 200, "bytes": 8}
+    assert wanted.items() <= line.items()
+    assert line["agent"] == "client/1"
+    assert line["ms"] >= 0
+
+
+async def test_a_file_that_the_server_sends_is_counted_and_its_size_is_ours(build, lines, tmp_path):
+    async def file(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.pathsend", "path": str(tmp_path), "size": 123})
+
+    answer = await ask(build(doors={"": file}), scope("/"))
+    assert answer.messages[1] == {"type": "http.response.pathsend", "path": str(tmp_path)}
+    assert lines()[0]["bytes"] == 123
+
+
+@pytest.mark.parametrize(
+    ("path", "seen", "name"),
+    [
+        ("/base/v2/a/b", "/v2/a/b", "protocol"),
+        ("/base", "/", "console"),
+        ("/base/", "/", "console"),
+        ("/basement/v2/", "/basement/v2/", "console"),
+        ("/v2/", "/v2/", "protocol"),
+    ],
+)
+async def test_a_prefix_is_taken_off_where_it_is_a_whole_part(build, halls, path, seen, name):
+    assert (await ask(build(prefix="/base"), scope(path))).body == name.encode()
+    door = halls["/v2" if name == "protocol" else ""]
+    found, raw, root, _ = door.seen[0]
+    assert (found, raw) == (seen, seen.encode())
+    assert root == ("/base" if path != seen else "")
+
+
+async def test_what_is_decoded_does_not_choose_the_door(edge):
+    """`%2F` is no slash: the raw path decides."""
+    request = scope("/v2/")
+    request["raw_path"] = b"/%76%32/"
+    assert (await ask(edge, request)).body == b"console"
+
+
+async def test_a_websocket_is_refused(edge):
+    answer = await ask(edge, {"type": "websocket", "path": "/"})
+    assert answer.messages == [{"type": "websocket.close", "code": 1000}]
+
+
+def lifespan(*kinds):
+    messages = [{"type": kind} for kind in kinds]
+
+    async def receive():
+        return messages.pop(0)
+
+    return receive
+
+
+async def test_a_worker_lives_and_closes_what_it_opened(build, halls):
+    happened = []
+
+    async def started():
+        happened.append("started")
+
+    async def stopped():
+        happened.append("stopped")
+
+    edge = Edge(halls, build()._rules, build()._line, started=started, stopped=stopped)
+    answer = await ask(edge, {"type": "lifespan"}, lifespan("lifespan.startup", "lifespan.shutdown"))
+    assert [message["type"] for message in answer.messages] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+    assert happened == ["started", "stopped"]
+
+
+async def test_a_worker_that_cannot_start_says_so(build, halls, capfd):
+    async def started():
+        message = "no disk"
+        raise WharfingerError(message)
+
+    edge = Edge(halls, build()._rules, build()._line, started=started, stopped=_nothing)
+    answer = await ask(edge, {"type": "lifespan"}, lifespan("lifespan.startup"))
+    assert answer.messages == [{"type": "lifespan.startup.failed", "message": "no disk"}]
+    assert capfd.readouterr()
+
+
+async def test_a_body_that_nobody_reads_is_left_alone(edge):
+    assert (await ask(edge, scope("/", method="POST"), nothing)).status == 200

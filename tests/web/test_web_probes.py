@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+from tests.services.world import FakeClock
+from tests.web.scopes import ask, scope
+
+from wharfinger.domain.errors import HeaderInvalid
+from wharfinger.services.health import Health
+from wharfinger.web.probes import Probes
+from wharfinger.web.requests import VISIT, Visit
+
+
+@pytest.fixture
+def health():
+    return Health(FakeClock())
+
+
+async def get(probes, path, client="203.0.113.9"):
+    request = scope(path)
+    request[VISIT] = Visit("r-1", client, "http", {})
+    answer = await ask(probes, request)
+    return answer, request[VISIT].route
+
+
+async def test_a_process_that_answers_is_alive(health):
+    async def dead():
+        raise ValueError
+
+    health.add("database", dead, interval=1)
+    answer, route = await get(Probes(health, open_metrics=False), "/livez")
+    assert (answer.status, answer.body, route) == (200, b"alive\n", "/livez")
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/debug/health"])
+async def test_readiness_names_what_is_wrong(health, path):
+    probes = Probes(health, open_metrics=False)
+    answer, _ = await get(probes, path)
+    assert (answer.status, json.loads(answer.body)) == (200, {"ready": True, "problems": {}})
+
+    async def dead():
+        message = "no answer"
+        raise ValueError(message)
+
+    health.add("database", dead, interval=1)
+    answer, _ = await get(probes, path)
+    assert (answer.status, json.loads(answer.body)) == (503, {"ready": False, "problems": {"database": "no answer"}})
+
+
+@pytest.mark.parametrize(
+    ("client", "opened", "status"),
+    [
+        ("127.0.0.1", False, 200),
+        ("::1", False, 200),
+        ("-", False, 200),
+        ("203.0.113.9", False, 404),
+        ("somewhere", False, 404),
+        ("203.0.113.9", True, 200),
+    ],
+)
+async def test_metrics_are_for_this_machine_unless_they_have_a_listener(health, client, opened, status):
+    answer, route = await get(Probes(health, open_metrics=opened), "/metrics", client)
+    assert (answer.status, route) == (status, "/metrics")
+    assert (b"wharfinger_" in answer.body) == (status == 200)
+
+
+async def test_metrics_may_have_another_path(health):
+    probes = Probes(health, open_metrics=True, metrics_path="/stats")
+    assert (await get(probes, "/stats"))[0].status == 200
+    assert (await get(probes, "/metrics"))[0].status == 404
+
+
+async def test_other_paths_are_not_found_and_share_one_route(health):
+    answer, route = await get(Probes(health, open_metrics=True), "/debug/pprof")
+    assert (answer.status, route) == (404, "-")
+
+
+def test_a_request_that_cannot_be_read_gets_a_sentence(health):
+    probes = Probes(health, open_metrics=True)
+    assert probes.refusal(HeaderInvalid("no host"), None).body == b"no host\n"
+    assert b"r-1" in probes.failure("r-1").body
