@@ -26,7 +26,7 @@ from wharfinger.clock import Clock
 from wharfinger.console.door import Console
 from wharfinger.distribution_api.door import DistributionAPI
 from wharfinger.domain.access import Mode
-from wharfinger.domain.errors import DatabaseUnavailable, Unavailable
+from wharfinger.domain.errors import DatabaseUnavailable, StoreFull, Unavailable
 from wharfinger.domain.manifests import ManifestRules
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.switches import Switches
@@ -182,7 +182,7 @@ def debug_application(settings: Settings) -> Edge:
     _configure_log(settings)
     deployment = build(settings)
     prometheus = settings.http.debug.prometheus
-    probes = Probes(deployment.services.health, open_metrics=True, metrics_path=prometheus.path)
+    probes = Probes(deployment.services.health, open_metrics=prometheus.enabled, metrics_path=prometheus.path)
     return _edge(settings, {"": probes}, deployment)
 
 
@@ -240,7 +240,7 @@ def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) ->
     headers.append((b"docker-distribution-api-version", b"registry/2.0"))
     networks = [network for network in settings.http.trustedproxies if not isinstance(network, str)]
     proxies = Proxies(networks, unix="unix" in settings.http.trustedproxies)
-    rules = EdgeRules(proxies=proxies, headers=headers, prefix=settings.http.prefix.rstrip("/"))
+    rules = EdgeRules(proxies=proxies, headers=headers, prefix=settings.http.prefix.rstrip("/"), is_open=True)
     line = telemetry.RequestLine(
         settings.log.formatter, settings.log.fields, enabled=not settings.log.accesslog.disabled
     )
@@ -268,9 +268,7 @@ def _database(settings: Settings) -> Database:
 
 def _store(settings: Settings) -> BlobStore:
     filesystem = settings.storage.filesystem
-    driver = FilesystemBlobStore(
-        blobs_path(settings), reserve=filesystem.reserve, max_threads=min(filesystem.maxthreads, 16)
-    )
+    driver = FilesystemBlobStore(blobs_path(settings), reserve=filesystem.reserve, max_threads=filesystem.maxthreads)
     return GuardedBlobStore(driver, timeout=STORE_DEADLINE, observe=_observe_store)
 
 
@@ -310,12 +308,20 @@ def _patterns(texts: Sequence[str]) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(text) for text in texts)
 
 
+async def _serves(store: BlobStore) -> None:
+    """Try the store; one that is full still serves what it has, and the node stays in rotation."""
+    with contextlib.suppress(StoreFull):
+        await store.check()
+
+
 def _health(settings: Settings, clock: Clock, database: Database, store: BlobStore) -> Health:
     health = Health(clock)
     storage = settings.health.storagedriver
     interval = storage.interval.total_seconds() if storage.enabled else 2.0
     health.add("database", database.check, interval=2.0)
-    health.add("storage", store.check, interval=interval, threshold=storage.threshold if storage.enabled else 1)
+    health.add(
+        "storage", partial(_serves, store), interval=interval, threshold=storage.threshold if storage.enabled else 1
+    )
     for file in settings.health.file:
         health.add(
             f"file {file.file}",

@@ -59,7 +59,9 @@ def serve(
 def check(config: ConfigFile = None) -> None:
     """Validate the settings, try the database and the stores, and print what is in force and where it came from."""
     loaded = _load(config)
-    table = Table("setting", "value", "from", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("setting", "value", "from"):
+        table.add_column(heading, overflow="fold")
     for row in describe(loaded):
         style = None if row.origin == "default" else "bold"
         table.add_row(escape(row.key), escape(row.value), escape(row.origin), style=style)

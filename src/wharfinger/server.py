@@ -13,20 +13,22 @@ All are started afresh (not forked), share nothing but the database, the blobs a
 
 import multiprocessing
 import os
+import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server.mp import MPServer as Server
+from granian.server.mp import MPServer
 
 from wharfinger import bootstrap, telemetry
-from wharfinger.settings import Settings
+from wharfinger.settings import Settings, parse_address
 from wharfinger.web.edge import Edge
 
 MAX_WORKERS: Final = 4
@@ -36,6 +38,18 @@ _TLS: Final = {"tls1.2": SSLProtocols.tls12, "tls1.3": SSLProtocols.tls13}
 
 class CannotListen(Exception):
     """The address cannot be had."""
+
+
+class Node(MPServer):
+    """The HTTP server's main process, which tells its companions to stop when it is told itself."""
+
+    companions: Sequence[BaseProcess] = ()
+
+    def signal_handler_interrupt(self, *args: object, **kwargs: object) -> None:
+        """Stop everything at once: what runs has one drain time together, not one after the other."""
+        for process in self.companions:
+            process.terminate()
+        super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]  # the server's own
 
 
 def worker_count(settings: Settings) -> int:
@@ -52,11 +66,14 @@ def serve(settings: Settings, *, with_jobs: bool) -> None:
     multiprocessing.set_start_method("spawn", force=True)
     with ExitStack() as stack:
         telemetry.share_metrics(stack.enter_context(tempfile.TemporaryDirectory(prefix="wharfinger-metrics-")))
+        _require_free(settings)
         server = _server(settings, settings.http.addr, worker_count(settings))
         if with_jobs:
-            stack.enter_context(_companion("jobs", partial(bootstrap.work, settings, os.getpid())))
+            jobs = stack.enter_context(_companion("jobs", partial(bootstrap.work, settings, os.getpid())))
+            server.companions = [*server.companions, jobs]
         if settings.http.debug.addr is not None:
-            stack.enter_context(_companion("debug", partial(_serve_debug, settings)))
+            debug = stack.enter_context(_companion("debug", partial(_serve_debug, settings)))
+            server.companions = [*server.companions, debug]
         _run(server, partial(bootstrap.application, settings), settings.http.addr)
 
 
@@ -65,7 +82,22 @@ def _serve_debug(settings: Settings) -> None:
     _run(_server(settings, address, 1, plain=True), partial(bootstrap.debug_application, settings), address)
 
 
-def _run(server: Server, load: Callable[[], Edge], address: str) -> None:
+def _require_free(settings: Settings) -> None:
+    """Refuse an address that somebody listens at; the server itself would share it, for the sake of its workers."""
+    if settings.http.net == "unix":
+        return
+    address = parse_address(settings.http.addr)
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as error:
+            message = f"cannot listen at {settings.http.addr}: {error.strerror}"
+            raise CannotListen(message) from error
+
+
+def _run(server: Node, load: Callable[[], Edge], address: str) -> None:
     try:
         server.serve(target_loader=load, wrap_loader=False)
     except (OSError, RuntimeError) as error:
@@ -73,12 +105,12 @@ def _run(server: Server, load: Callable[[], Edge], address: str) -> None:
         raise CannotListen(message) from error
 
 
-def _server(settings: Settings, address: str, workers: int, *, plain: bool = False) -> Server:
+def _server(settings: Settings, address: str, workers: int, *, plain: bool = False) -> Node:
     http, tls = settings.http, settings.http.tls
     host, _, port = address.rpartition(":")
     is_socket = http.net == "unix" and not plain
     secure = tls.certificate is not None and not plain
-    return Server(
+    return Node(
         "wharfinger",
         address=host.strip("[]") or "0.0.0.0",  # noqa: S104 - `:5000` means every interface, and was asked for
         port=0 if is_socket else int(port),
@@ -103,12 +135,12 @@ def _http_mode(settings: Settings, *, secure: bool) -> HTTPModes:
 
 
 @contextmanager
-def _companion(name: str, target: Callable[[], None]) -> Iterator[None]:
+def _companion(name: str, target: Callable[[], None]) -> Iterator[BaseProcess]:
     """Run another process beside the workers; it ends when they have ended."""
     process = multiprocessing.get_context("spawn").Process(target=target, name=f"wharfinger-{name}")
     process.start()
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.join(_JOIN_SECONDS)

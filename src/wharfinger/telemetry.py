@@ -115,9 +115,9 @@ def configure_log(level: str, form: LogFormat, fields: Mapping[str, str]) -> Non
     if form == "text":
         terminal = sys.stderr.isatty()
         renderer = (
-            structlog.dev.ConsoleRenderer()
+            structlog.dev.ConsoleRenderer(event_key="msg", timestamp_key="time")
             if terminal
-            else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
+            else structlog.processors.LogfmtRenderer(key_order=["time", "level", "msg"], drop_missing=True)
         )
     else:
         renderer = structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event).decode())
@@ -125,8 +125,9 @@ def configure_log(level: str, form: LogFormat, fields: Mapping[str, str]) -> Non
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="@timestamp" if form == "logstash" else "time"),
             structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("msg"),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),

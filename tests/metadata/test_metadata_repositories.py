@@ -158,9 +158,9 @@ async def test_the_look_up_of_a_repository_says_whether_it_is_listed(place):
     database = place.open()
     repository_id = await database.write(make_repository)
     wanted = {"registry_id": REGISTRY, "repository": NAME}
-    assert tuple(await database.find(REPOSITORY, **wanted)) == (repository_id, None)
+    assert tuple(await database.find(REPOSITORY, **wanted)) == (repository_id, None, 0)
     await database.write(lambda c: rows.touch(c, repository_id, after(NOW, HOUR)))
-    assert tuple(await database.find(REPOSITORY, **wanted)) == (repository_id, after(NOW, HOUR))
+    assert tuple(await database.find(REPOSITORY, **wanted)) == (repository_id, after(NOW, HOUR), 1)
     await database.write(lambda c: c.execute(update(repositories).values(deleted_at=NOW)) and None)
     assert await database.find(REPOSITORY, **wanted) is None
 

@@ -103,14 +103,6 @@ async def test_a_check_that_does_not_answer_is_given_up(health, monkeypatch):
     assert await health.problems() == {"database": "no answer within 0.01 seconds"}
 
 
-async def test_a_node_that_drains_is_not_ready_whatever_else(health):
-    probe = Probe()
-    health.add("database", probe, interval=1)
-    health.drain()
-    assert await health.problems() == {"server": "shutting down"}
-    assert probe.asked == 0
-
-
 @pytest.mark.parametrize("action", Action)
 def test_in_open_mode_anyone_may_do_anything(action):
     authorization = Authorization(Mode.OPEN)

@@ -44,11 +44,23 @@ async def test_tags_are_listed_by_bytes_in_pages(node):
 async def test_all_tags_come_in_batches(node):
     names = [f"v{number:05}" for number in range(2_005)]
     await push_image(node, b"one", tags=names)
-    batches = [list(batch) async for batch in await node.tags.list_all(node.registry, NAME, None)]
+    batches = [list(batch) async for batch in (await node.tags.list_all(node.registry, NAME, None)).batches]
     assert [len(batch) for batch in batches] == [1_000, 1_000, 5]
     assert [name for batch in batches for name in batch] == names
-    rest = [list(batch) async for batch in await node.tags.list_all(node.registry, NAME, names[1_003])]
+    rest = [list(batch) async for batch in (await node.tags.list_all(node.registry, NAME, names[1_003])).batches]
     assert [len(batch) for batch in rest] == [1_000, 1]
+
+
+async def test_the_key_of_a_listing_changes_with_every_change_of_what_it_shows(node):
+    keys = []
+    for tag in ("v1", "v2"):
+        await push_image(node, b"one", tags=[tag])
+        keys.append((await node.tags.list_all(node.registry, NAME, None)).key)
+    keys.append((await node.tags.list_all(node.registry, NAME, "v1")).key)
+    await node.tags.delete(node.registry, NAME, "v1", ACTOR)
+    keys.append((await node.tags.list_all(node.registry, NAME, None)).key)
+    assert len(set(keys)) == len(keys)
+    assert (await node.tags.list_all(node.registry, NAME, None)).key == keys[-1]
 
 
 async def test_a_repository_without_a_manifest_is_not_listed(node):

@@ -14,11 +14,14 @@ from wharfinger.domain.access import Access
 from wharfinger.domain.errors import EndpointUnknown, UploadOutOfOrder, WharfingerError
 from wharfinger.domain.names import RepositoryName, parse_repository_name
 from wharfinger.services import Services
+from wharfinger.services.cache import ContentCache
 from wharfinger.web.bodies import ClientGone, ClientStalled
 from wharfinger.web.requests import VISIT, Visit
 from wharfinger.web.routing import Call, Limits, Router
 
 PREFIX: Final = "/v2/"
+_ANSWERS: Final = 16 * 1024 * 1024
+_ANSWER: Final = 1024 * 1024
 
 
 class DistributionAPI:
@@ -33,6 +36,7 @@ class DistributionAPI:
         self._services = services
         self._router = Router(ROUTES)
         self._limits = limits
+        self._answers = ContentCache(max_bytes=_ANSWERS, max_item=_ANSWER)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -70,6 +74,7 @@ class DistributionAPI:
             name=name,
             parameter=unquote(match.parameter) if "%" in match.parameter else match.parameter,
             limits=self._limits,
+            answers=self._answers,
         )
         try:
             return await match.route.handler(call)

@@ -12,9 +12,6 @@ from wharfinger.domain.errors import QueryInvalid, TagInvalid
 from wharfinger.domain.names import RepositoryName, TagName, parse_tag
 from wharfinger.web.routing import Call
 
-_ONE_ANSWER = 1_000
-"""Up to this many tags are one answer with a length; more are streamed."""
-
 
 async def list_tags(call: Call) -> Response:
     """List tags sorted by bytes: a page with `n`, everything without, because scripts do not follow `Link`."""
@@ -31,20 +28,42 @@ async def list_tags(call: Call) -> Response:
 
 
 async def _everything(call: Call, last: str | None) -> Response:
-    batches = await call.services.tags.list_all(call.registry, call.name, last)
-    first: Sequence[TagName] = await anext(batches, [])  # CPython 3.11 fails on a tuple as default
-    if len(first) < _ONE_ANSWER:
-        return _answer(call.name, first)
-    return StreamingResponse(_stream(call.name, first, batches), media_type="application/json")
+    listing = await call.services.tags.list_all(call.registry, call.name, last)
+    kept = call.answers.get(listing.key)
+    if kept is None:
+        stream = _stream(call.name, listing.batches)
+        kept = await _up_to(call.answers.max_item, stream)
+        if len(kept) > call.answers.max_item:
+            return StreamingResponse(_chained(kept, stream), media_type="application/json")
+        call.answers.put(listing.key, kept)
+    return Response(kept, media_type="application/json")
 
 
-async def _stream(
-    name: RepositoryName, first: Sequence[TagName], batches: AsyncIterator[Sequence[TagName]]
-) -> AsyncIterator[bytes]:
-    """Write the same document as `_answer`, a batch at a time: memory stays bounded however many tags there are."""
-    yield b'{"name":%s,"tags":[%s' % (orjson.dumps(name), orjson.dumps(first)[1:-1])
+async def _up_to(size: int, stream: AsyncIterator[bytes]) -> bytes:
+    """Return the document if it has at most that size, else its beginning, which is a little longer."""
+    pieces: list[bytes] = []
+    length = 0
+    async for piece in stream:
+        pieces.append(piece)
+        length += len(piece)
+        if length > size:
+            break
+    return b"".join(pieces)
+
+
+async def _chained(beginning: bytes, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield beginning
+    async for piece in stream:
+        yield piece
+
+
+async def _stream(name: RepositoryName, batches: AsyncIterator[Sequence[TagName]]) -> AsyncIterator[bytes]:
+    """Write the document a batch at a time: memory stays bounded however many tags there are."""
+    yield b'{"name":%s,"tags":[' % orjson.dumps(name)
+    separator = b""
     async for batch in batches:
-        yield b"," + orjson.dumps(batch)[1:-1]
+        yield separator + orjson.dumps(list(batch))[1:-1]
+        separator = b","
     yield b"]}"
 
 

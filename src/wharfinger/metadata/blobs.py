@@ -7,21 +7,22 @@ the time between the upload of a blob and the manifest that refers to it, and a 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import ClauseElement, Connection, bindparam, exists, null, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
 from wharfinger.metadata import queues
-from wharfinger.metadata.database import Lookup, insert
+from wharfinger.metadata.database import InsertInto, Statement
 from wharfinger.metadata.schema import blobs, manifest_references, manifests, repositories, repository_blobs
 
 LIVE = "live"
 MISSING = "missing"
-_IN_LIMIT = 500
-"""How many values one `IN` takes; SQLite's limit is higher, statements of one shape are compiled once."""
+_AT_ONCE = 16
+"""How many digests one statement looks for: a number that fits most manifests, so that one shape serves all."""
 
-BLOB = Lookup(
+BLOB = Statement(
     select(
         blobs.c.id, blobs.c.size, blobs.c.store_key, repository_blobs.c.repository_id, repository_blobs.c.lease_until
     )
@@ -43,7 +44,7 @@ BLOB = Lookup(
 """Parameters `registry_id`, `repository`, `digest`; columns id, size, store_key, repository_id, lease_until."""
 
 
-ELSEWHERE = Lookup(
+ELSEWHERE = Statement(
     select(blobs.c.id).where(
         blobs.c.registry_id == bindparam("registry_id"), blobs.c.digest == bindparam("digest"), blobs.c.state == LIVE
     )
@@ -61,29 +62,62 @@ class NewBlob:
     store_key: str
 
 
+def _join(insert: InsertInto) -> ClauseElement:
+    statement = insert(repository_blobs)
+    upsert: ClauseElement = statement.on_conflict_do_update(
+        index_elements=["repository_id", "blob_id"],
+        set_={"lease_until": statement.excluded.lease_until, "unlinked_at": null()},
+    )
+    return upsert
+
+
+_PUT: Final = Statement(
+    lambda insert: insert(blobs).on_conflict_do_nothing(index_elements=["registry_id", "digest"]).returning(blobs.c.id),
+    columns=("registry_id", "digest", "size", "store_key", "state", "created_at", "verified_at"),
+)
+_JOIN: Final = Statement(_join, columns=("repository_id", "blob_id", "created_at", "lease_until"))
+_CLOSE_EDGES: Final = Statement(
+    update(manifest_references)
+    .where(
+        manifest_references.c.repository_id == bindparam("repository"),
+        manifest_references.c.digest == select(blobs.c.digest).where(blobs.c.id == bindparam("blob")).scalar_subquery(),
+        manifest_references.c.blob_id.is_(None),
+        manifest_references.c.child_id.is_(None),
+    )
+    .values(blob_id=bindparam("blob"))
+)
+_MEMBERS: Final = Statement(
+    select(blobs.c.digest, blobs.c.id, blobs.c.size)
+    .join(repository_blobs, repository_blobs.c.blob_id == blobs.c.id)
+    .join(repositories, repositories.c.id == repository_blobs.c.repository_id)
+    .where(
+        repository_blobs.c.repository_id == bindparam("repository"),
+        repository_blobs.c.unlinked_at.is_(None),
+        blobs.c.registry_id == repositories.c.registry_id,
+        blobs.c.digest.in_([bindparam(f"digest{number}") for number in range(_AT_ONCE)]),
+        blobs.c.state == LIVE,
+    )
+)
+
+
 def put(connection: Connection, new: NewBlob, now: Instant, *, bury_at: Instant) -> int:
     """Make the bytes the registry's blob of that digest and return its id.
 
     If there is a live blob already, it stays and the new bytes are buried. If its bytes were found bad or missing, the
     new ones take their place: pushing again is how content is repaired.
     """
-    statement = (
-        insert(connection, blobs)
-        .values(
-            registry_id=new.registry_id,
-            digest=new.digest,
-            size=new.size,
-            store_key=new.store_key,
-            state=LIVE,
-            created_at=now,
-            verified_at=now,
-        )
-        .on_conflict_do_nothing(index_elements=["registry_id", "digest"])
-        .returning(blobs.c.id)
+    made = _PUT.first(
+        connection,
+        registry_id=new.registry_id,
+        digest=new.digest,
+        size=new.size,
+        store_key=new.store_key,
+        state=LIVE,
+        created_at=now,
+        verified_at=now,
     )
-    made: int | None = connection.execute(statement).scalar()
     if made is not None:
-        return made
+        return int(made[0])
     row = connection.execute(
         select(blobs.c.id, blobs.c.state, blobs.c.store_key)
         .where(blobs.c.registry_id == new.registry_id, blobs.c.digest == new.digest)
@@ -103,27 +137,9 @@ def put(connection: Connection, new: NewBlob, now: Instant, *, bury_at: Instant)
 
 def join(connection: Connection, repository_id: int, blob_id: int, now: Instant, lease_until: Instant) -> None:
     """Make the blob a member of the repository, or renew its membership, and close open edges to it."""
-    statement = insert(connection, repository_blobs).values(
-        repository_id=repository_id, blob_id=blob_id, created_at=now, lease_until=lease_until
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["repository_id", "blob_id"],
-            set_={"lease_until": statement.excluded.lease_until, "unlinked_at": None},
-        )
-    )
+    _JOIN.count(connection, repository_id=repository_id, blob_id=blob_id, created_at=now, lease_until=lease_until)
     queues.review_blobs(connection, [blob_id], lease_until, "joined")
-    digest = select(blobs.c.digest).where(blobs.c.id == blob_id).scalar_subquery()
-    connection.execute(
-        update(manifest_references)
-        .where(
-            manifest_references.c.repository_id == repository_id,
-            manifest_references.c.digest == digest,
-            manifest_references.c.blob_id.is_(None),
-            manifest_references.c.child_id.is_(None),
-        )
-        .values(blob_id=blob_id)
-    )
+    _CLOSE_EDGES.count(connection, repository=repository_id, blob=blob_id)
 
 
 def find_elsewhere(
@@ -178,20 +194,20 @@ def extend_lease(connection: Connection, repository_id: int, blob_id: int, until
 
 def members(connection: Connection, repository_id: int, digests: Iterable[str]) -> Mapping[str, tuple[int, int]]:
     """Return id and size of those of the digests that are live blobs of the repository."""
+    return find_by_digest(_MEMBERS, connection, repository_id, digests)
+
+
+def find_by_digest(
+    statement: Statement, connection: Connection, repository_id: int, digests: Iterable[str]
+) -> Mapping[str, tuple[int, int]]:
+    """Return id and size by digest, from a statement with `repository` and sixteen parameters `digest0` and on."""
     found: dict[str, tuple[int, int]] = {}
     wanted = sorted(set(digests))
-    for start in range(0, len(wanted), _IN_LIMIT):
-        statement = (
-            select(blobs.c.digest, blobs.c.id, blobs.c.size)
-            .join(repository_blobs, repository_blobs.c.blob_id == blobs.c.id)
-            .where(
-                repository_blobs.c.repository_id == repository_id,
-                repository_blobs.c.unlinked_at.is_(None),
-                blobs.c.digest.in_(wanted[start : start + _IN_LIMIT]),
-                blobs.c.state == LIVE,
-            )
-        )
-        found.update({row.digest: (row.id, row.size) for row in connection.execute(statement)})
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        parameters = {f"digest{number}": some[min(number, len(some) - 1)] for number in range(_AT_ONCE)}
+        rows = statement.rows(connection, repository=repository_id, **parameters)
+        found.update({digest: (content_id, size) for digest, content_id, size in rows})
     return found
 
 

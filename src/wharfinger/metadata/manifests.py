@@ -4,22 +4,22 @@
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy import insert as plain_insert
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.manifests import Edge
 from wharfinger.metadata import queues
-from wharfinger.metadata.database import Lookup, insert
+from wharfinger.metadata.blobs import find_by_digest
+from wharfinger.metadata.database import Statement
 from wharfinger.metadata.schema import manifest_references, manifests, repositories, tags
 
-_IN_LIMIT = 500
 _SHOWN = (manifests.c.id, manifests.c.digest, manifests.c.media_type, manifests.c.size)
 
-BY_TAG = Lookup(
+BY_TAG = Statement(
     select(*_SHOWN)
     .select_from(repositories)
     .join(tags, tags.c.repository_id == repositories.c.id)
@@ -33,7 +33,7 @@ BY_TAG = Lookup(
 )
 """Parameters `registry_id`, `repository`, `reference`; columns id, digest, media_type, size."""
 
-BY_DIGEST = Lookup(
+BY_DIGEST = Statement(
     select(*_SHOWN)
     .select_from(repositories)
     .join(manifests, manifests.c.repository_id == repositories.c.id)
@@ -47,8 +47,50 @@ BY_DIGEST = Lookup(
 )
 """As `BY_TAG`."""
 
-CONTENT = Lookup(select(manifests.c.content).where(manifests.c.id == bindparam("manifest_id")))
+CONTENT = Statement(select(manifests.c.content).where(manifests.c.id == bindparam("manifest_id")))
 """Parameter `manifest_id`; column content."""
+
+
+_EXISTING: Final = Statement(
+    select(manifests.c.id, manifests.c.deleted_at).where(
+        manifests.c.repository_id == bindparam("repository"), manifests.c.digest == bindparam("digest")
+    )
+)
+_INSERT: Final = Statement(
+    insert(manifests).returning(manifests.c.id),
+    columns=(
+        "repository_id",
+        "digest",
+        "media_type",
+        "artifact_type",
+        "size",
+        "content",
+        "subject_digest",
+        "referrer",
+        "pushed_at",
+        "pushed_by",
+    ),
+)
+_INSERT_EDGE: Final = Statement(
+    insert(manifest_references), columns=tuple(column.name for column in manifest_references.c)
+)
+_CLOSE_EDGES: Final = Statement(
+    update(manifest_references)
+    .where(
+        manifest_references.c.repository_id == bindparam("repository"),
+        manifest_references.c.digest == bindparam("arrived"),
+        manifest_references.c.blob_id.is_(None),
+        manifest_references.c.child_id.is_(None),
+    )
+    .values(child_id=bindparam("child"))
+)
+_MEMBERS: Final = Statement(
+    select(manifests.c.digest, manifests.c.id, manifests.c.size).where(
+        manifests.c.repository_id == bindparam("repository"),
+        manifests.c.deleted_at.is_(None),
+        manifests.c.digest.in_([bindparam(f"digest{number}") for number in range(16)]),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,41 +125,35 @@ class Arrival(enum.Enum):
 
 def put(connection: Connection, new: NewManifest, by: Actor, now: Instant) -> tuple[int, Arrival]:
     """Store the manifest, or bring it back if it was deleted; return its id, and which it was."""
-    row = connection.execute(
-        select(manifests.c.id, manifests.c.deleted_at).where(
-            manifests.c.repository_id == new.repository_id, manifests.c.digest == new.digest
-        )
-    ).first()
+    row = _EXISTING.first(connection, repository=new.repository_id, digest=new.digest)
     if row is None:
         return _insert(connection, new, by, now), Arrival.NEW
-    if row.deleted_at is not None:
+    manifest_id, deleted_at = row
+    if deleted_at is not None:
         connection.execute(
             update(manifests)
-            .where(manifests.c.id == row.id)
+            .where(manifests.c.id == manifest_id)
             .values(deleted_at=None, pushed_at=now, pushed_by=by.principal.account_id)
         )
-        return int(row.id), Arrival.REVIVED
-    return int(row.id), Arrival.PRESENT
+        return int(manifest_id), Arrival.REVIVED
+    return int(manifest_id), Arrival.PRESENT
 
 
 def _insert(connection: Connection, new: NewManifest, by: Actor, now: Instant) -> int:
-    statement = (
-        insert(connection, manifests)
-        .values(
-            repository_id=new.repository_id,
-            digest=new.digest,
-            media_type=new.media_type,
-            artifact_type=new.artifact_type,
-            size=len(new.content),
-            content=new.content,
-            subject_digest=new.subject,
-            referrer=new.referrer,
-            pushed_at=now,
-            pushed_by=by.principal.account_id,
-        )
-        .returning(manifests.c.id)
+    (row,) = _INSERT.rows(
+        connection,
+        repository_id=new.repository_id,
+        digest=new.digest,
+        media_type=new.media_type,
+        artifact_type=new.artifact_type,
+        size=len(new.content),
+        content=new.content,
+        subject_digest=new.subject,
+        referrer=new.referrer,
+        pushed_at=now,
+        pushed_by=by.principal.account_id,
     )
-    return int(connection.execute(statement).scalar_one())
+    return int(row[0])
 
 
 def put_edges(
@@ -127,8 +163,8 @@ def put_edges(
     if not edges:
         return
     ordered = sorted(edges, key=lambda pair: (pair[1].blob_id or 0, pair[1].child_id or 0))
-    connection.execute(
-        plain_insert(manifest_references),
+    _INSERT_EDGE.many(
+        connection,
         [
             {
                 "manifest_id": manifest_id,
@@ -148,30 +184,12 @@ def put_edges(
 
 def close_edges(connection: Connection, repository_id: int, digest: Digest, manifest_id: int) -> None:
     """Lead the open edges to this digest to the manifest that has arrived."""
-    connection.execute(
-        update(manifest_references)
-        .where(
-            manifest_references.c.repository_id == repository_id,
-            manifest_references.c.digest == digest,
-            manifest_references.c.blob_id.is_(None),
-            manifest_references.c.child_id.is_(None),
-        )
-        .values(child_id=manifest_id)
-    )
+    _CLOSE_EDGES.count(connection, repository=repository_id, arrived=digest, child=manifest_id)
 
 
 def members(connection: Connection, repository_id: int, digests: Iterable[str]) -> Mapping[str, tuple[int, int]]:
     """Return id and size of those of the digests that are live manifests of the repository."""
-    found: dict[str, tuple[int, int]] = {}
-    wanted = sorted(set(digests))
-    for start in range(0, len(wanted), _IN_LIMIT):
-        statement = select(manifests.c.digest, manifests.c.id, manifests.c.size).where(
-            manifests.c.repository_id == repository_id,
-            manifests.c.deleted_at.is_(None),
-            manifests.c.digest.in_(wanted[start : start + _IN_LIMIT]),
-        )
-        found.update({row.digest: (row.id, row.size) for row in connection.execute(statement)})
-    return found
+    return find_by_digest(_MEMBERS, connection, repository_id, digests)
 
 
 def find(connection: Connection, repository_id: int, digest: Digest) -> int | None:
@@ -202,7 +220,7 @@ def parents(connection: Connection, repository_id: int, manifest_id: int, limit:
 
 
 def delete(connection: Connection, manifest_id: int, now: Instant, review_at: Instant) -> None:
-    """Hide the manifest, and have it and all it refers to reviewed; its tags are the caller's."""
+    """Hide the manifest and have it reviewed, which leads on to what it refers to; its tags are the caller's."""
     connection.execute(update(manifests).where(manifests.c.id == manifest_id).values(deleted_at=now))
     queues.review_manifest(connection, manifest_id, review_at, "deleted")
 

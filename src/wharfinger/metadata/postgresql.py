@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from wharfinger.domain.errors import DatabaseUnavailable
-from wharfinger.metadata.database import MAX_ATTEMPTS, Lookup, Row, is_transient
+from wharfinger.metadata.database import MAX_ATTEMPTS, Row, Statement, is_transient
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class PostgresDatabase:
         """See `Database.read`."""
         return await self._run(lambda: self._read(work))
 
-    async def find(self, lookup: Lookup, **parameters: object) -> Row | None:
+    async def find(self, lookup: Statement, **parameters: object) -> Row | None:
         """See `Database.find`."""
         return await self._run(lambda: self._find(lookup, parameters))
 
@@ -86,10 +86,10 @@ class PostgresDatabase:
         except SQLAlchemyError as error:
             raise _unavailable(error) from error
 
-    def _find(self, lookup: Lookup, parameters: dict[str, object]) -> Row | None:
+    def _find(self, lookup: Statement, parameters: dict[str, object]) -> Row | None:
         try:
             with self._lookups.connect() as connection:
-                return connection.execute(lookup.statement, parameters).first()
+                return connection.execute(lookup.for_postgresql, parameters).first()
         except SQLAlchemyError as error:
             raise _unavailable(error) from error
 

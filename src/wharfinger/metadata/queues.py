@@ -7,12 +7,37 @@ it in again *postpones* it and raises its version, so that a review that is bein
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import ClauseElement, Connection, Table, delete, select, update
 
 from wharfinger.clock import Instant
-from wharfinger.metadata.database import insert
+from wharfinger.metadata.database import InsertInto, Statement
 from wharfinger.metadata.schema import blob_reviews, manifest_reviews, tombstones
+
+
+def _review(queue: Table, key: str) -> Statement:
+    def build(insert: InsertInto) -> ClauseElement:
+        statement = insert(queue)
+        upsert: ClauseElement = statement.on_conflict_do_update(
+            index_elements=[key],
+            set_={
+                "due_at": statement.excluded.due_at,
+                "reason": statement.excluded.reason,
+                "version": queue.c.version + 1,
+            },
+        )
+        return upsert
+
+    return Statement(build, columns=(key, "due_at", "reason", "attempts", "version"))
+
+
+_REVIEW_MANIFEST: Final = _review(manifest_reviews, "manifest_id")
+_REVIEW_BLOB: Final = _review(blob_reviews, "blob_id")
+_BURY: Final = Statement(
+    lambda insert: insert(tombstones).on_conflict_do_nothing(),
+    columns=("registry_id", "store_key", "not_before", "attempts", "created_at"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,20 +52,24 @@ class Tombstone:
 
 def review_manifest(connection: Connection, manifest_id: int, due_at: Instant, reason: str) -> None:
     """Have somebody look later whether the manifest is still needed."""
-    _review(connection, manifest_reviews, [manifest_id], due_at, reason)
+    _REVIEW_MANIFEST.count(connection, manifest_id=manifest_id, due_at=due_at, reason=reason, attempts=0, version=0)
 
 
 def review_blobs(connection: Connection, blob_ids: Iterable[int], due_at: Instant, reason: str) -> None:
     """Have somebody look later whether the blobs are still needed."""
-    _review(connection, blob_reviews, sorted(set(blob_ids)), due_at, reason)
+    for blob_id in sorted(set(blob_ids)):
+        _REVIEW_BLOB.count(connection, blob_id=blob_id, due_at=due_at, reason=reason, attempts=0, version=0)
 
 
 def bury(connection: Connection, registry_id: int, store_key: str, not_before: Instant, now: Instant) -> None:
     """Note bytes that no row needs any more; they are removed after `not_before`."""
-    connection.execute(
-        insert(connection, tombstones)
-        .values(registry_id=registry_id, store_key=store_key, not_before=not_before, attempts=0, created_at=now)
-        .on_conflict_do_nothing()
+    _BURY.count(
+        connection,
+        registry_id=registry_id,
+        store_key=store_key,
+        not_before=not_before,
+        attempts=0,
+        created_at=now,
     )
 
 
@@ -69,23 +98,4 @@ def postpone_tombstone(connection: Connection, tombstone_id: int, not_before: In
         update(tombstones)
         .where(tombstones.c.id == tombstone_id)
         .values(not_before=not_before, attempts=tombstones.c.attempts + 1)
-    )
-
-
-def _review(connection: Connection, queue: Table, ids: Sequence[int], due_at: Instant, reason: str) -> None:
-    if not ids:
-        return
-    key = next(iter(queue.primary_key))
-    statement = insert(connection, queue).values(
-        [{key.name: one, "due_at": due_at, "reason": reason, "attempts": 0, "version": 0} for one in ids]
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[key],
-            set_={
-                "due_at": statement.excluded.due_at,
-                "reason": statement.excluded.reason,
-                "version": queue.c.version + 1,
-            },
-        )
     )

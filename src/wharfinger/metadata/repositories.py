@@ -3,13 +3,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, namespace_of
-from wharfinger.metadata.database import Lookup, insert
+from wharfinger.metadata.database import Statement
 from wharfinger.metadata.schema import (
     blobs,
     manifest_references,
@@ -22,14 +23,42 @@ from wharfinger.metadata.schema import (
     uploads,
 )
 
-REPOSITORY = Lookup(
-    select(repositories.c.id, repositories.c.listed_at).where(
+REPOSITORY = Statement(
+    select(repositories.c.id, repositories.c.listed_at, repositories.c.revision).where(
         repositories.c.registry_id == bindparam("registry_id"),
         repositories.c.name == bindparam("repository"),
         repositories.c.deleted_at.is_(None),
     )
 )
-"""Parameters `registry_id`, `repository`; columns id, listed_at."""
+"""Parameters `registry_id`, `repository`; columns id, listed_at, revision."""
+
+
+_CREATE: Final = Statement(
+    lambda insert: insert(repositories).on_conflict_do_nothing().returning(repositories.c.id),
+    columns=(
+        "registry_id",
+        "namespace_id",
+        "name",
+        "visibility",
+        "created_at",
+        "created_by",
+        "changed_at",
+        "revision",
+    ),
+)
+_CREATE_NAMESPACE: Final = Statement(
+    lambda insert: insert(namespaces).on_conflict_do_nothing(),
+    columns=("registry_id", "name", "default_visibility", "created_at", "created_by"),
+)
+_TOUCH: Final = Statement(
+    update(repositories)
+    .where(repositories.c.id == bindparam("repository"))
+    .values(
+        changed_at=bindparam("now"),
+        listed_at=func.coalesce(repositories.c.listed_at, bindparam("now")),
+        revision=repositories.c.revision + 1,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +81,8 @@ def find_registry(connection: Connection, name: str) -> int | None:
 
 def find(connection: Connection, registry_id: int, name: RepositoryName) -> int | None:
     """Return the id of the live repository of that name."""
-    found: int | None = connection.execute(
-        select(repositories.c.id).where(
-            repositories.c.registry_id == registry_id, repositories.c.name == name, repositories.c.deleted_at.is_(None)
-        )
-    ).scalar()
-    return found
+    row = REPOSITORY.first(connection, registry_id=registry_id, repository=name)
+    return None if row is None else int(row[0])
 
 
 def ensure(connection: Connection, registry_id: int, name: RepositoryName, by: Actor, now: Instant) -> tuple[int, bool]:
@@ -66,23 +91,19 @@ def ensure(connection: Connection, registry_id: int, name: RepositoryName, by: A
     if found is not None:
         return found, False
     namespace_id, visibility = _ensure_namespace(connection, registry_id, name, by, now)
-    statement = (
-        insert(connection, repositories)
-        .values(
-            registry_id=registry_id,
-            namespace_id=namespace_id,
-            name=name,
-            visibility=visibility,
-            created_at=now,
-            created_by=by.principal.account_id,
-            changed_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(repositories.c.id)
+    made = _CREATE.first(
+        connection,
+        registry_id=registry_id,
+        namespace_id=namespace_id,
+        name=name,
+        visibility=visibility,
+        created_at=now,
+        created_by=by.principal.account_id,
+        changed_at=now,
+        revision=0,
     )
-    made: int | None = connection.execute(statement).scalar()
     if made is not None:
-        return made, True
+        return int(made[0]), True
     found = find(connection, registry_id, name)
     if found is None:
         message = f"repository {name} was made and deleted while it was looked up"
@@ -92,16 +113,13 @@ def ensure(connection: Connection, registry_id: int, name: RepositoryName, by: A
 
 def lock(connection: Connection, repository_id: int) -> None:
     """Let one transaction at a time change what the repository shows; SQLite has one writer anyway."""
-    connection.execute(select(repositories.c.id).where(repositories.c.id == repository_id).with_for_update())
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(repositories.c.id).where(repositories.c.id == repository_id).with_for_update())
 
 
 def touch(connection: Connection, repository_id: int, now: Instant) -> None:
-    """Note a change, and that the repository is listed from now on."""
-    connection.execute(
-        update(repositories)
-        .where(repositories.c.id == repository_id)
-        .values(changed_at=now, listed_at=func.coalesce(repositories.c.listed_at, now))
-    )
+    """Note a change of what the repository shows, and that it is listed from now on."""
+    _TOUCH.count(connection, repository=repository_id, now=now)
 
 
 def list_names(connection: Connection, registry_id: int, last: str | None, limit: int) -> Sequence[RepositoryName]:
@@ -216,16 +234,13 @@ def _ensure_namespace(
     )
     row = connection.execute(statement).first()
     if row is None:
-        connection.execute(
-            insert(connection, namespaces)
-            .values(
-                registry_id=registry_id,
-                name=namespace,
-                default_visibility="private",
-                created_at=now,
-                created_by=by.principal.account_id,
-            )
-            .on_conflict_do_nothing()
+        _CREATE_NAMESPACE.count(
+            connection,
+            registry_id=registry_id,
+            name=namespace,
+            default_visibility="private",
+            created_at=now,
+            created_by=by.principal.account_id,
         )
         row = connection.execute(statement).one()
     return row[0], row[1]

@@ -132,11 +132,13 @@ repositories: Final = _table(
     _key("created_by", "accounts.id", nullable=True),
     _number("listed_at", nullable=True),
     _number("changed_at"),
+    Column("revision", INTEGER, nullable=False, server_default=text("0")),
     _number("deleted_at", nullable=True),
     _one_of("visibility", "private", "internal", "public"),
     _index("uq_repositories_name_live", "registry_id", "name", unique=True, where="deleted_at IS NULL"),
 )
-"""`listed_at` is the time of the first manifest: before it, no listing shows the repository."""
+"""`listed_at` is the time of the first manifest: before it, no listing shows the repository. `revision` grows with
+every change of what the repository shows, so a listing that was made for a revision is good as long as it stands."""
 
 blobs: Final = _table(
     "blobs",

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from wharfinger.domain.errors import DatabaseUnavailable
-from wharfinger.metadata.database import MAX_ATTEMPTS, Lookup, Row, is_transient
+from wharfinger.metadata.database import MAX_ATTEMPTS, Row, Statement, is_transient
 
 T = TypeVar("T")
 
@@ -99,7 +99,7 @@ class SqliteDatabase:
         self._require_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
-    async def find(self, lookup: Lookup, **parameters: object) -> Row | None:
+    async def find(self, lookup: Statement, **parameters: object) -> Row | None:
         """See `Database.find`. Runs on the loop: a look-up by key costs less than a thread (ADR 0006)."""
         sql, names, constants = lookup.for_sqlite
         values = {**constants, **parameters}
@@ -239,7 +239,8 @@ def _transaction(connection: Connection) -> Iterator[None]:
 def _run(connection: Connection, job: _Job) -> None:
     """Run one transaction in a savepoint, so that its failure leaves its neighbours alone."""
     job.error = job.result = None
-    connection.exec_driver_sql("SAVEPOINT job")
+    driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # it is open
+    driver.execute("SAVEPOINT job")
     try:
         job.result = job.work(connection)
     except DBAPIError as error:
@@ -249,8 +250,8 @@ def _run(connection: Connection, job: _Job) -> None:
     except Exception as error:  # noqa: BLE001 - whatever the work raises is its caller's
         job.error = error
     if job.error is not None:
-        connection.exec_driver_sql("ROLLBACK TO job")
-    connection.exec_driver_sql("RELEASE job")
+        driver.execute("ROLLBACK TO job")
+    driver.execute("RELEASE job")
 
 
 def _touch(connection: Connection) -> None:

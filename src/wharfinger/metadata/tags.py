@@ -3,8 +3,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, Select, delete, func, select
+from sqlalchemy import ClauseElement, Connection, Select, bindparam, delete, func, insert, select
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
@@ -12,10 +13,34 @@ from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, TagName
 from wharfinger.metadata import events, queues
-from wharfinger.metadata.database import insert
+from wharfinger.metadata.database import InsertInto, Statement
 from wharfinger.metadata.schema import manifest_references, manifests, tag_history, tags
 
 _IN_LIMIT = 500
+
+
+def _move(insert: InsertInto) -> ClauseElement:
+    statement = insert(tags)
+    upsert: ClauseElement = statement.on_conflict_do_update(
+        index_elements=["repository_id", "name"],
+        set_={
+            "manifest_id": statement.excluded.manifest_id,
+            "moved_at": statement.excluded.moved_at,
+            "moved_by": statement.excluded.moved_by,
+        },
+    )
+    return upsert
+
+
+_FIND: Final = Statement(
+    select(tags.c.manifest_id, manifests.c.digest)
+    .join(manifests, manifests.c.id == tags.c.manifest_id)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("tag"))
+)
+_MOVE: Final = Statement(_move, columns=("repository_id", "name", "manifest_id", "moved_at", "moved_by"))
+_REMEMBER: Final = Statement(
+    insert(tag_history), columns=("repository_id", "name", "from_digest", "to_digest", "at", "event_id")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,33 +78,20 @@ class TagChange:
 
 def find(connection: Connection, repository_id: int, name: TagName) -> Target | None:
     """Return what the tag names."""
-    row = connection.execute(
-        select(tags.c.manifest_id, manifests.c.digest)
-        .join(manifests, manifests.c.id == tags.c.manifest_id)
-        .where(tags.c.repository_id == repository_id, tags.c.name == name)
-    ).first()
-    return None if row is None else Target(manifest_id=row.manifest_id, digest=Digest(row.digest))
+    row = _FIND.first(connection, repository=repository_id, tag=name)
+    return None if row is None else Target(manifest_id=row[0], digest=Digest(row[1]))
 
 
 def move(connection: Connection, change: TagChange, name: TagName, target: Target) -> None:
     """Make the tag name the manifest; tells nobody if it did already. The repository is locked."""
     before = find(connection, change.repository_id, name)
-    statement = insert(connection, tags).values(
+    _MOVE.count(
+        connection,
         repository_id=change.repository_id,
         name=name,
         manifest_id=target.manifest_id,
         moved_at=change.now,
         moved_by=change.by.principal.account_id,
-    )
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["repository_id", "name"],
-            set_={
-                "manifest_id": statement.excluded.manifest_id,
-                "moved_at": statement.excluded.moved_at,
-                "moved_by": statement.excluded.moved_by,
-            },
-        )
     )
     if before == target:
         return
@@ -202,13 +214,12 @@ def _remember(
         previous=before if after else None,
     )
     event_id = events.record(connection, change.registry_id, event, change.by, change.now)
-    connection.execute(
-        insert(connection, tag_history).values(
-            repository_id=change.repository_id,
-            name=name,
-            from_digest=before,
-            to_digest=after,
-            at=change.now,
-            event_id=event_id,
-        )
+    _REMEMBER.count(
+        connection,
+        repository_id=change.repository_id,
+        name=name,
+        from_digest=before,
+        to_digest=after,
+        at=change.now,
+        event_id=event_id,
     )

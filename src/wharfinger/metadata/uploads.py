@@ -8,17 +8,18 @@ demands the token, so a request whose claim ran out, and was taken by another, c
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, null, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Algorithm
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
-from wharfinger.metadata.database import Lookup
+from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.schema import repositories, uploads
 
-UPLOAD = Lookup(
+UPLOAD = Statement(
     select(uploads.c.offset)
     .join(repositories, repositories.c.id == uploads.c.repository_id)
     .where(
@@ -45,87 +46,117 @@ class UploadRow:
     """Nothing until the first checkpoint."""
 
 
+_COLUMNS: Final = (
+    uploads.c.id,
+    uploads.c.registry_id,
+    uploads.c.repository_id,
+    uploads.c.store_key,
+    uploads.c.algorithm,
+    uploads.c.offset,
+    uploads.c.writer_state,
+)
+_START: Final = Statement(
+    insert(uploads),
+    columns=(
+        "id",
+        "registry_id",
+        "repository_id",
+        "store_key",
+        "algorithm",
+        "offset",
+        "created_at",
+        "created_by",
+        "expires_at",
+    ),
+)
+_FIND: Final = Statement(
+    select(*_COLUMNS)
+    .join(repositories, repositories.c.id == uploads.c.repository_id)
+    .where(
+        uploads.c.id == bindparam("upload_id"),
+        repositories.c.registry_id == bindparam("registry"),
+        repositories.c.name == bindparam("repository"),
+        repositories.c.deleted_at.is_(None),
+    )
+)
+_IS_HELD: Final = (uploads.c.id == bindparam("upload_id")) & (uploads.c.claim == bindparam("token"))
+_CLAIM: Final = Statement(
+    update(uploads)
+    .where(
+        uploads.c.id == bindparam("upload_id"),
+        uploads.c.offset == bindparam("found_offset"),
+        uploads.c.claim.is_(None) | (uploads.c.claimed_until < bindparam("now")),
+    )
+    .values(claim=bindparam("token"), claimed_until=bindparam("until"))
+)
+_RENEW: Final = Statement(update(uploads).where(_IS_HELD).values(claimed_until=bindparam("until")))
+_RELEASE: Final = Statement(update(uploads).where(_IS_HELD).values(claim=null(), claimed_until=null()))
+_ADVANCE: Final = Statement(
+    update(uploads)
+    .where(_IS_HELD)
+    .values(
+        offset=bindparam("new_offset"),
+        writer_state=bindparam("new_state"),
+        expires_at=bindparam("new_expiry"),
+        claim=null(),
+        claimed_until=null(),
+    )
+)
+_END: Final = Statement(delete(uploads).where(uploads.c.id == bindparam("upload_id")))
+_END_HELD: Final = Statement(delete(uploads).where(_IS_HELD))
+
+
 def start(connection: Connection, row: UploadRow, by: Actor, now: Instant, expires_at: Instant) -> None:
     """Write the row that names the bytes, before there are any."""
-    connection.execute(
-        insert(uploads).values(
-            id=row.id,
-            registry_id=row.registry_id,
-            repository_id=row.repository_id,
-            store_key=row.store_key,
-            algorithm=row.algorithm.value,
-            offset=row.offset,
-            created_at=now,
-            created_by=by.principal.account_id,
-            expires_at=expires_at,
-        )
+    _START.count(
+        connection,
+        id=row.id,
+        registry_id=row.registry_id,
+        repository_id=row.repository_id,
+        store_key=row.store_key,
+        algorithm=row.algorithm.value,
+        offset=row.offset,
+        created_at=now,
+        created_by=by.principal.account_id,
+        expires_at=expires_at,
     )
 
 
 def find(connection: Connection, registry_id: int, repository: RepositoryName, upload_id: str) -> UploadRow | None:
     """Return the upload of that id in that repository."""
-    statement = (
-        select(uploads)
-        .join(repositories, repositories.c.id == uploads.c.repository_id)
-        .where(
-            uploads.c.id == upload_id,
-            repositories.c.registry_id == registry_id,
-            repositories.c.name == repository,
-            repositories.c.deleted_at.is_(None),
-        )
-    )
-    row = connection.execute(statement).first()
+    row = _FIND.first(connection, upload_id=upload_id, registry=registry_id, repository=repository)
     return None if row is None else _upload(row)
 
 
 def claim(connection: Connection, upload: UploadRow, token: str, now: Instant, until: Instant) -> bool:
     """Take the upload for one request if it stands where it was found and nobody else holds it."""
-    free = uploads.c.claim.is_(None) | (uploads.c.claimed_until < now)
-    taken = connection.execute(
-        update(uploads)
-        .where(uploads.c.id == upload.id, uploads.c.offset == upload.offset, free)
-        .values(claim=token, claimed_until=until)
-    ).rowcount
+    taken = _CLAIM.count(connection, upload_id=upload.id, found_offset=upload.offset, now=now, token=token, until=until)
     return taken > 0
 
 
 def renew(connection: Connection, upload_id: str, token: str, until: Instant) -> bool:
     """Keep the claim while bytes flow; returns whether it still holds."""
-    return (
-        connection.execute(
-            update(uploads).where(uploads.c.id == upload_id, uploads.c.claim == token).values(claimed_until=until)
-        ).rowcount
-        > 0
-    )
+    return _RENEW.count(connection, upload_id=upload_id, token=token, until=until) > 0
 
 
 def advance(
     connection: Connection, upload: UploadRow, token: str, writer_state: Mapping[str, object], expires_at: Instant
 ) -> bool:
     """Move the offset to what is durable and give the claim back; returns whether the claim still held."""
-    return (
-        connection.execute(
-            update(uploads)
-            .where(uploads.c.id == upload.id, uploads.c.claim == token)
-            .values(
-                offset=upload.offset,
-                writer_state=json.dumps(writer_state),
-                expires_at=expires_at,
-                claim=None,
-                claimed_until=None,
-            )
-        ).rowcount
-        > 0
+    moved = _ADVANCE.count(
+        connection,
+        upload_id=upload.id,
+        token=token,
+        new_offset=upload.offset,
+        new_state=json.dumps(writer_state),
+        new_expiry=expires_at,
     )
+    return moved > 0
 
 
 def release(connection: Connection, upload_id: str, token: str) -> None:
     """Give the claim back and leave the upload where it stood."""
-    connection.execute(
-        update(uploads)
-        .where(uploads.c.id == upload_id, uploads.c.claim == token)
-        .values(claim=None, claimed_until=None)
-    )
+    _RELEASE.count(connection, upload_id=upload_id, token=token)
 
 
 def release_all(connection: Connection) -> int:
@@ -137,28 +168,26 @@ def release_all(connection: Connection) -> int:
 
 def end(connection: Connection, upload_id: str, token: str | None = None) -> bool:
     """Delete the row, with the claim if a token is given; returns whether it was there."""
-    statement = delete(uploads).where(uploads.c.id == upload_id)
-    if token is not None:
-        statement = statement.where(uploads.c.claim == token)
-    return connection.execute(statement).rowcount > 0
+    if token is None:
+        return _END.count(connection, upload_id=upload_id) > 0
+    return _END_HELD.count(connection, upload_id=upload_id, token=token) > 0
 
 
 def expired(connection: Connection, now: Instant, limit: int) -> Sequence[UploadRow]:
     """Return uploads whose time is over and that nobody is writing to."""
     free = uploads.c.claim.is_(None) | (uploads.c.claimed_until < now)
-    statement = select(uploads).where(uploads.c.expires_at <= now, free).order_by(uploads.c.expires_at).limit(limit)
+    statement = select(*_COLUMNS).where(uploads.c.expires_at <= now, free).order_by(uploads.c.expires_at).limit(limit)
     return [_upload(row) for row in connection.execute(statement)]
 
 
-def _upload(row: Row[*tuple[object, ...]]) -> UploadRow:
-    found = row._mapping  # noqa: SLF001 - the toolkit's public name for access by column
-    state = found["writer_state"]
+def _upload(row: Row) -> UploadRow:
+    upload_id, registry_id, repository_id, store_key, algorithm, offset, state = row
     return UploadRow(
-        id=found["id"],
-        registry_id=found["registry_id"],
-        repository_id=found["repository_id"],
-        store_key=found["store_key"],
-        algorithm=Algorithm(found["algorithm"]),
-        offset=found["offset"],
+        id=upload_id,
+        registry_id=registry_id,
+        repository_id=repository_id,
+        store_key=store_key,
+        algorithm=Algorithm(algorithm),
+        offset=offset,
         writer_state=None if state is None else json.loads(state),
     )

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Content in memory, by digest: what is found under a digest never changes, so nothing here is ever stale.
+"""Content in memory, under names that never mean anything else: a digest, or a repository at a revision.
 
-Only what *is* something is cached, never what a name means or whether a repository has it: that is asked of the
-database for every request.
+So nothing here is ever stale. What a tag means, or whether a repository has something, is never kept: that is asked of
+the database for every request.
 """
 
 from collections import OrderedDict
-
-from wharfinger.domain.digests import Digest
 
 
 class ContentCache:
@@ -19,23 +17,23 @@ class ContentCache:
     """
 
     def __init__(self, *, max_bytes: int, max_item: int) -> None:
-        self._contents: OrderedDict[Digest, bytes] = OrderedDict()
+        self._contents: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0
         self._max_bytes = max_bytes
         self.max_item = max_item
 
-    def get(self, digest: Digest) -> bytes | None:
+    def get(self, name: str) -> bytes | None:
         """Return the content if it is here."""
-        content = self._contents.get(digest)
+        content = self._contents.get(name)
         if content is not None:
-            self._contents.move_to_end(digest)
+            self._contents.move_to_end(name)
         return content
 
-    def put(self, digest: Digest, content: bytes) -> None:
-        """Keep content that was verified against its digest."""
-        if len(content) > self.max_item or digest in self._contents:
+    def put(self, name: str, content: bytes) -> None:
+        """Keep content; under a digest, only what was verified against it."""
+        if len(content) > self.max_item or name in self._contents:
             return
-        self._contents[digest] = content
+        self._contents[name] = content
         self._size += len(content)
         while self._size > self._max_bytes:
             _, dropped = self._contents.popitem(last=False)

@@ -39,20 +39,13 @@ class Health:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._checks: dict[str, _State] = {}
-        self._draining = False
 
     def add(self, name: str, check: Check, *, interval: float, threshold: int = 1) -> None:
         """Ask this too, at most once in `interval` seconds."""
         self._checks[name] = _State(check, interval, threshold)
 
-    def drain(self) -> None:
-        """Say from now on that this node takes no new work."""
-        self._draining = True
-
     async def problems(self) -> Mapping[str, str]:
         """Return what is wrong, by the name of the check; empty when the node is ready."""
-        if self._draining:
-            return {"server": "shutting down"}
         async with asyncio.TaskGroup() as group:
             tasks = {name: group.create_task(self._ask(state)) for name, state in self._checks.items()}
         return {name: problem for name, task in tasks.items() if (problem := task.result()) is not None}

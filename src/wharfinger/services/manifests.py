@@ -116,7 +116,7 @@ class Manifests:
         row = await self._database.find(lookup, registry_id=registry.id, repository=repository, reference=reference)
         if row is None:
             raise await self._unknown(registry, repository, reference)
-        return StoredManifest(*row)  # type: ignore[arg-type]  # a raw row
+        return StoredManifest(*row)
 
     async def content(self, manifest: StoredManifest) -> bytes:
         """Return the exact bytes that were pushed; they are verified when they enter the memory.
@@ -130,7 +130,7 @@ class Manifests:
             row = await self._database.find(rows.CONTENT, manifest_id=manifest.id)
             if row is None:
                 raise manifest_unknown(manifest.digest)
-            content = bytes(row[0])  # type: ignore[call-overload]  # a raw row
+            content = bytes(row[0])
             if digest_of(content, algorithm_of(manifest.digest)) != manifest.digest:
                 message = "The stored manifest is damaged; push it again."
                 raise DatabaseUnavailable(message)

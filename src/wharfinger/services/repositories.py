@@ -48,8 +48,8 @@ class Repositories:
             raise name_unknown(name)
         return found
 
-    async def require(self, registry: Registry, name: RepositoryName) -> int:
-        """Return the id of a repository that is listed.
+    async def require(self, registry: Registry, name: RepositoryName) -> tuple[int, int]:
+        """Return the id of a repository that is listed, and the revision of what it shows.
 
         Raises:
             NameUnknown: there is none of that name, or it has not had a manifest yet.
@@ -57,7 +57,7 @@ class Repositories:
         row = await self._database.find(rows.REPOSITORY, registry_id=registry.id, repository=name)
         if row is None or row[1] is None:
             raise name_unknown(name)
-        return int(str(row[0]))
+        return int(row[0]), int(row[2])
 
 
 def name_unknown(name: RepositoryName) -> NameUnknown:

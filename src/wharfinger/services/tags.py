@@ -2,6 +2,7 @@
 """Tags of a repository: listing and deleting them. A tag is moved by pushing a manifest under it."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from wharfinger.clock import DAY, Clock, after
@@ -21,6 +22,18 @@ REVIEW_DELAY: Final = DAY
 _BATCH: Final = 1_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagListing:
+    """All tags of a repository, read as they are asked for.
+
+    `key` names the repository and the revision that was found before the first name is read: whatever is read is at
+    least as new, so an answer that was kept under the key is good while the key is the same.
+    """
+
+    key: str
+    batches: AsyncIterator[Sequence[TagName]]
+
+
 class Tags:
     """Tags of every registry."""
 
@@ -36,26 +49,25 @@ class Tags:
         Raises:
             NameUnknown: there is no such repository.
         """
-        repository_id = await self._repositories.require(registry, repository)
+        repository_id, _ = await self._repositories.require(registry, repository)
         if limit == 0:
             return Page((), more=False)
         found = await self._database.read(lambda c: rows.list_names(c, repository_id, last, limit + 1))
         return page_of(found, limit)
 
-    async def list_all(
-        self, registry: Registry, repository: RepositoryName, last: str | None
-    ) -> AsyncIterator[Sequence[TagName]]:
+    async def list_all(self, registry: Registry, repository: RepositoryName, last: str | None) -> TagListing:
         """Return all names after `last` in batches: memory is bounded however many there are.
 
         Raises:
             NameUnknown: there is no such repository; raised here, before the first batch.
         """
-        repository_id = await self._repositories.require(registry, repository)
-        return self._batches(repository_id, last)
+        repository_id, revision = await self._repositories.require(registry, repository)
+        key = f"tags of {repository_id} at {revision} after {last or ''}"
+        return TagListing(key=key, batches=self._batches(repository_id, last))
 
     async def summaries(self, registry: Registry, repository: RepositoryName, limit: int) -> Sequence[TagSummary]:
         """Return what a page shows of the tags that moved last."""
-        repository_id = await self._repositories.require(registry, repository)
+        repository_id, _ = await self._repositories.require(registry, repository)
         return await self._database.read(lambda c: rows.summarize(c, repository_id, limit))
 
     async def delete(self, registry: Registry, repository: RepositoryName, name: TagName, by: Actor) -> None:

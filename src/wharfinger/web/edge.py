@@ -48,11 +48,13 @@ class EdgeRules:
         proxies: whose forwarding headers count.
         headers: put on every answer.
         prefix: a path under which everything lies, as `http.prefix` says, without a slash at its end.
+        is_open: whether anyone who reaches the port may push; then the first forwarded request is worth a warning.
     """
 
     proxies: Proxies
     headers: Sequence[Header]
     prefix: str = ""
+    is_open: bool = False
 
 
 class Edge:
@@ -81,6 +83,7 @@ class Edge:
         self._started = started
         self._stopped = stopped
         self._ids = _ids()
+        self._warn = rules.is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the worker's life."""
@@ -102,6 +105,12 @@ class Edge:
             headers = read_headers(scope)
             client, scheme = self._rules.proxies.client_and_scheme(scope, headers)
             scope[VISIT] = visit = Visit(request_id, client, scheme, headers)
+            if self._warn and self._rules.proxies.forwards(headers):
+                self._warn = False
+                _log.warning(
+                    "a proxy forwards requests to this open registry: whoever reaches the proxy may push and pull",
+                    client=client,
+                )
             await door(scope, receive, outgoing)
         except WharfingerError as error:
             await door.refusal(error, visit)(scope, receive, outgoing)

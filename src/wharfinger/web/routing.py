@@ -16,6 +16,7 @@ from wharfinger.domain.access import Action
 from wharfinger.domain.errors import EndpointUnknown, MethodUnsupported
 from wharfinger.domain.names import RepositoryName
 from wharfinger.services import Services
+from wharfinger.services.cache import ContentCache
 from wharfinger.services.registries import Registry
 from wharfinger.web.requests import Visit
 
@@ -51,6 +52,8 @@ class Call:
     parameter: str
     """The last part of the path, decoded; empty where the path has none."""
     limits: Limits
+    answers: ContentCache
+    """Whole answers that are costly to make, under names that change with what they show."""
 
     def path(self, *parts: str) -> str:
         """Return the path of something in this repository, without host, so that it holds behind every proxy."""

@@ -178,6 +178,7 @@ def upgrade() -> None:
         sa.Column("created_by", INTEGER, nullable=True),
         sa.Column("listed_at", INTEGER, nullable=True),
         sa.Column("changed_at", INTEGER, nullable=False),
+        sa.Column("revision", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.Column("deleted_at", INTEGER, nullable=True),
         sa.CheckConstraint("visibility IN ('private', 'internal', 'public')", name=op.f("ck_repositories_visibility")),
         sa.ForeignKeyConstraint(
