@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from tests.metadata.rows import REGISTRY, every, make_repository
 
@@ -31,7 +31,7 @@ def database(sqlite_place):
 def statements(database):
     """Return what the writer says to SQLite, as it says it."""
     said = []
-    event.listen(database._engine, "before_cursor_execute", lambda _c, _cursor, sql, *_: said.append(sql))
+    database._connection.connection.driver_connection.set_trace_callback(said.append)
     return said
 
 
