@@ -33,6 +33,7 @@ from wharfinger.web.edge import Edge
 
 MAX_WORKERS: Final = 4
 _JOIN_SECONDS: Final = 9.0
+_NICE: Final = 5
 _TLS: Final = {"tls1.2": SSLProtocols.tls12, "tls1.3": SSLProtocols.tls13}
 
 
@@ -136,9 +137,10 @@ def _http_mode(settings: Settings, *, secure: bool) -> HTTPModes:
 
 @contextmanager
 def _companion(name: str, target: Callable[[], None]) -> Iterator[BaseProcess]:
-    """Run another process beside the workers; it ends when they have ended."""
+    """Run another process beside the workers, to which it gives way; it ends when they have ended."""
     process = multiprocessing.get_context("spawn").Process(target=target, name=f"wharfinger-{name}")
     process.start()
+    os.setpriority(os.PRIO_PROCESS, process.pid or 0, _NICE)
     try:
         yield process
     finally:
