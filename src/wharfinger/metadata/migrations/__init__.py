@@ -5,10 +5,15 @@
 reads where it stands without loading the migration tool, because every start asks and almost none has to migrate.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from wharfinger.domain.errors import DatabaseUnavailable
 
 HEAD: Final = "0001"
 """The newest revision; a test compares it with the scripts."""
@@ -17,8 +22,12 @@ _LOCK: Final = 0x77_68_61_72_66
 
 
 def revision(engine: Engine) -> str | None:
-    """Return the revision of the database, or nothing for an empty one."""
-    with engine.connect() as connection:
+    """Return the revision of the database, or nothing for an empty one.
+
+    Raises:
+        DatabaseUnavailable: it does not answer; the message says where it was looked for.
+    """
+    with _reached(engine) as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
         found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -26,17 +35,33 @@ def revision(engine: Engine) -> str | None:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the database to `HEAD` in one transaction; concurrent callers wait for each other."""
+    """Bring the database to `HEAD` in one transaction; concurrent callers wait for each other.
+
+    Raises:
+        DatabaseUnavailable: as `revision`.
+    """
     from alembic import command  # noqa: PLC0415 - takes a third of a second to load, and almost no start needs it
     from alembic.config import Config  # noqa: PLC0415 - as above
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    with engine.connect() as connection:
+    with _reached(engine) as connection:
         _lock(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
+
+
+@contextmanager
+def _reached(engine: Engine) -> Iterator[Connection]:
+    """Open a connection for somebody who reads the command's output: what is wrong, and nothing secret."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        message = f"The database {where} cannot be used: {str(error.orig).partition(chr(10))[0]}"
+        raise DatabaseUnavailable(message) from error
 
 
 def _lock(connection: Connection) -> None:
