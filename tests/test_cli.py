@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands as an operator runs them: what they print, and the status they end with."""
+
+import re
+import signal
+import socket
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from tests.support.commands import free_port, run, spawn, tail, wait_until
+from tests.support.server import COMMAND, Server
+
+WHARFINGER = COMMAND[0]
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Return variables for a registry of its own; wide enough that no table is folded."""
+    return {
+        "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": tmp_path / "data",
+        "REGISTRY_HTTP_ADDR": f"127.0.0.1:{free_port()}",
+        "REGISTRY_HTTP_WORKERS": "1",
+        "COLUMNS": "300",
+    }
+
+
+@pytest.fixture
+def wharfinger(environment, tmp_path):
+    """Run a command to its end."""
+
+    def call(*words, **more):
+        return run(WHARFINGER, *words, check=False, environment={**environment, **more}, cwd=tmp_path, timeout=60)
+
+    return call
+
+
+def assert_refused(finished, *words):
+    """Hold a refusal against what is promised: status 1, and a sentence where others would show a traceback."""
+    assert finished.status == 1, str(finished)
+    assert "Traceback" not in finished.output, str(finished)
+    for word in words:
+        assert re.search(word, finished.stderr), str(finished)
+
+
+def test_the_version_is_printed(wharfinger):
+    finished = wharfinger("version")
+    assert (finished.status, finished.stdout) == (0, version("wharfinger") + "\n")
+
+
+def test_without_a_command_the_commands_are_listed(wharfinger):
+    for words in ((), ("--help",)):
+        shown = wharfinger(*words).output
+        assert all(word in shown for word in ("serve", "check", "work", "migrate", "version"))
+
+
+@pytest.mark.parametrize("words", [("sail",), ("serve", "--fast"), ("check", "a.yml", "b.yml")])
+def test_a_command_that_is_wrong_itself_ends_with_2(wharfinger, words):
+    assert wharfinger(*words).status == 2
+
+
+def test_check_prints_what_is_in_force_and_where_it_came_from(wharfinger, tmp_path):
+    config = tmp_path / "config.yml"
+    config.write_text("version: 0.1\nlog:\n  level: warn\nstorage:\n  filesystem:\n    maxthreads: 30\n")
+    finished = wharfinger("check", str(config), REGISTRY_LOG_LEVEL="error")
+    assert finished.status == 0, str(finished)
+    rows = {line.split()[0]: line.split() for line in finished.stdout.splitlines() if line.strip()}
+    assert rows["log.level"] == ["log.level", "error", "REGISTRY_LOG_LEVEL"]
+    assert rows["storage.filesystem.maxthreads"][1:] == ["30", f"{config}:6"]
+    assert rows["http.http2.disabled"][-1] == "default"
+    assert "the settings are valid" in finished.stdout
+
+
+def test_check_hides_secrets(wharfinger):
+    """Also in what it says of a database that does not answer."""
+    url = f"postgresql://user:hunter2@127.0.0.1:{free_port()}/nothing"
+    finished = wharfinger("check", REGISTRY_DATABASE_URL=url)
+    assert finished.status == 1
+    assert "hunter2" not in finished.output
+
+
+def test_check_says_what_is_wrong_with_the_store(wharfinger, tmp_path):
+    (tmp_path / "data" / "wharfinger").mkdir(parents=True)
+    (tmp_path / "data" / "wharfinger" / "blobs").write_text("a file where a folder should be")
+    assert_refused(wharfinger("check"), "storage")
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_one(wharfinger, tmp_path):
+    config = tmp_path / "config.yml"
+    config.write_text("version: 0.1\nstorage:\n  filesystem:\n    rootdirectry: /data\n")
+    for command in ("check", "serve", "work", "migrate"):
+        assert_refused(wharfinger(command, str(config)), r"config\.yml:4", "rootdirectory")
+
+
+def test_a_file_that_is_not_there_is_named(wharfinger):
+    assert_refused(wharfinger("check", "nowhere.yml"), r"nowhere\.yml")
+
+
+def test_serve_refuses_an_address_that_somebody_has(wharfinger, environment):
+    host, _, port = environment["REGISTRY_HTTP_ADDR"].partition(":")
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind((host, int(port)))
+        other.listen()
+        assert_refused(wharfinger("serve"), f"cannot listen at {host}:{port}", "in use")
+
+
+def test_serve_refuses_to_be_open_to_other_machines(wharfinger):
+    assert_refused(wharfinger("serve", REGISTRY_HTTP_ADDR=f"0.0.0.0:{free_port()}"), "auth|open|loopback")
+    assert_refused(wharfinger("serve", REGISTRY_HTTP_ADDR=f":{free_port()}"), "auth|open|loopback")
+
+
+def test_serve_refuses_what_it_does_not_do(wharfinger, tmp_path):
+    config = tmp_path / "config.yml"
+    config.write_text("version: 0.1\nproxy:\n  remoteurl: https://registry-1.docker.io\n")
+    assert_refused(wharfinger("serve", str(config)), "proxy")
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "work", "migrate"])
+def test_a_database_that_does_not_answer_is_said_in_a_sentence(wharfinger, command):
+    url = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+    assert_refused(wharfinger(command, REGISTRY_DATABASE_URL=url), "(?i)database|PostgreSQL")
+
+
+def test_a_database_that_is_migrated_by_hand_waits_for_the_hand(wharfinger, environment, tmp_path):
+    config = "version: 0.1\ndatabase:\n  migrate: manual\n"
+    (tmp_path / "config.yml").write_text(config)
+    for command in ("serve", "work", "check"):
+        assert_refused(wharfinger(command, "config.yml"), "database is at nothing")
+    assert "migrated from nothing" in wharfinger("migrate", "config.yml").stdout
+    assert "up to date" in wharfinger("migrate", "config.yml").stdout
+    assert wharfinger("check", "config.yml").status == 0
+    data = str(environment["REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY"])
+    with Server(
+        tmp_path / "server", config=config, environment={"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": data}
+    ) as server:
+        assert server.process.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_work_runs_until_it_is_told_to_stop(environment, tmp_path, number):
+    log = tmp_path / "log"
+    process = spawn(WHARFINGER, "work", log=log, environment=environment, cwd=tmp_path)
+    database = tmp_path / "data" / "wharfinger" / "wharfinger.db-shm"
+    wait_until(lambda: database.exists() and _catches(process.pid, number), why=lambda: tail(log))
+    process.send_signal(number)
+    assert process.wait(20) == 0, tail(log)
+
+
+def _catches(pid, number):
+    """Whether the process has a handler for the signal: before that, it would end by default."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    caught = next(line for line in lines if line.startswith("SigCgt:"))
+    wakeup = int(caught.split()[1], 16)
+    return bool(wakeup >> (signal.SIGTERM - 1) & 1) and bool(wakeup >> (number - 1) & 1)

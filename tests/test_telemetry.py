@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+
+import pytest
+import structlog
+
+from wharfinger import telemetry
+from wharfinger.telemetry import RequestLine, configure_log, logger, metrics
+
+HOSTILE = [
+    "plain",
+    'quote " and \\ backslash',
+    "line\nfeed\r\nlevel=error msg=forged",
+    "".join(map(chr, range(256))),
+    "\x1b[31mred\x1b[0m",
+    "nel \x85 separator   and ",
+    "é ü 漢",
+    "\udce9 half a pair",
+    "x" * 5_000,
+]
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Return a function that writes one line in a format, and returns the bytes of the log."""
+
+    def write(form, fields=None, **more):
+        line = RequestLine(form, fields or {}, enabled=True)
+        path = tmp_path / "log"
+        line._out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            request = {"request_id": "r-1", "client": "192.0.2.1", "method": "GET", "path": "/v2/", "status": 200}
+            line.write(**{**request, "size": 5, "seconds": 0.0123, "user_agent": "client/1", **more})
+        finally:
+            os.close(line._out)
+        return path.read_bytes()
+
+    return write
+
+
+def test_the_text_of_a_request(written):
+    line = written("text", {"service": "a b"}).decode()
+    assert line.startswith('time="20')
+    assert line.endswith(
+        'Z" level=info msg=request id=r-1 client=192.0.2.1 method=GET path="/v2/" status=200 bytes=5 ms=12.3 '
+        'agent="client/1" service="a b"\n'
+    )
+
+
+@pytest.mark.parametrize(("form", "time"), [("json", "time"), ("logstash", "@timestamp")])
+def test_the_object_of_a_request(written, form, time):
+    found = json.loads(written(form, {"service": "registry"}))
+    assert found.pop(time).endswith("Z")
+    assert found == {
+        "level": "info",
+        "msg": "request",
+        "id": "r-1",
+        "client": "192.0.2.1",
+        "method": "GET",
+        "path": "/v2/",
+        "status": 200,
+        "bytes": 5,
+        "ms": 12.3,
+        "agent": "client/1",
+        "service": "registry",
+    }
+
+
+@pytest.mark.parametrize("hostile", HOSTILE[:-2])
+@pytest.mark.parametrize("form", ["text", "json", "logstash"])
+def test_whatever_a_client_sends_stays_one_line(written, form, hostile):
+    line = written(form, path=hostile, user_agent=hostile)
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert not any(byte < 0x20 for byte in line[:-1])
+    line.decode()
+    if form != "text":
+        assert (json.loads(line)["path"], json.loads(line)["agent"]) == (hostile, hostile)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE[-2:])
+def test_text_replaces_what_is_no_character(written, hostile):
+    assert written("text", path=hostile, user_agent=hostile).count(b"\n") == 1
+
+
+def test_every_line_has_the_time_it_was_written(written):
+    first, second = (json.loads(written("json"))["time"] for _ in range(2))
+    assert first <= second
+
+
+@pytest.fixture
+def configured():
+    """Leave the log as it was."""
+    yield configure_log
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+@pytest.mark.parametrize("form", ["json", "logstash", "text"])
+def test_other_lines_are_of_the_same_format_and_stay_one_line_too(configured, capsys, form):
+    configured("info", form, {"service": "registry"})
+    log = logger("a room")
+    log.info("hello", path="a\nb")
+    try:
+        raise ValueError("first\nsecond")  # noqa: EM101, TRY003, TRY301 - for its traceback
+    except ValueError:
+        log.exception("failed")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    if form == "text":
+        assert "service=registry" in lines[0]
+    else:
+        assert json.loads(lines[0]).items() >= {"path": "a\nb", "room": "a room", "service": "registry"}.items()
+        assert "ValueError: first\nsecond" in json.loads(lines[1])["exception"]
+
+
+def test_what_is_below_the_level_is_not_written(configured, capsys):
+    configured("error", "json", {})
+    logger("a room").warning("hello")
+    assert capsys.readouterr().err == ""
+
+
+def test_metrics_are_in_prometheus_format():
+    telemetry.JOBS.labels("test of metrics", "ok").inc()
+    assert b'wharfinger_jobs_total{job="test of metrics",outcome="ok"}' in metrics()
