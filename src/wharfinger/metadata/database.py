@@ -36,7 +36,7 @@ class Statement:
     """One statement, built and compiled once and run many times.
 
     On SQLite it goes straight to the driver: what the toolkit does for one execution costs ten times what SQLite's own
-    work does, and a push runs thirty of them (ADR 0007).
+    work does, and a push runs forty of them (ADR 0019).
 
     Args:
         build: the statement, whose parameters are `bindparam`s with names; or, where the dialects differ, a function

@@ -27,7 +27,8 @@ class TagListing:
     """All tags of a repository, read as they are asked for.
 
     `key` names the repository and the revision that was found before the first name is read: whatever is read is at
-    least as new, so an answer that was kept under the key is good while the key is the same.
+    least as new, so an answer that was kept under the key is good while the key is the same
+    (ADR 0020).
     """
 
     key: str
