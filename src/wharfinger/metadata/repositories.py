@@ -33,6 +33,17 @@ REPOSITORY = Statement(
 """Parameters `registry_id`, `repository`; columns id, listed_at, revision."""
 
 
+_LIST: Final = Statement(
+    select(repositories.c.name)
+    .where(
+        repositories.c.registry_id == bindparam("registry"),
+        repositories.c.deleted_at.is_(None),
+        repositories.c.listed_at.is_not(None),
+        repositories.c.name > bindparam("last"),
+    )
+    .order_by(repositories.c.name)
+    .limit(bindparam("most"))
+)
 _CREATE: Final = Statement(
     lambda insert: insert(repositories).on_conflict_do_nothing().returning(repositories.c.id),
     columns=(
@@ -124,19 +135,8 @@ def touch(connection: Connection, repository_id: int, now: Instant) -> None:
 
 def list_names(connection: Connection, registry_id: int, last: str | None, limit: int) -> Sequence[RepositoryName]:
     """Return the names of listed repositories after `last`, by bytes."""
-    statement = (
-        select(repositories.c.name)
-        .where(
-            repositories.c.registry_id == registry_id,
-            repositories.c.deleted_at.is_(None),
-            repositories.c.listed_at.is_not(None),
-        )
-        .order_by(repositories.c.name)
-        .limit(limit)
-    )
-    if last is not None:
-        statement = statement.where(repositories.c.name > last)
-    return [RepositoryName(name) for name in connection.execute(statement).scalars()]
+    rows = _LIST.rows(connection, registry=registry_id, last=last or "", most=limit)
+    return [RepositoryName(name) for (name,) in rows]
 
 
 def summarize(connection: Connection, registry_id: int, names: Sequence[RepositoryName]) -> list[RepositorySummary]:

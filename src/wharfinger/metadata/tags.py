@@ -37,6 +37,12 @@ _FIND: Final = Statement(
     .join(manifests, manifests.c.id == tags.c.manifest_id)
     .where(tags.c.repository_id == bindparam("repository"), tags.c.name == bindparam("tag"))
 )
+_LIST: Final = Statement(
+    select(tags.c.name)
+    .where(tags.c.repository_id == bindparam("repository"), tags.c.name > bindparam("last"))
+    .order_by(tags.c.name)
+    .limit(bindparam("most"))
+)
 _MOVE: Final = Statement(_move, columns=("repository_id", "name", "manifest_id", "moved_at", "moved_by"))
 _REMEMBER: Final = Statement(
     insert(tag_history), columns=("repository_id", "name", "from_digest", "to_digest", "at", "event_id")
@@ -124,10 +130,8 @@ def naming(connection: Connection, repository_id: int, manifest_id: int) -> Sequ
 
 def list_names(connection: Connection, repository_id: int, last: str | None, limit: int) -> Sequence[TagName]:
     """Return the names of tags after `last`, by bytes."""
-    statement = select(tags.c.name).where(tags.c.repository_id == repository_id).order_by(tags.c.name).limit(limit)
-    if last is not None:
-        statement = statement.where(tags.c.name > last)
-    return list(connection.execute(statement).scalars())
+    rows = _LIST.rows(connection, repository=repository_id, last=last or "", most=limit)
+    return [TagName(name) for (name,) in rows]
 
 
 def summarize(connection: Connection, repository_id: int, limit: int) -> list[TagSummary]:
