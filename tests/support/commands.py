@@ -52,10 +52,13 @@ def run(*command, timeout=60, check=True, feed=None, environment=None, cwd=None)
 
 
 def spawn(*command, log, environment=None, cwd=None, **options):
-    """Start a program that goes on running, apart from us and from the keyboard; what it says is added to a log."""
+    """Start a program that goes on running, out of reach of the keyboard; what it says is added to a log.
+
+    Should the thread end that started it (a test run that was killed), it is asked to end as well.
+    """
     with Path(log).open("ab") as file:
         return subprocess.Popen(
-            [str(word) for word in command],
+            ["setpriv", "--pdeathsig", "TERM", *(str(word) for word in command)],
             env=clean_environment(environment),
             cwd=cwd,
             stdin=subprocess.DEVNULL,

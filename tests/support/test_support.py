@@ -4,12 +4,15 @@
 import gzip
 import io
 import json
+import subprocess
+import sys
 import tarfile
+from pathlib import Path
 
 import psycopg
 import pytest
 from tests.support import images
-from tests.support.commands import free_port, run, wait_until
+from tests.support.commands import clean_environment, free_port, run, wait_until
 
 
 def test_image_is_the_same_each_time_and_another_one_for_another_seed():
@@ -74,6 +77,18 @@ def test_programs_see_nobodys_registry_settings(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "elsewhere")
 
     assert "elsewhere" not in run("env").stdout
+
+
+def test_program_that_goes_on_ends_with_a_test_run_that_was_killed(tmp_path):
+    code = "from tests.support.commands import spawn; print(spawn('sleep', '600', log='log').pid, flush=True); input()"
+    environment = clean_environment({"PYTHONPATH": Path(__file__).parents[2]})
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment, **pipes) as killed:
+        words = Path("/proc") / killed.stdout.readline().decode().strip() / "cmdline"
+        wait_until(lambda: words.read_bytes() == b"sleep\x00600\x00", why="it does not start")
+        killed.kill()
+
+    wait_until(lambda: not words.exists() or not words.read_bytes(), why="it goes on")
 
 
 def test_condition_that_never_comes_true_is_an_error_with_its_reason():
