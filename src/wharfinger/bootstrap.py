@@ -10,6 +10,8 @@ import contextlib
 import os
 import re
 import signal
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -159,8 +161,9 @@ def build(settings: Settings) -> Deployment:
     return Deployment(services=services, database=database, stores=(store,))
 
 
-def application(settings: Settings) -> Edge:
-    """Return the site of one worker process."""
+def application(settings: Settings, parent: int) -> Edge:
+    """Return the site of one worker process, which ends with the process that started it."""
+    end_with(parent)
     _configure_log(settings)
     deployment = build(settings)
     probes = Probes(deployment.services.health, open_metrics=False)
@@ -177,13 +180,25 @@ def application(settings: Settings) -> Edge:
     return _edge(settings, doors, deployment)
 
 
-def debug_application(settings: Settings) -> Edge:
+def debug_application(settings: Settings, parent: int) -> Edge:
     """Return the site of the debug listener: probes, and metrics for everybody who reaches it."""
+    end_with(parent)
     _configure_log(settings)
     deployment = build(settings)
     prometheus = settings.http.debug.prometheus
     probes = Probes(deployment.services.health, open_metrics=prometheus.enabled, metrics_path=prometheus.path)
     return _edge(settings, {"": probes}, deployment)
+
+
+def end_with(parent: int) -> None:
+    """Have this process told to stop once its parent is gone, however it went: it would keep the address for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def work(settings: Settings, parent: int | None = None) -> None:

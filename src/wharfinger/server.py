@@ -73,14 +73,17 @@ def serve(settings: Settings, *, with_jobs: bool) -> None:
             jobs = stack.enter_context(_companion("jobs", partial(bootstrap.work, settings, os.getpid())))
             server.companions = [*server.companions, jobs]
         if settings.http.debug.addr is not None:
-            debug = stack.enter_context(_companion("debug", partial(_serve_debug, settings)))
+            debug = stack.enter_context(_companion("debug", partial(_serve_debug, settings, os.getpid())))
             server.companions = [*server.companions, debug]
-        _run(server, partial(bootstrap.application, settings), settings.http.addr)
+        _run(server, partial(bootstrap.application, settings, os.getpid()), settings.http.addr)
 
 
-def _serve_debug(settings: Settings) -> None:
+def _serve_debug(settings: Settings, parent: int) -> None:
+    bootstrap.end_with(parent)
     address = settings.http.debug.addr or ""
-    _run(_server(settings, address, 1, plain=True), partial(bootstrap.debug_application, settings), address)
+    _run(
+        _server(settings, address, 1, plain=True), partial(bootstrap.debug_application, settings, os.getpid()), address
+    )
 
 
 def _require_free(settings: Settings) -> None:
