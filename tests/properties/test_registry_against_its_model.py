@@ -25,7 +25,7 @@ from tests.protocol.client import OCTETS, Client, digest_of, with_digest
 
 PLACES = ("a", "a-b", "a/b")
 TAGS = ["1", "1.0", "1.0-rc", "10", "A", "a", "a.b", "a_b", "latest"]
-BLOBS = range(4)
+BLOBS = range(5)
 KINDS = [None, "application/vnd.example.one", "application/vnd.example.two"]
 places, tags, blobs, kinds = (st.sampled_from(one) for one in (PLACES, TAGS, BLOBS, KINDS))
 mostly = st.sampled_from([True, True, True, True, False])
@@ -63,16 +63,22 @@ class Walk(RuleBasedStateMachine):
     def bytes_of(self, blob):
         return f"{self.prefix} blob {blob} ".encode() * (blob + 1)
 
-    @initialize(target=documents, stock=st.dictionaries(places, st.sets(blobs, min_size=3), min_size=1))
-    def fill(self, stock):
-        """Begin with some blobs, and with manifests to choose from: a walk that must first make them gets nowhere."""
-        for place, found in stock.items():
-            for blob in sorted(found):
-                self.push_blob(place, blob, right=True)
+    @initialize(target=documents, full=st.sampled_from(PLACES), stock=st.sets(blobs))
+    def fill(self, full, stock):
+        """Begin with one repository that has everything, and one that has some blobs."""
         small, large = image(self.bytes_of(0), [self.bytes_of(1)]), image(self.bytes_of(1), [self.bytes_of(2)] * 2)
         signed = image(self.bytes_of(3), [], subject=small.descriptor, artifact_type=KINDS[1])
+        counted = image(self.bytes_of(2), [], subject=small.descriptor, artifact_type=KINDS[2])
         both = index([small.descriptor, large.descriptor], salt=self.prefix)
-        return multiple(small, large, signed, both, index([both.descriptor], subject=large.descriptor))
+        cache = index([descriptor(self.bytes_of(4), "application/vnd.example.cache")], salt=self.prefix)
+        nested = index([both.descriptor, counted.descriptor], subject=large.descriptor)
+        for blob in BLOBS:
+            self.push_blob(full, blob, right=True)
+        for tag, document in zip(TAGS, (small, large, signed, counted, both, cache), strict=False):
+            self.put_manifest(full, document, [tag], "digest")
+        for blob in sorted(stock):
+            self.push_blob(PLACES[PLACES.index(full) - 1], blob, right=True)
+        return multiple(small, large, signed, counted, both, cache, nested)
 
     @rule(place=places, blob=blobs, right=mostly)
     def push_blob(self, place, blob, right):
@@ -272,6 +278,7 @@ class Walk(RuleBasedStateMachine):
             assert [tag for page in pages for tag in page] == sorted(expected.tags)
 
 
+@pytest.mark.timeout(900)  # a failure is made as short as possible before it is shown, which may take minutes
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_registry_and_model_agree_on_every_walk(database, url_over):
     walks = settings(
