@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The read load: wrk for GET, and a loop of our own for HEAD, which wrk cannot do (it waits for the body).
+"""The read load: closed loops, in which each connection asks again as soon as it has its answer.
 
-Both are closed loops: each connection asks again as soon as it has its answer.
+wrk does GET. It cannot do HEAD, because it waits for the body; and it hangs up on what is under way when the time is
+over, which distorts everything that takes long. So HEAD and lists have loops of their own.
 """
 
 import re
 import select
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, cycle
 from pathlib import Path
 
 from bench.machine import program
 from bench.measure import percentile
-from bench.wire import Address
+from bench.wire import Address, Connection, expect
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
 ACCEPT = (
@@ -33,7 +35,7 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a load saw: answers, bytes, and the latency in seconds of the middle and of the slowest hundredth."""
+    """What a load saw: answers, bytes (of wrk alone), and the latency of the middle and of the slowest hundredth."""
 
     requests: int
     seconds: float
@@ -42,18 +44,14 @@ class Outcome:
     p99: float
 
 
-def get(address: Address, paths: Sequence[str], *, connections: int, seconds: float, core: int) -> Outcome:
-    """Ask for the paths in turn with wrk."""
-    with tempfile.NamedTemporaryFile("w", suffix=".paths") as listed:
-        listed.write("".join(f"{path}\n" for path in paths))
-        listed.flush()
-        command = [
-            *(program("taskset"), "--cpu-list", str(core), program("wrk"), "--threads", "1"),
-            *("--connections", str(connections), "--duration", f"{max(1, round(seconds))}s", "--timeout", "60s"),
-            *("--header", f"Accept: {ACCEPT}", "--script", str(_SCRIPT)),
-            *("http://{}:{}".format(*address), "--", listed.name),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 120)
+def get(address: Address, path: str, *, connections: int, seconds: float, core: int) -> Outcome:
+    """Ask for one path with wrk."""
+    command = [
+        *(program("taskset"), "--cpu-list", str(core), program("wrk"), "--threads", "1"),
+        *("--connections", str(connections), "--duration", f"{max(1, round(seconds))}s", "--timeout", "60s"),
+        *("--header", f"Accept: {ACCEPT}", "--script", str(_SCRIPT), "http://{}:{}{}".format(*address, path)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 120)
     return parse(done.stdout + done.stderr)
 
 
@@ -78,6 +76,25 @@ def parse(output: str) -> Outcome:
     return Outcome(requests, microseconds / 1e6, size, p50 / 1e6, p99 / 1e6)
 
 
+def walk(address: Address, paths: Sequence[str], *, connections: int, seconds: float) -> Outcome:
+    """Ask for the paths in turn, and wait for the answer to whatever was asked within the time."""
+    turns, begin = cycle(paths), time.perf_counter()
+
+    def client(connection: Connection) -> list[float]:
+        latencies, now = [], begin
+        while now - begin < seconds:
+            path, asked = next(turns), time.perf_counter()
+            expect(connection.request("GET", path), 200, path)
+            now = time.perf_counter()
+            latencies.append(now - asked)
+        connection.close()
+        return latencies
+
+    with ThreadPoolExecutor(connections) as threads:
+        latencies = list(chain(*threads.map(client, [Connection(address) for _ in range(connections)])))
+    return _outcome(latencies, time.perf_counter() - begin)
+
+
 def head(address: Address, path: str, *, connections: int, seconds: float) -> Outcome:
     """Send HEAD over several connections, in this process: it sends as many a second as wrk would."""
     host, port = address
@@ -88,7 +105,11 @@ def head(address: Address, path: str, *, connections: int, seconds: float) -> Ou
     finally:
         for one in sockets:
             one.close()
-    return Outcome(len(latencies), elapsed, 0, percentile(latencies, 0.5), percentile(latencies, 0.99))
+    return _outcome(latencies, elapsed)
+
+
+def _outcome(latencies: Sequence[float], seconds: float) -> Outcome:
+    return Outcome(len(latencies), seconds, 0, percentile(latencies, 0.5), percentile(latencies, 0.99))
 
 
 def _loop(sockets: Sequence[socket.socket], request: bytes, seconds: float) -> tuple[list[float], float]:

@@ -34,12 +34,13 @@ _METHOD = """\
   `sendfile`.
 - The servers take turns, round by round. A ratio is taken within a round; the table shows the middle one, and in
   parentheses the lowest and the highest. The numbers of a server are the medians of its rounds.
-- Reads are made by `wrk`, HEAD and pushes by clients of our own. A push is what Docker does: HEAD, POST, PATCH in
+- GET is done by `wrk`; HEAD, lists and pushes by clients of our own. A push is what Docker does: HEAD, POST, PATCH in
   chunks of 32 KiB, PUT, and for an image the manifest. Both registries sync what they store before they answer.
 - *CPU per operation* is user and system time of the server's whole process tree. *Core idle* is the share of time in
   which the server's core had nothing to do: there the load or the disk was the limit. Where that was so for nginx,
   its rate is raised in the ratios to what a busy core would have given. *Core for others* is the share that programs
-  outside of the measurement took from that core: the larger, the less the numbers mean.
+  outside of the measurement took from that core: the larger, the less the numbers mean. *By CPU* is a ratio of rates
+  told by CPU per operation instead: what both would do with a core of their own, however busy the machine was.
 - *p50* and *p99* are latencies at full load: each connection asks again as soon as it has its answer.
 - *Largest process* is the peak of resident memory of the largest process, mapped files included.
 """
@@ -78,11 +79,11 @@ def show(console: Console, results: Sequence[Result]) -> None:
         for row in result.rows():
             table.add_row(*row, style="bold" if row[0] == WHARFINGER else None)
         console.print(table)
-    table = Table("scenario", "target", "reached", "", title="Targets")
+    table = Table("scenario", "target", "reached", "by CPU", "", title="Targets")
     for result in results:
         for verdict in result.verdicts:
             mark = "[green]met[/]" if verdict.met else "[red]missed[/]"
-            table.add_row(result.scenario.name, str(verdict.target), str(verdict), mark)
+            table.add_row(result.scenario.name, str(verdict.target), str(verdict), _by_cpu(verdict), mark)
     console.print(table)
 
 
@@ -111,13 +112,21 @@ def page(results: Sequence[Result], facts: Mapping[str, str]) -> str:
 
 def _targets(results: Sequence[Result]) -> str:
     rows = [
-        (result.scenario.title, str(verdict.target), str(verdict), "met" if verdict.met else "**missed**")
+        (result.scenario.title, str(verdict.target), str(verdict), _by_cpu(verdict), _mark(verdict))
         for result in results
         for verdict in result.verdicts
     ]
     missed = sum(not verdict.met for result in results for verdict in result.verdicts)
     count = f"{len(rows) - missed} of {len(rows)} targets were met in this run.\n"
-    return "\n".join(["## Targets\n", count, _table(("scenario", "target", "reached", ""), rows)])
+    return "\n".join(["## Targets\n", count, _table(("scenario", "target", "reached", "by CPU", ""), rows)])
+
+
+def _mark(verdict: Verdict) -> str:
+    return "met" if verdict.met else "**missed**"
+
+
+def _by_cpu(verdict: Verdict) -> str:
+    return "" if verdict.by_cpu is None else f"{verdict.by_cpu:.3g}"
 
 
 def _numbers(result: Result) -> str:

@@ -65,7 +65,7 @@ class Turn:
 
 
 def manifest_get(turn: Turn) -> Sample:
-    return _read(turn, [turn.holdings.manifest_path], _READERS)
+    return _read(turn, turn.holdings.manifest_path)
 
 
 def manifest_head(turn: Turn) -> Sample:
@@ -76,17 +76,17 @@ def manifest_head(turn: Turn) -> Sample:
 
 
 def blob_small(turn: Turn) -> Sample:
-    return _read(turn, [turn.holdings.small_path], _READERS)
+    return _read(turn, turn.holdings.small_path)
 
 
 def blob_large(turn: Turn) -> Sample:
     """Tell rate and CPU by GiB that arrived, so that blobs which were cut off at the end count as well."""
-    outcome, watch = _get(turn, [turn.holdings.large_path], _FEW_READERS)
+    outcome, watch = _get(turn, turn.holdings.large_path, _FEW_READERS)
     return _sample(outcome, outcome.bytes / _GIB, watch)
 
 
 def tags(turn: Turn) -> Sample:
-    return _read(turn, [turn.holdings.tags_path], _FEW_READERS)
+    return _list(turn, [turn.holdings.tags_path])
 
 
 def tags_page(turn: Turn) -> Sample:
@@ -97,7 +97,7 @@ def catalog(turn: Turn) -> Sample:
     """Ask for the pages in an order in which any stretch holds early and late ones alike."""
     pages = list(turn.holdings.catalog_pages())
     random.Random(turn.number).shuffle(pages)
-    return _read(turn, pages, _FEW_READERS)
+    return _list(turn, pages)
 
 
 def catalog_page(turn: Turn) -> Sample:
@@ -179,21 +179,27 @@ def _all_at_once(peer: Peer, works: Sequence[Work]) -> list[float]:
         return list(threads.map(run, works))
 
 
-def _read(turn: Turn, paths: Sequence[str], connections: int) -> Sample:
-    outcome, watch = _get(turn, paths, connections)
+def _read(turn: Turn, path: str) -> Sample:
+    outcome, watch = _get(turn, path, _READERS)
     return _sample(outcome, outcome.requests, watch)
 
 
-def _get(turn: Turn, paths: Sequence[str], connections: int) -> tuple[load.Outcome, measure.Watch]:
+def _list(turn: Turn, paths: Sequence[str]) -> Sample:
+    with turn.watch() as watch:
+        outcome = load.walk(turn.peer.address, paths, connections=_FEW_READERS, seconds=turn.scale.seconds)
+    return _sample(outcome, outcome.requests, watch)
+
+
+def _get(turn: Turn, path: str, connections: int) -> tuple[load.Outcome, measure.Watch]:
     core, seconds = turn.stage.load_core, turn.scale.seconds
     with turn.watch() as watch:
-        outcome = load.get(turn.peer.address, paths, connections=connections, seconds=seconds, core=core)
+        outcome = load.get(turn.peer.address, path, connections=connections, seconds=seconds, core=core)
     return outcome, watch
 
 
 def _last_page(turn: Turn, pages: Sequence[str]) -> Sample:
-    first = _read(turn, pages[:1], _FEW_READERS)
-    last = _read(turn, pages[-1:], _FEW_READERS)
+    first = _list(turn, pages[:1])
+    last = _list(turn, pages[-1:])
     return {**last, Metric.GROWTH: last[Metric.CPU] / first[Metric.CPU]}
 
 

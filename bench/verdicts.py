@@ -37,12 +37,18 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was reached: the middle, lowest and highest of the rounds."""
+    """What was reached: the middle, lowest and highest of the rounds.
+
+    Attributes:
+        by_cpu: for a ratio of rates, the same ratio told by CPU per operation; None for all else. Both agree on a
+            quiet machine. On a busy one this is the one to believe.
+    """
 
     target: Target
     reached: float
     lowest: float
     highest: float
+    by_cpu: float | None = None
 
     @property
     def met(self) -> bool:
@@ -58,13 +64,15 @@ class Verdict:
 
 def judge(target: Target, rounds: Rounds) -> Verdict:
     """Compare round by round."""
-    ours = [sample[target.metric] for sample in rounds[WHARFINGER]]
+    ours = rounds[WHARFINGER]
     if target.of is None:
-        reached: Sequence[float] = ours
-    else:
-        theirs = [_at_its_best(target, sample) for sample in rounds[target.of]]
-        reached = [mine / other for mine, other in zip(ours, theirs, strict=True)]
-    return Verdict(target, median(reached), min(reached), max(reached))
+        reached = [sample[target.metric] for sample in ours]
+        return Verdict(target, median(reached), min(reached), max(reached))
+    pairs = list(zip(ours, rounds[target.of], strict=True))
+    reached = [mine[target.metric] / _at_its_best(target, other) for mine, other in pairs]
+    is_rate = target.metric is Metric.RATE
+    by_cpu = median(other[Metric.CPU] / mine[Metric.CPU] for mine, other in pairs) if is_rate else None
+    return Verdict(target, median(reached), min(reached), max(reached), by_cpu)
 
 
 def middle(samples: Sequence[Sample]) -> Sample:

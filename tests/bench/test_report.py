@@ -44,6 +44,7 @@ def test_ratio_is_the_middle_of_the_rounds():
     verdict = verdicts.judge(Target(Metric.RATE, Bound.AT_LEAST, 15, DISTRIBUTION), ROUNDS)
     assert (verdict.reached, verdict.lowest, verdict.highest) == (15, 9, 16)
     assert verdict.met
+    assert verdict.by_cpu == 20
 
 
 def test_rate_of_nginx_is_raised_to_that_of_a_busy_core():
@@ -106,7 +107,7 @@ def test_page_tells_targets_numbers_and_profiles():
     met = report.Result(scenario(Target(Metric.RATE, Bound.AT_LEAST, 15, DISTRIBUTION)), ROUNDS)
     page = report.page([missed, met], {"memory": "8 GiB"})
     assert "1 of 2 targets were met" in page
-    assert "| Reads \\| many | rate: at least 20 of docker-registry | 15 (9 to 16) | **missed** |" in page
+    assert "| Reads \\| many | rate: at least 20 of docker-registry | 15 (9 to 16) | 20 | **missed** |" in page
     assert "| Wharfinger | 150/s | 1.00 ms | 0% |" in page
     assert "50% `loads (json)`" in page
     assert "| memory | 8 GiB |" in page
