@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from wharfinger import telemetry
 from wharfinger.blobstore.base import BlobStore
@@ -59,6 +60,7 @@ MEBIBYTE: Final = 1024 * 1024
 STORE_DEADLINE: Final = 60.0
 """Seconds for one step of the blob store; a disk that takes longer is not there."""
 _MICROSECONDS: Final = 1_000_000
+_RETRY_SECONDS: Final = 2.0
 
 
 class MigrationNeeded(Exception):
@@ -129,13 +131,14 @@ def migrate(settings: Settings, *, by_hand: bool = False) -> str | None:
 
 def build(settings: Settings) -> Deployment:
     """Open the database and the stores and make every service; the database has been migrated."""
+    registry_id = _default_registry(settings)  # first: a database that does not answer leaves nothing open
     clock = Clock()
     database = _database(settings)
     store = _store(settings)
     switches = Switches(
         deletion=bool(settings.storage.delete.enabled), read_only=settings.storage.maintenance.readonly.enabled
     )
-    registries = Registries(Registry(id=_default_registry(settings), name=DEFAULT_REGISTRY, store=store))
+    registries = Registries(Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store))
     content = ContentCache(max_bytes=64 * MEBIBYTE, max_item=4 * MEBIBYTE)
     small_blobs = ContentCache(max_bytes=16 * MEBIBYTE, max_item=64 * 1024)
     listing = Repositories(database)
@@ -203,9 +206,11 @@ def end_with(parent: int) -> None:
 
 def work(settings: Settings, parent: int | None = None) -> None:
     """Run the background jobs until SIGTERM, or until the process that started this one is gone."""
+    if parent is not None:
+        end_with(parent)
     _configure_log(settings)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_work(settings, parent))
+        asyncio.run(_work(settings))
 
 
 async def check(settings: Settings) -> dict[str, str]:
@@ -217,33 +222,35 @@ async def check(settings: Settings) -> dict[str, str]:
         await deployment.aclose()
 
 
-async def _work(settings: Settings, parent: int | None) -> None:
-    deployment = build(settings)
+async def _work(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    deployment = await _build_in_time(settings, stop)
+    if deployment is None:
+        return
     purging = settings.storage.maintenance.uploadpurging
     table = jobs.jobs(
         deployment.services, purge_uploads=purging.interval if purging.enabled else None, dry_run=purging.dryrun
     )
     try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(runner.run(table, stop))
-            if parent is not None:
-                group.create_task(_follow(parent, stop))
+        await runner.run(table, stop)
     finally:
         await deployment.aclose()
 
 
-async def _follow(parent: int, stop: asyncio.Event) -> None:
-    """Stop when the parent is gone, however it went: nobody else would end this process."""
+async def _build_in_time(settings: Settings, stop: asyncio.Event) -> Deployment | None:
+    """Build once the database answers, for a process that nobody starts again; nothing if it is to stop before."""
     while not stop.is_set():
-        if os.getppid() != parent:
-            stop.set()
+        try:
+            return build(settings)
+        except (DBAPIError, DatabaseUnavailable):
+            _log.warning("the database does not answer; background jobs wait for it")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(_RETRY_SECONDS):
                 await stop.wait()
+    return None
 
 
 def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) -> Edge:
