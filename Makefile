@@ -25,9 +25,9 @@ check: $(VENV)/.dev  ## the checkers alone: format, lint, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-clients: $(VENV)/.dev  ## only the tests with Docker, podman, buildah, skopeo, umoci, oras and nginx
+clients: $(VENV)/.dev  ## only the tests with Docker, podman and the others; writes docs/clients.md
 	tools/prepare
-	$(BIN)/pytest tests/clients
+	$(BIN)/pytest tests/clients --client-versions docs/clients.md
 
 bench: $(VENV)/.dev  ## measure beside docker-registry and nginx; writes docs/performance.md
 	tools/prepare --bench
@@ -44,6 +44,7 @@ clean:  ## remove what the targets above made, but not ./data
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.serve: requirements.lock pyproject.toml
+	@PYTHON="$(PYTHON)" tools/prepare --python
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --require-hashes --requirement requirements.lock
 	$(PIP) --no-build-isolation --no-deps --editable .

@@ -4,6 +4,7 @@
 import signal
 
 import pytest
+
 from tests.support.postgres import PostgreSQL
 from tests.support.server import Servers
 

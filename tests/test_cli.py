@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
 from tests.support.commands import free_port, run, spawn, tail, wait_until
 from tests.support.server import COMMAND, Server
 

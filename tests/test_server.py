@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.support.commands import clean_environment, free_port, run, spawn, tail, wait_until
 from tests.support.postgres import SETTINGS, PostgreSQL
 from tests.support.server import COMMAND

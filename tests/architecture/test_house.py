@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.architecture.papers import ROOT
 
+from tests.architecture.papers import ROOT
 from wharfinger.distribution_api.errors import TABLE
 from wharfinger.distribution_api.routes import ROUTES
 from wharfinger.domain.access import Action

@@ -8,9 +8,9 @@ import pytest
 import typer
 from prometheus_client import Counter
 from prometheus_client.metrics import MetricWrapperBase
+
 from tests.architecture.papers import GUIDE, ROOT, Page, guide, pages
 from tests.support import nginx
-
 from wharfinger import cli, telemetry
 from wharfinger.settings import load
 from wharfinger.settings.environment import LEAVES, OLD_KEYS, PATH_VARIABLE, SECTIONS, is_injected

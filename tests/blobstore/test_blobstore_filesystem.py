@@ -10,6 +10,7 @@ import sys
 import textwrap
 
 import pytest
+
 from tests.blobstore.helpers import (
     FewBytesFiles,
     RecordingFiles,
@@ -19,7 +20,6 @@ from tests.blobstore.helpers import (
     put,
     read,
 )
-
 from wharfinger.blobstore.base import KeyUnknown
 from wharfinger.blobstore.files import Files
 from wharfinger.blobstore.filesystem_writer import SYNC_EVERY

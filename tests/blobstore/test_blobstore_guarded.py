@@ -5,8 +5,8 @@ import asyncio
 import errno
 
 import pytest
-from tests.blobstore.helpers import drained, listed, new_key, put, read
 
+from tests.blobstore.helpers import drained, listed, new_key, put, read
 from wharfinger.blobstore.base import KeyUnknown
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.blobstore.memory import MemoryBlobStore

@@ -5,6 +5,7 @@ import asyncio
 import threading
 
 import pytest
+
 from tests.blobstore.helpers import (
     PATIENCE,
     StallingFiles,
@@ -16,7 +17,6 @@ from tests.blobstore.helpers import (
     put,
     read,
 )
-
 from wharfinger.blobstore.base import KeyUnknown
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.domain.errors import StoreUnavailable

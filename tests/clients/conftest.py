@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tests.clients.tools import Podman, Program, Repository, Store
 from tests.support.dockerd import DockerEngine
 from tests.support.nginx import Nginx

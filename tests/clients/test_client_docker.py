@@ -4,6 +4,7 @@
 import re
 
 import pytest
+
 from tests.support import images
 from tests.support.images import OTHER_MACHINE
 

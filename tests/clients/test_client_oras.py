@@ -4,6 +4,7 @@
 import oras.client
 import oras.oci
 import pytest
+
 from tests.support import images
 
 SBOM = "application/vnd.example.sbom.v1+json"

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import httpx
+
 from tests.support.commands import run
 from tests.support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 

@@ -2,6 +2,7 @@
 """The registry of a test, with nothing in it."""
 
 import pytest
+
 from tests.console.registry import Site
 
 

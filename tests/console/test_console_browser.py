@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import sync_playwright
+
 from tests.console.registry import push
 from tests.support.images import artifact, image, platforms
 from tests.support.server import Servers

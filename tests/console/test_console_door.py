@@ -5,9 +5,9 @@ import re
 from html import unescape
 
 import pytest
+
 from tests.console.registry import Site
 from tests.support.images import artifact, image
-
 from wharfinger.console.routes import ROUTES, Route
 from wharfinger.domain.access import Action
 from wharfinger.domain.errors import Denied

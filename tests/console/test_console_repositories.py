@@ -5,9 +5,9 @@ import re
 from html import unescape
 
 import pytest
+
 from tests.console.registry import Site
 from tests.support.images import artifact, image, index, platforms
-
 from wharfinger.console.pages import repositories
 
 CHART = "application/vnd.cncf.helm.config.v1+json"

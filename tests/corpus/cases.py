@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+
 from tests.protocol.content import image, index
 
 FOLDER = Path(__file__).parent

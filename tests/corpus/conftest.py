@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from tests.protocol.client import Client
 from tests.protocol.content import Material, descriptor, index, manifest_descriptor
 from tests.protocol.memory import data_in_memory

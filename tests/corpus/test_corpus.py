@@ -16,6 +16,7 @@ the `Authorization` header not in the log; memory not grown by more than a bound
 import re
 
 import pytest
+
 from tests.corpus.cases import body_of, filled, groups, load
 from tests.corpus.conftest import CANARY, CREDENTIALS
 from tests.corpus.wire import exchange, in_chunks, request_bytes

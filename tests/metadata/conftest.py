@@ -3,6 +3,7 @@
 
 import pytest
 import pytest_asyncio
+
 from tests.metadata.databases import KINDS, Templates
 
 

@@ -2,6 +2,7 @@
 import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
+
 from tests.metadata.rows import (
     LATER,
     NOW,
@@ -14,7 +15,6 @@ from tests.metadata.rows import (
     make_repository,
     only,
 )
-
 from wharfinger.clock import DAY, HOUR, after
 from wharfinger.metadata import blobs as rows
 from wharfinger.metadata import manifests

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 from sqlalchemy.exc import IntegrityError
+
 from tests.metadata.rows import (
     LATER,
     NAME,
@@ -15,7 +16,6 @@ from tests.metadata.rows import (
     make_repository,
     only,
 )
-
 from wharfinger.clock import HOUR, after
 from wharfinger.domain.manifests import EdgeKind
 from wharfinger.metadata import manifests as rows

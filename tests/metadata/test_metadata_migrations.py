@@ -7,8 +7,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
-from tests.metadata.rows import NOW, REGISTRY, every, make_repository
 
+from tests.metadata.rows import NOW, REGISTRY, every, make_repository
 from wharfinger.metadata import migrations, postgresql, schema, sqlite
 from wharfinger.metadata.schema import registries, repositories, tags
 

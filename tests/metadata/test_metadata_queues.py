@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
+
 from tests.metadata.rows import (
     LATER,
     NOW,
@@ -12,7 +13,6 @@ from tests.metadata.rows import (
     make_repository,
     only,
 )
-
 from wharfinger.clock import DAY, HOUR, SECOND, after
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import SYSTEM_ACTOR, Actor, Principal

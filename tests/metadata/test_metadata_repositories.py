@@ -3,6 +3,7 @@ import asyncio
 
 import pytest
 from sqlalchemy import update
+
 from tests.metadata.rows import (
     LATER,
     NAME,
@@ -18,7 +19,6 @@ from tests.metadata.rows import (
     make_tag,
     only,
 )
-
 from wharfinger.clock import DAY, HOUR, after
 from wharfinger.domain.digests import Algorithm
 from wharfinger.domain.names import RepositoryName

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from tests.metadata.rows import REGISTRY, every, make_repository
 
+from tests.metadata.rows import REGISTRY, every, make_repository
 from wharfinger.domain.errors import DatabaseUnavailable
 from wharfinger.metadata.repositories import REPOSITORY
 from wharfinger.metadata.schema import repositories

@@ -3,6 +3,7 @@ import itertools
 
 import pytest
 from sqlalchemy.exc import IntegrityError
+
 from tests.metadata.rows import (
     NAME,
     NOW,
@@ -17,7 +18,6 @@ from tests.metadata.rows import (
     make_tag,
     only,
 )
-
 from wharfinger.clock import DAY, HOUR, after
 from wharfinger.domain.names import TagName
 from wharfinger.metadata import tags as rows

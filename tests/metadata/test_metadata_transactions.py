@@ -7,8 +7,8 @@ import threading
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from tests.metadata.rows import NOW, REGISTRY, count, every, make_repository
 
+from tests.metadata.rows import NOW, REGISTRY, count, every, make_repository
 from wharfinger.domain.errors import DatabaseUnavailable, NameUnknown
 from wharfinger.domain.names import RepositoryName
 from wharfinger.metadata import blobs as blob_rows

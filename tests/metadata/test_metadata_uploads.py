@@ -3,8 +3,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.metadata.rows import NAME, NOW, REGISTRY, SOMEBODY, every, make_repository, only
 
+from tests.metadata.rows import NAME, NOW, REGISTRY, SOMEBODY, every, make_repository, only
 from wharfinger.clock import DAY, HOUR, SECOND, after
 from wharfinger.domain.digests import Algorithm
 from wharfinger.domain.names import RepositoryName

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
+
 from tests.protocol.memory import data_in_memory
 from tests.support.server import Servers
 

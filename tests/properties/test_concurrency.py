@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from tests.properties.model import image, index, sha256
 from tests.protocol.client import OCTETS, Client, with_digest
 from tests.protocol.content import Material

@@ -6,8 +6,8 @@ import hashlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.properties.strategies import digests, hostile_text, refusal
 
+from tests.properties.strategies import digests, hostile_text, refusal
 from wharfinger.domain.digests import Algorithm, Hasher, algorithm_of, digest_of, parse_algorithm, parse_digest
 from wharfinger.domain.errors import DigestInvalid
 

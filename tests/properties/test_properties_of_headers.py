@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.properties.strategies import digests, hostile_text, refusal, repository_names
 
+from tests.properties.strategies import digests, hostile_text, refusal, repository_names
 from wharfinger.distribution_api.headers import (
     content_range,
     etag,

@@ -9,8 +9,8 @@ import time
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.properties.strategies import digests, refusal
 
+from tests.properties.strategies import digests, refusal
 from wharfinger.domain.errors import ManifestInvalid, ManifestTooLarge, WharfingerError
 from wharfinger.domain.manifests import (
     DOCKER_LIST,

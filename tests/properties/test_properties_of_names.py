@@ -10,6 +10,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.properties.strategies import (
     LOWER,
     TAG_FIRST,
@@ -20,7 +21,6 @@ from tests.properties.strategies import (
     repository_names,
     tags,
 )
-
 from wharfinger.domain.errors import DigestInvalid, ManifestUnknown, NameInvalid, TagInvalid, WharfingerError
 from wharfinger.domain.names import (
     is_digest,

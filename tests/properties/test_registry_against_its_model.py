@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+
 from tests.properties.model import Model, descriptor, image, index, sha256
 from tests.protocol.client import OCTETS, Client, digest_of, with_digest
 

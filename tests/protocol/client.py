@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 
 import httpx
+
 from tests.support.images import OCI_MANIFEST, as_json, digest_of
 
 CODES = frozenset(

@@ -12,6 +12,7 @@ two_workers        deletion on,  two workers,  SQLite and PostgreSQL (its URL, s
 import hashlib
 
 import pytest
+
 from tests.protocol.client import Client
 from tests.protocol.content import Material
 from tests.protocol.memory import data_in_memory

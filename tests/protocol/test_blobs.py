@@ -6,6 +6,7 @@ that was never pushed; the six range requests; the zero-byte blob and the two-by
 """
 
 import pytest
+
 from tests.protocol.client import refused
 from tests.protocol.content import OCTET_STREAM
 from tests.support.images import as_json, digest_of

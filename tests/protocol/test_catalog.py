@@ -2,6 +2,7 @@
 """The catalog: which repositories there are, from their first manifest on, in order and in pages."""
 
 import pytest
+
 from tests.protocol.client import next_page, refused
 from tests.protocol.content import descriptor, image
 

@@ -6,6 +6,7 @@ each of those tags lists and pulls.
 """
 
 import pytest
+
 from tests.protocol.client import refused
 from tests.support.images import as_json, digest_of
 

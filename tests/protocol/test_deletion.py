@@ -6,6 +6,7 @@ is not there.
 """
 
 import pytest
+
 from tests.protocol.client import refused
 from tests.protocol.content import FOREIGN_LAYER, descriptor, image, index, manifest_descriptor
 from tests.support.images import OCI_CONFIG, OCI_LAYER, as_json, digest_of

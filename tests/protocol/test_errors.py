@@ -6,6 +6,7 @@ scenario receives: `client.check_every_answer`.
 """
 
 import pytest
+
 from tests.protocol.client import codes, refused
 from tests.support.images import digest_of
 

@@ -11,6 +11,7 @@ immediate 404 after each.
 import base64
 
 import pytest
+
 from tests.protocol.content import FOREIGN_LAYER, SBOM, descriptor, image, index, manifest_descriptor, platform
 from tests.support.images import (
     DOCKER_CONFIG,

@@ -9,6 +9,7 @@ by both with type, length, digest and body; missing manifests by tag and digest;
 import json
 
 import pytest
+
 from tests.protocol.client import codes, refused
 from tests.protocol.content import descriptor, image
 from tests.support.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, as_json, digest_of

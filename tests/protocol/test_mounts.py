@@ -6,6 +6,7 @@ there, which must become an upload; all in both digest algorithms; deletion on b
 """
 
 import pytest
+
 from tests.protocol.client import refused
 from tests.protocol.content import descriptor, image
 from tests.support.images import OCI_CONFIG, OCI_LAYER, digest_of

@@ -2,6 +2,7 @@
 """Names that look like parts of the API, and names that are none."""
 
 import pytest
+
 from tests.protocol.client import refused
 from tests.support.images import as_json
 

@@ -10,6 +10,7 @@ import itertools
 import json
 
 import pytest
+
 from tests.protocol.client import refused
 from tests.protocol.content import SBOM, SIGNATURE, descriptor, image, index, manifest_descriptor
 from tests.support.images import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, as_json, digest_of

@@ -6,6 +6,7 @@ Of the official conformance suite this covers: the list of a repository that doe
 """
 
 import pytest
+
 from tests.protocol.client import next_page, refused
 from tests.protocol.content import descriptor, image
 from tests.support.images import as_json

@@ -6,6 +6,7 @@ three with a wrong digest; cancel; the digest header and a pullable `Location` a
 """
 
 import pytest
+
 from tests.protocol.client import OCTETS, refused, with_digest
 from tests.support.images import digest_of
 

@@ -9,6 +9,7 @@ the end of each; everything in both digest algorithms.
 import socket
 
 import pytest
+
 from tests.protocol.client import OCTETS, Client, refused
 from tests.support.images import digest_of
 

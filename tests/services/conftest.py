@@ -2,6 +2,7 @@
 """Use cases over real rows and real bytes: each database with another store, and where it matters both with both."""
 
 import pytest_asyncio
+
 from tests.metadata.conftest import templates
 from tests.services.world import World
 

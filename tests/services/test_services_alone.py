@@ -4,8 +4,8 @@
 import asyncio
 
 import pytest
-from tests.services.world import NAME, FakeClock
 
+from tests.services.world import NAME, FakeClock
 from wharfinger.blobstore.memory import MemoryBlobStore
 from wharfinger.clock import SECOND
 from wharfinger.domain.access import Access, Action, Mode

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 from sqlalchemy import text
+
 from tests.services.conftest import EVERY_PAIR
 from tests.services.world import (
     ACTOR,
@@ -14,7 +15,6 @@ from tests.services.world import (
     read_blob,
 )
 from tests.support.invariants import objects
-
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.clock import HOUR
 from wharfinger.domain.digests import digest_of

@@ -4,10 +4,10 @@
 import asyncio
 
 import pytest
+
 from tests.services.conftest import EVERY_PAIR
 from tests.services.world import ACTOR, ANY, EXPIRY, NAME, body, image, push_blob, push_image, read_blob
 from tests.support.invariants import objects
-
 from wharfinger.clock import DAY, SECOND
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.errors import DatabaseUnavailable, StoreUnavailable, UploadBusy, UploadUnknown

@@ -3,10 +3,10 @@
 
 import pytest
 from sqlalchemy import text
+
 from tests.services.test_services_failures import Failing
 from tests.services.world import ACTOR, EXPIRY, NAME, OTHER, image, push_blob, push_image, push_manifest
 from tests.support.invariants import objects
-
 from wharfinger.clock import DAY, HOUR, SECOND
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.errors import (

@@ -3,8 +3,8 @@ import json
 
 import pytest
 from sqlalchemy import text
-from tests.services.world import ACTOR, NAME, OTHER, descriptor, image, index, push_blob, push_image, push_manifest
 
+from tests.services.world import ACTOR, NAME, OTHER, descriptor, image, index, push_blob, push_image, push_manifest
 from wharfinger.domain.digests import Algorithm, digest_of
 from wharfinger.domain.errors import (
     DatabaseUnavailable,

@@ -10,6 +10,7 @@ import itertools
 
 import pytest
 from sqlalchemy import event, text
+
 from tests.services.world import (
     ACTOR,
     NAME,
@@ -23,7 +24,6 @@ from tests.services.world import (
     read_blob,
 )
 from tests.support.invariants import objects
-
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.errors import (
     BlobUnknown,

@@ -3,10 +3,10 @@ import asyncio
 
 import pytest
 from sqlalchemy import text
+
 from tests.services.conftest import EVERY_PAIR
 from tests.services.world import ACTOR, ANY, EXPIRY, NAME, OTHER, body, push_blob, read_blob
 from tests.support.invariants import objects
-
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.clock import DAY, SECOND
 from wharfinger.domain.digests import Algorithm, digest_of

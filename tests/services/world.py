@@ -7,7 +7,6 @@ import threading
 from dataclasses import dataclass
 
 from tests.support.invariants import assert_invariants
-
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.memory import MemoryBlobStore
 from wharfinger.clock import DAY, SECOND, Clock, Instant

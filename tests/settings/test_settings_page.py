@@ -2,8 +2,8 @@
 """The reference page says what the code does."""
 
 import pytest
-from tools.generate_docs import PAGES, settings_page
 
+from tools.generate_docs import PAGES, settings_page
 from wharfinger.settings import Settings
 from wharfinger.settings.kinds import leaves
 from wharfinger.settings.unsupported import FOREIGN

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import psycopg
+
 from tests.support.commands import free_port, spawn, tail, wait_until
 
 INSTALLED = Path("/usr/lib/postgresql")

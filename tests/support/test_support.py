@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from tests.support import images
 from tests.support.commands import clean_environment, free_port, run, wait_until
 

@@ -2,8 +2,8 @@
 import asyncio
 
 import pytest
-from tests.workers.virtual_time import run
 
+from tests.workers.virtual_time import run
 from wharfinger.domain.errors import ManifestTooLarge
 from wharfinger.web.bodies import PROGRESS_BYTES, ClientGone, ClientStalled, stream, whole
 

@@ -5,8 +5,8 @@ import os
 
 import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
-from tests.web.scopes import Answer, ask, nothing, scope
 
+from tests.web.scopes import Answer, ask, nothing, scope
 from wharfinger.domain.errors import HeaderInvalid, WharfingerError
 from wharfinger.telemetry import RequestLine
 from wharfinger.web.edge import Edge, EdgeRules

@@ -2,9 +2,9 @@
 import json
 
 import pytest
+
 from tests.services.world import FakeClock
 from tests.web.scopes import ask, scope
-
 from wharfinger.domain.errors import HeaderInvalid
 from wharfinger.services.health import Health
 from wharfinger.web.probes import Probes

@@ -2,8 +2,8 @@
 import ipaddress
 
 import pytest
-from tests.web.scopes import scope
 
+from tests.web.scopes import scope
 from wharfinger.domain.errors import HeaderInvalid
 from wharfinger.web.requests import Proxies, Visit, read_headers
 

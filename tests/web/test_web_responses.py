@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
-from tests.web.scopes import ask, scope
 
+from tests.web.scopes import ask, scope
 from wharfinger.web.responses import Content, WholeFile
 
 HEADERS = [(b"content-length", b"2500000"), (b"x-mine", b"1")]

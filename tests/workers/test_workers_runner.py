@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.workers.virtual_time import run
 
+from tests.workers.virtual_time import run
 from wharfinger.domain.errors import StoreUnavailable
 from wharfinger.workers import runner
 from wharfinger.workers.jobs import BATCH, Job

@@ -54,7 +54,7 @@ async def put(call: Call) -> Response:
     )
     pushed = await call.services.manifests.put(call.registry, call.name, push, call.visit.actor())
     headers = {
-        "Location": call.path("manifests", reference),
+        "Location": call.path("manifests", pushed.digest),
         "Docker-Content-Digest": pushed.digest,
     }
     if pushed.subject is not None:
