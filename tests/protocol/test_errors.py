@@ -60,11 +60,19 @@ def test_answers_to_get_and_head_have_the_same_status(registry, repository, mate
         assert registry.get(path).status_code == registry.head(path).status_code, path
 
 
-def test_error_is_answered_on_a_connection_that_stays_usable(registry, material):
+@pytest.mark.parametrize("size", [1, 10_000, 60_000, 200_000])
+def test_refusal_that_left_a_body_unread_says_that_the_connection_ends(registry, material, size):
     for _ in range(3):
-        response = registry.repository("Bad").request("POST", "blobs/uploads/", content=material.bytes("body", 100_000))
+        response = registry.repository("Bad").request("POST", "blobs/uploads/", content=material.bytes("body", size))
         refused(response, 400, "NAME_INVALID")
+        assert response.headers["Connection"] == "close"
         assert registry.get("/v2/").status_code == 200
+
+
+def test_refusal_of_a_body_that_was_read_keeps_the_connection(repository, material):
+    response = repository.finish(repository.location(), digest_of(b"something else"), material.bytes("body", 100_000))
+    refused(response, 400, "DIGEST_INVALID")
+    assert "Connection" not in response.headers
 
 
 def test_malformed_digest_is_refused_before_anything_is_looked_up(registry):

@@ -15,6 +15,7 @@ from wharfinger.domain.errors import EndpointUnknown, UploadOutOfOrder, Wharfing
 from wharfinger.domain.names import RepositoryName, parse_repository_name
 from wharfinger.services import Services
 from wharfinger.services.cache import ContentCache
+from wharfinger.web import bodies
 from wharfinger.web.bodies import ClientGone, ClientStalled
 from wharfinger.web.requests import VISIT, Visit
 from wharfinger.web.routing import Call, Limits, Router
@@ -40,14 +41,17 @@ class DistributionAPI:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        incoming = bodies.Incoming(receive) if _has_body(scope[VISIT]) else None
         try:
-            answer = await self._answer(scope, receive)
+            answer = await self._answer(scope, incoming or receive)
         except WharfingerError as error:
             answer = errors.respond(error)
         except ClientStalled:
             answer = errors.stalled()
         except ClientGone:
             answer = errors.broken_off()
+        if incoming is not None and not incoming.ended:
+            answer.headers["Connection"] = "close"
         await answer(scope, receive, send)
 
     def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:  # noqa: ARG002 - the door's interface
@@ -80,6 +84,10 @@ class DistributionAPI:
             return await match.route.handler(call)
         except UploadOutOfOrder as error:
             return errors.respond(error, standing_headers(call, error.upload_id, error.offset))
+
+
+def _has_body(visit: Visit) -> bool:
+    return visit.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in visit.headers
 
 
 def _below(path: str) -> str:

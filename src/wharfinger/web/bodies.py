@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from wharfinger.domain.errors import ManifestTooLarge
 
@@ -19,6 +19,24 @@ class ClientGone(Exception):
 
 class ClientStalled(Exception):
     """The client sends nothing, or so little that it would hold its place for ever."""
+
+
+class Incoming:
+    """The server's `receive` for a request that has a body: it notes whether the end of the body was seen.
+
+    An answer that leaves some of a body unread ends the connection, and must say so: the client would send its next
+    request into a connection that is being closed.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.ended = False
+
+    async def __call__(self) -> Message:
+        """Return the next message."""
+        message = await self._receive()
+        self.ended = self.ended or not message.get("more_body", False)
+        return message
 
 
 async def stream(receive: Receive, deadline: float) -> AsyncIterator[bytes]:
