@@ -80,8 +80,8 @@ class Repository:
     """One repository, as far as a client can see it."""
 
     blobs: dict = field(default_factory=dict)
-    deleted: set = field(default_factory=set)
-    """Blobs deleted by hand: HEAD does not link them here."""
+    deleted: dict = field(default_factory=dict)
+    """Blobs deleted by hand, in that order: HEAD does not link them here."""
     manifests: dict = field(default_factory=dict)
     tags: dict = field(default_factory=dict)
     listed: bool = False
@@ -93,7 +93,7 @@ class Repository:
     def take(self, content):
         digest = sha256(content)
         self.blobs[digest] = content
-        self.deleted.discard(digest)
+        self.deleted.pop(digest, None)
 
 
 @dataclass
@@ -174,7 +174,7 @@ class Model:
         if repository.referred_to(digest):
             return 405
         del repository.blobs[digest]
-        repository.deleted.add(digest)
+        repository.deleted[digest] = True
         return 202
 
     def put(self, name, document, digest, tags):
