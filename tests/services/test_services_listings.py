@@ -41,6 +41,30 @@ async def test_tags_are_listed_by_bytes_in_pages(node):
     assert await tags(node, last="zzz") == ([], False)
 
 
+async def test_a_listing_is_never_older_than_the_last_change(world, node):
+    """Also on a node that answered before, and whichever node made the change."""
+    nodes = [node, world.node()]
+    digest = await push_image(node, b"one", tags=("v1",))
+
+    async def listed():
+        found = [await tags(one) for one in nodes]
+        for one in nodes:
+            batches = (await one.tags.list_all(one.registry, NAME, None)).batches
+            found.append(([name async for batch in batches for name in batch], False))
+        assert all(one == found[0] for one in found)
+        return found[0][0]
+
+    assert await listed() == ["v1"]
+    await push_manifest(nodes[1], image(b"one"), "v2")
+    assert await listed() == ["v1", "v2"]
+    await node.tags.delete(node.registry, NAME, "v1", ACTOR)
+    assert await listed() == ["v2"]
+    await nodes[1].manifests.delete(node.registry, NAME, digest, ACTOR)
+    assert await listed() == []
+    await push_manifest(node, image(b"one"), "v3")
+    assert await listed() == ["v3"]
+
+
 async def test_all_tags_come_in_batches(node):
     names = [f"v{number:05}" for number in range(2_005)]
     await push_image(node, b"one", tags=names)
