@@ -70,6 +70,11 @@ class Case:
     def succeeds(self):
         return self.expect.startswith("2")
 
+    @property
+    def stores(self):
+        """Whether what clients see may be another thing afterwards."""
+        return self.succeeds and self.method not in {"GET", "HEAD"}
+
     def steps(self):
         """Return the case itself, and each request after it as a case of its own."""
         yield self

@@ -82,6 +82,7 @@ class Target:
     client: Client
     facts: Facts
     log_read: int = 0
+    memory_at_start: int = 0
     known_state: str = ""
     """The state after the last row; nobody else writes to this registry."""
 
@@ -144,6 +145,7 @@ def targets(request, postgres, tmp_path_factory):
             client = Client.of(server.url)
             found[name] = Target(server, client, Facts(client))
             found[name].new_log()
+            found[name].memory_at_start = found[name].memory()
         yield found
         for target in found.values():
             target.client.http.close()

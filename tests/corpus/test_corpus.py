@@ -25,7 +25,7 @@ from tests.protocol.client import check_error
 CASES = {group: load(group) for group in groups()}
 ROWS = [pytest.param(case, id=case.id) for group in CASES.values() for case in group]
 MEBIBYTE = 2**20
-GROWTH_REFUSED, GROWTH_STORED = 16 * MEBIBYTE, 40 * MEBIBYTE
+GROWTH_REFUSED, GROWTH_STORED, GROWTH_OF_THE_RUN = 16 * MEBIBYTE, 40 * MEBIBYTE, 96 * MEBIBYTE
 """What one row may cost; reading and keeping a manifest of 4 MiB costs some times its size, once."""
 
 
@@ -95,7 +95,7 @@ def test_row(case, targets):
             half_close=step.half_close,
         )
         check_answer(step, answer, facts)
-    stores = not case.keep and any(step.succeeds for step in case.steps())
+    stores = not case.keep and any(step.stores for step in case.steps())
     target.known_state = target.state()
     assert stores or target.known_state == before, f"{case.id} changed what clients see"
     log = target.new_log()
@@ -112,8 +112,8 @@ def test_every_row_has_an_id_of_its_own_in_the_file_of_its_group():
         assert len({case.id[0] for case in group}) == 1
 
 
-def test_registry_is_as_it_was_and_as_large_after_all_rows(targets):
+def test_registry_answers_and_has_not_grown_much_after_all_rows(targets):
     """Comes last in this file: the whole run may cost some memory, but not with every row."""
     for target in targets.values():
         assert target.client.get("/v2/").status_code == 200
-        assert target.memory() < 512 * MEBIBYTE
+        assert target.memory() - target.memory_at_start < GROWTH_OF_THE_RUN
