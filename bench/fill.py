@@ -5,6 +5,7 @@ A registry gets it by its protocol. Only the many tags and repositories of docke
 that pushes would leave, because pushing them takes minutes; nginx gets files under the paths of the protocol.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from bench import content
 from bench.peers import Distribution, Nginx, Peer
 from bench.push import Push, push_blob, push_image, push_manifest
-from bench.wire import Connection, expect
+from bench.wire import Connection, WireError, expect
 
 PAGE = 100
 _SMALL = "bench/small"
@@ -50,6 +51,7 @@ class Holdings:
         self.image = content.image("small", 1024, 1024, 1024, 1024)
         self.large = content.large_blob("held", scale.large)
         self.tiny = content.image("tiny", 1024)
+        self.other = content.image("other", 1024)
         self.tags = [f"v{number:05}" for number in range(scale.tags)]
         self.repositories = [f"many/r{number:05}" for number in range(scale.repositories)]
         self.manifest_path = f"/v2/{_SMALL}/manifests/latest"
@@ -70,7 +72,8 @@ class Holdings:
             return
         connection = Connection(peer.address)
         push_image(connection, Push(_SMALL, "latest", self.image))
-        push_image(connection, Push(_TAGS, self.tags[0], self.tiny))
+        for image in (self.other, self.tiny):
+            push_image(connection, Push(_TAGS, self.tags[0], image))
         push_blob(connection, _LARGE, self.large)
         connection.close()
         if isinstance(peer, Distribution):
@@ -78,6 +81,25 @@ class Holdings:
         else:
             self._push_tags(peer)
             self._push_repositories(peer)
+        self._check(peer)
+
+    def move_a_tag(self, connection: Connection, number: int) -> None:
+        """Push a tag so that it names another image than after the number before."""
+        image = (self.tiny, self.other)[number % 2]
+        push_manifest(connection, _TAGS, self.tags[0], image.manifest)
+
+    def _check(self, peer: Peer) -> None:
+        """Make sure that the lists hold what was put there, so that the same work is measured on every server."""
+        connection = Connection(peer.address)
+        tags = connection.request("GET", self.tags_path).body
+        last = connection.request("GET", self.catalog_pages()[-1]).body
+        connection.close()
+        if (
+            sorted(json.loads(tags)["tags"]) != self.tags
+            or json.loads(last)["repositories"] != self.repositories[-PAGE:]
+        ):
+            message = f"{peer.name} does not list what it was filled with"
+            raise WireError(message)
 
     def _write_for_nginx(self, root: Path) -> None:
         small, large = self.image.blobs[0], self.large

@@ -23,7 +23,7 @@ from bench.peers import Wharfinger
 _SAMPLES_A_SECOND = 250
 _TOP = 8
 _STOP_SECONDS = 60.0
-_WAITING = re.compile(r"|_worker \(concurrent/\S+\)|\S+\._write_loop \(\S+\)|MPServer\._spawn\w+ \(granian/\S+\)")
+_WAITING = re.compile(r"|(\S+\.)?(_worker|_write_loop|_spawn_\w+|watch|wait|select) \(\S+\)")
 """Where threads and the event loop wait for work; py-spy cannot always tell waiting from working."""
 
 Share = tuple[float, str]

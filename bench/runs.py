@@ -89,6 +89,18 @@ def tags(turn: Turn) -> Sample:
     return _list(turn, [turn.holdings.tags_path])
 
 
+def tags_moving(turn: Turn) -> Sample:
+    """Move a tag before each list, so that none can be answered from what was kept of the one before."""
+    connection, latencies = Connection(turn.peer.address), []
+    with turn.watch() as watch:
+        begin = time.perf_counter()
+        while time.perf_counter() - begin < turn.scale.seconds:
+            turn.holdings.move_a_tag(connection, len(latencies))
+            latencies.append(_timed(lambda path: connection.request("GET", path), turn.holdings.tags_path))
+    connection.close()
+    return _pushed(latencies, watch)
+
+
 def tags_page(turn: Turn) -> Sample:
     return _last_page(turn, turn.holdings.tag_pages())
 
@@ -159,9 +171,10 @@ def crowd(turn: Turn) -> Sample:
     works += [lambda one, blob=blob: push_blob(one, "bench/crowd", blob) for blob in blobs]
     os.sync()
     measure.forget_peak_memory(turn.peer.pid)
+    before = measure.peak_memory(turn.peer.pid)
     with turn.watch() as watch:
         seconds = _all_at_once(turn.peer, works)
-    return {**_pushed(seconds, watch), Metric.MEMORY: measure.peak_memory(turn.peer.pid)}
+    return {**_pushed(seconds, watch), Metric.BEFORE: before, Metric.MEMORY: measure.peak_memory(turn.peer.pid)}
 
 
 def _all_at_once(peer: Peer, works: Sequence[Work]) -> list[float]:

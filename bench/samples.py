@@ -46,6 +46,7 @@ class Metric(Enum):
     GROWTH = ("last page / first page", write_factor)
     FRESH = ("first start", write_duration)
     AGAIN = ("later start", write_duration)
+    BEFORE = ("largest process before", write_size)
     MEMORY = ("largest process", write_size)
     IDLE = ("core idle", write_share)
     OTHERS = ("core for others", write_share)

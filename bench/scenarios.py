@@ -114,6 +114,13 @@ SCENARIOS: Sequence[Scenario] = (
         [_at_least(10, DISTRIBUTION)],
     ),
     Scenario(
+        "tags-moving",
+        "All 10,000 tags after each move of a tag, 1 connection; latency is that of the list alone",
+        "move and list",
+        _registries(runs.tags_moving),
+        [],
+    ),
+    Scenario(
         "tags-page",
         "The last 100 of 10,000 tags, 4 connections (docker-registry sends all: it knows no pages)",
         "page",
