@@ -1,6 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m wharfinger` is the command `wharfinger`."""
+"""Where the command `wharfinger` and `python -m wharfinger` begin.
 
-from wharfinger.cli import main
+Light on purpose: every process that the server starts loads this module again, and none of them needs a command line.
+"""
 
-main()
+
+def main() -> None:
+    """Run the command line."""
+    from wharfinger.cli import app  # noqa: PLC0415 - see above
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 """Where everything is put together: settings in, a running application out.
 
 The only module that knows both the settings and the concrete drivers. `build` makes the services, and is what tests
-call too; `application` makes the site of one worker process; `work` runs the background jobs.
+call too; `work` runs the background jobs; what a worker process serves is put together in `application`.
 """
 
 import asyncio
@@ -26,8 +26,6 @@ from wharfinger.blobstore.base import BlobStore
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.clock import Clock
-from wharfinger.console.door import Console
-from wharfinger.distribution_api.door import DistributionAPI
 from wharfinger.domain.access import Mode
 from wharfinger.domain.errors import DatabaseUnavailable, StoreFull, Unavailable
 from wharfinger.domain.manifests import ManifestRules
@@ -48,11 +46,6 @@ from wharfinger.services.repositories import Repositories
 from wharfinger.services.tags import Tags
 from wharfinger.services.uploads import Uploads
 from wharfinger.settings import Settings
-from wharfinger.web.edge import Door, Edge, EdgeRules
-from wharfinger.web.probes import PATHS as PROBE_PATHS
-from wharfinger.web.probes import Probes
-from wharfinger.web.requests import Proxies
-from wharfinger.web.routing import Limits
 from wharfinger.workers import jobs, runner
 
 _log = telemetry.logger("bootstrap")
@@ -139,8 +132,8 @@ def build(settings: Settings) -> Deployment:
         deletion=bool(settings.storage.delete.enabled), read_only=settings.storage.maintenance.readonly.enabled
     )
     registries = Registries(Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store))
-    content = ContentCache(max_bytes=64 * MEBIBYTE, max_item=4 * MEBIBYTE)
-    small_blobs = ContentCache(max_bytes=16 * MEBIBYTE, max_item=64 * 1024)
+    content = ContentCache(max_bytes=32 * MEBIBYTE, max_item=4 * MEBIBYTE)
+    small_blobs = ContentCache(max_bytes=8 * MEBIBYTE, max_item=64 * 1024)
     listing = Repositories(database)
     services = Services(
         authorization=Authorization(Mode.OPEN),
@@ -164,35 +157,6 @@ def build(settings: Settings) -> Deployment:
     return Deployment(services=services, database=database, stores=(store,))
 
 
-def application(settings: Settings, parent: int) -> Edge:
-    """Return the site of one worker process, which ends with the process that started it."""
-    end_with(parent)
-    _configure_log(settings)
-    deployment = build(settings)
-    probes = Probes(deployment.services.health, open_metrics=False)
-    limits = Limits(
-        body_deadline=settings.http.timeouts.body.total_seconds(),
-        catalog_page=settings.catalog.maxentries,
-        tags_page=settings.tags.maxtags,
-    )
-    doors: dict[str, Door] = {
-        "/v2": DistributionAPI(deployment.services, limits),
-        **dict.fromkeys(PROBE_PATHS, probes),
-        "": Console(deployment.services, host=settings.http.host, prefix=settings.http.prefix.rstrip("/")),
-    }
-    return _edge(settings, doors, deployment)
-
-
-def debug_application(settings: Settings, parent: int) -> Edge:
-    """Return the site of the debug listener: probes, and metrics for everybody who reaches it."""
-    end_with(parent)
-    _configure_log(settings)
-    deployment = build(settings)
-    prometheus = settings.http.debug.prometheus
-    probes = Probes(deployment.services.health, open_metrics=prometheus.enabled, metrics_path=prometheus.path)
-    return _edge(settings, {"": probes}, deployment)
-
-
 def end_with(parent: int) -> None:
     """Have this process told to stop once its parent is gone, however it went: it would keep the address for ever."""
 
@@ -208,7 +172,7 @@ def work(settings: Settings, parent: int | None = None) -> None:
     """Run the background jobs until SIGTERM, or until the process that started this one is gone."""
     if parent is not None:
         end_with(parent)
-    _configure_log(settings)
+    configure_log(settings)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_work(settings))
 
@@ -253,24 +217,8 @@ async def _build_in_time(settings: Settings, stop: asyncio.Event) -> Deployment 
     return None
 
 
-def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) -> Edge:
-    headers = [
-        (name.lower().encode(), value.encode()) for name, values in settings.http.headers.items() for value in values
-    ]
-    if not any(name == b"x-content-type-options" for name, _ in headers):
-        headers.append((b"x-content-type-options", b"nosniff"))
-    headers.append((b"docker-distribution-api-version", b"registry/2.0"))
-    networks = [network for network in settings.http.trustedproxies if not isinstance(network, str)]
-    proxies = Proxies(networks, unix="unix" in settings.http.trustedproxies)
-    rules = EdgeRules(proxies=proxies, headers=headers, prefix=settings.http.prefix.rstrip("/"), is_open=True)
-    line = telemetry.RequestLine(
-        settings.log.formatter, settings.log.fields, enabled=not settings.log.accesslog.disabled
-    )
-    telemetry.UP_SINCE.set_to_current_time()
-    return Edge(doors, rules, line, started=deployment.start, stopped=deployment.aclose)
-
-
-def _configure_log(settings: Settings) -> None:
+def configure_log(settings: Settings) -> None:
+    """Have this process log as the settings say."""
     telemetry.configure_log(settings.log.level, settings.log.formatter, settings.log.fields)
 
 

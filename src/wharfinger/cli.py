@@ -33,11 +33,6 @@ ConfigFile = Annotated[
 ]
 
 
-def main() -> None:
-    """Run the command line."""
-    app()
-
-
 @app.command()
 def serve(
     config: ConfigFile = None,

@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
@@ -29,7 +29,9 @@ from granian.server.mp import MPServer
 
 from wharfinger import bootstrap, telemetry
 from wharfinger.settings import Settings, parse_address
-from wharfinger.web.edge import Edge
+
+if TYPE_CHECKING:
+    from wharfinger.web.edge import Edge
 
 MAX_WORKERS: Final = 4
 _JOIN_SECONDS: Final = 9.0
@@ -75,15 +77,25 @@ def serve(settings: Settings, *, with_jobs: bool) -> None:
         if settings.http.debug.addr is not None:
             debug = stack.enter_context(_companion("debug", partial(_serve_debug, settings, os.getpid())))
             server.companions = [*server.companions, debug]
-        _run(server, partial(bootstrap.application, settings, os.getpid()), settings.http.addr)
+        _run(server, partial(_application, settings, os.getpid()), settings.http.addr)
 
 
 def _serve_debug(settings: Settings, parent: int) -> None:
     bootstrap.end_with(parent)
     address = settings.http.debug.addr or ""
-    _run(
-        _server(settings, address, 1, plain=True), partial(bootstrap.debug_application, settings, os.getpid()), address
-    )
+    _run(_server(settings, address, 1, plain=True), partial(_debug_application, settings, os.getpid()), address)
+
+
+def _application(settings: Settings, parent: int) -> "Edge":
+    from wharfinger import application  # noqa: PLC0415 - only a worker loads what it serves
+
+    return application.application(settings, parent)
+
+
+def _debug_application(settings: Settings, parent: int) -> "Edge":
+    from wharfinger import application  # noqa: PLC0415 - as above
+
+    return application.debug_application(settings, parent)
 
 
 def _require_free(settings: Settings) -> None:
@@ -101,7 +113,7 @@ def _require_free(settings: Settings) -> None:
             raise CannotListen(message) from error
 
 
-def _run(server: Node, load: Callable[[], Edge], address: str) -> None:
+def _run(server: Node, load: Callable[[], "Edge"], address: str) -> None:
     try:
         server.serve(target_loader=load, wrap_loader=False)
     except (OSError, RuntimeError) as error:

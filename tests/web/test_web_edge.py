@@ -35,11 +35,23 @@ class Hall:
 
 
 @pytest.fixture
-def lines(tmp_path):
+def writers():
+    """The writers of request lines that the test has made."""
+    return []
+
+
+@pytest.fixture
+def lines(tmp_path, writers):
     """Return what was logged so far, as it is read from the file."""
     path = tmp_path / "log"
     path.touch()
-    return lambda: [json.loads(line) for line in path.read_text().splitlines()]
+
+    def read():
+        for writer in writers:
+            writer.flush()
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    return read
 
 
 @pytest.fixture
@@ -48,7 +60,7 @@ def halls():
 
 
 @pytest.fixture
-def build(halls, tmp_path):
+def build(halls, tmp_path, writers):
     opened = []
 
     def make(*, prefix="", headers=((b"x-content-type-options", b"nosniff"),), doors=None):
@@ -56,6 +68,7 @@ def build(halls, tmp_path):
         (tmp_path / "log").touch()
         opened.append(os.open(tmp_path / "log", os.O_WRONLY | os.O_APPEND))
         line._out = opened[-1]
+        writers.append(line)
         rules = EdgeRules(proxies=Proxies([], unix=False), headers=headers, prefix=prefix)
         return Edge(doors or halls, rules, line, started=_nothing, stopped=_nothing)
 

@@ -161,6 +161,7 @@ class Edge:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._stopped()
+        self._line.flush()
         await send({"type": "lifespan.shutdown.complete"})
 
 

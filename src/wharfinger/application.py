@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one worker process serves: the doors over the services, behind the edge.
+
+Apart from `bootstrap`, because the main process and the background jobs serve nothing: they start sooner for not
+loading what does.
+"""
+
+from wharfinger import bootstrap, telemetry
+from wharfinger.bootstrap import Deployment
+from wharfinger.console.door import Console
+from wharfinger.distribution_api.door import DistributionAPI
+from wharfinger.settings import Settings
+from wharfinger.web.edge import Door, Edge, EdgeRules
+from wharfinger.web.probes import PATHS as PROBE_PATHS
+from wharfinger.web.probes import Probes
+from wharfinger.web.requests import Proxies
+from wharfinger.web.routing import Limits
+
+
+def application(settings: Settings, parent: int) -> Edge:
+    """Return the site of one worker process, which ends with the process that started it."""
+    bootstrap.end_with(parent)
+    bootstrap.configure_log(settings)
+    deployment = bootstrap.build(settings)
+    probes = Probes(deployment.services.health, open_metrics=False)
+    limits = Limits(
+        body_deadline=settings.http.timeouts.body.total_seconds(),
+        catalog_page=settings.catalog.maxentries,
+        tags_page=settings.tags.maxtags,
+    )
+    doors: dict[str, Door] = {
+        "/v2": DistributionAPI(deployment.services, limits),
+        **dict.fromkeys(PROBE_PATHS, probes),
+        "": Console(deployment.services, host=settings.http.host, prefix=settings.http.prefix.rstrip("/")),
+    }
+    return _edge(settings, doors, deployment)
+
+
+def debug_application(settings: Settings, parent: int) -> Edge:
+    """Return the site of the debug listener: probes, and metrics for everybody who reaches it."""
+    bootstrap.end_with(parent)
+    bootstrap.configure_log(settings)
+    deployment = bootstrap.build(settings)
+    prometheus = settings.http.debug.prometheus
+    probes = Probes(deployment.services.health, open_metrics=prometheus.enabled, metrics_path=prometheus.path)
+    return _edge(settings, {"": probes}, deployment)
+
+
+def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) -> Edge:
+    headers = [
+        (name.lower().encode(), value.encode()) for name, values in settings.http.headers.items() for value in values
+    ]
+    if not any(name == b"x-content-type-options" for name, _ in headers):
+        headers.append((b"x-content-type-options", b"nosniff"))
+    headers.append((b"docker-distribution-api-version", b"registry/2.0"))
+    networks = [network for network in settings.http.trustedproxies if not isinstance(network, str)]
+    proxies = Proxies(networks, unix="unix" in settings.http.trustedproxies)
+    rules = EdgeRules(proxies=proxies, headers=headers, prefix=settings.http.prefix.rstrip("/"), is_open=True)
+    line = telemetry.RequestLine(
+        settings.log.formatter, settings.log.fields, enabled=not settings.log.accesslog.disabled
+    )
+    telemetry.UP_SINCE.set_to_current_time()
+    return Edge(doors, rules, line, started=deployment.start, stopped=deployment.aclose)
