@@ -37,8 +37,8 @@ from wharfinger.services.registries import Registry
 CLAIM: Final = 15 * SECOND
 """How long a request that died keeps an upload from others."""
 _RENEW: Final = CLAIM // 3
-_GATHER: Final = 1024 * 1024
-"""Bytes gathered before they are handed to the store: what a request holds in memory."""
+_GATHER: Final = 512 * 1024
+"""Bytes gathered before they are handed to the store: what a request holds in memory, give or take a piece."""
 _RUNNING_HASHES: Final = 4_096
 BURY_DELAY: Final = HOUR
 """How long replaced bytes stay, for reads that began before."""
@@ -136,7 +136,7 @@ class Ingest:
             await asyncio.shield(self._give_back(error))
 
     async def receive(self, chunk: Chunk, body: AsyncIterator[bytes]) -> None:
-        """Write the body as it comes, holding about a megabyte."""
+        """Write the body as it comes, holding less than a megabyte."""
         writer, start = self._open_writer(), self._open_writer().offset
         gathered: list[bytes] = []
         size = 0
