@@ -12,7 +12,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
 
 serve: $(VENV)/.serve  ## run the registry on 127.0.0.1:5000, its data in ./data
-	REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$${REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY:-$(CURDIR)/data} $(BIN)/wharfinger serve
+	@REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=$${REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY:-$(CURDIR)/data} $(BIN)/wharfinger serve
 
 test: $(VENV)/.dev  ## everything: checkers, then every test with real clients, databases and a browser
 	tools/prepare

@@ -121,7 +121,7 @@ def _greet(loaded: Loaded, migrated_from: str | None) -> None:
     database = "PostgreSQL" if settings.database.url else str(bootstrap.sqlite_path(settings))
     _notes(loaded)
     if migrated_from is not None:
-        _err.print(f"[dim]database[/]  its schema was brought up to date from {escape(migrated_from)}")
+        _err.print(f"[dim]database[/]  its schema was brought up to date ({escape(migrated_from)} before)")
     _err.print(f"[bold]Wharfinger {__version__}[/] at [bold cyan]{escape(where)}[/]")
     _err.print(f"[dim]database[/]  {escape(database)}")
     _err.print(f"[dim]blobs[/]     {escape(str(bootstrap.blobs_path(settings)))}")
