@@ -17,9 +17,8 @@ from wharfinger.web.requests import Proxies
 from wharfinger.web.routing import Limits
 
 
-def application(settings: Settings, parent: int) -> Edge:
-    """Return the site of one worker process, which ends with the process that started it."""
-    bootstrap.end_with(parent)
+def application(settings: Settings) -> Edge:
+    """Return the site of one worker process."""
     bootstrap.configure_log(settings)
     deployment = bootstrap.build(settings)
     probes = Probes(deployment.services.health, open_metrics=False)
@@ -36,9 +35,8 @@ def application(settings: Settings, parent: int) -> Edge:
     return _edge(settings, doors, deployment)
 
 
-def debug_application(settings: Settings, parent: int) -> Edge:
+def debug_application(settings: Settings) -> Edge:
     """Return the site of the debug listener: probes, and metrics for everybody who reaches it."""
-    bootstrap.end_with(parent)
     bootstrap.configure_log(settings)
     deployment = bootstrap.build(settings)
     prometheus = settings.http.debug.prometheus

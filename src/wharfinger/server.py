@@ -89,13 +89,15 @@ def _serve_debug(settings: Settings, parent: int) -> None:
 def _application(settings: Settings, parent: int) -> "Edge":
     from wharfinger import application  # noqa: PLC0415 - only a worker loads what it serves
 
-    return application.application(settings, parent)
+    bootstrap.end_with(parent)
+    return application.application(settings)
 
 
 def _debug_application(settings: Settings, parent: int) -> "Edge":
     from wharfinger import application  # noqa: PLC0415 - as above
 
-    return application.debug_application(settings, parent)
+    bootstrap.end_with(parent)
+    return application.debug_application(settings)
 
 
 def _require_free(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.tools import Podman, Program, Repository, Store
+from tests.clients.programs import Podman, Program, Repository, Store
 from tests.support.dockerd import DockerEngine
 from tests.support.nginx import Nginx
 

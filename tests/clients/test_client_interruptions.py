@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.clients.tools import Repository
+from tests.clients.programs import Repository
 from tests.support import images
 from tests.support.commands import wait_until
 from tests.support.images import Blob

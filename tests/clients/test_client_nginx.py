@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from tests.clients.tools import Repository
+from tests.clients.programs import Repository
 from tests.support import images
 from tests.support.images import Blob
 

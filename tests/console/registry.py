@@ -3,7 +3,8 @@
 
 import httpx
 
-from wharfinger.bootstrap import application, migrate
+from wharfinger.application import application
+from wharfinger.bootstrap import migrate
 from wharfinger.settings import load
 
 
