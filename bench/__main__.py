@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ _PAGE = Path("docs/performance.md")
 
 def main() -> int:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers are stopped as well
     console = Console()
     chosen = [one for one in SCENARIOS if one.name in (options.only or options.profile or _names())]
     try:
