@@ -13,6 +13,15 @@ from tests.support.nginx import Nginx
 
 VERSIONS = pytest.StashKey[dict[str, str]]()
 
+HEAD = (
+    "# Clients that the tests run",
+    "",
+    "Each pushes to and pulls from a running server in the tests. `make clients` wrote this page.",
+    "",
+    "| client | version |",
+    "| --- | --- |",
+)
+
 
 def pytest_configure(config):
     config.stash[VERSIONS] = {}
@@ -25,7 +34,7 @@ def pytest_sessionfinish(session):
         rows = [
             f"| {client} | {version} |" for client, version in sorted(versions.items(), key=lambda row: row[0].lower())
         ]
-        Path(path).write_text("\n".join(["| client | version |", "| --- | --- |", *rows, ""]))
+        Path(path).write_text("\n".join([*HEAD, *rows, ""]))
 
 
 @pytest.fixture(scope="session")
