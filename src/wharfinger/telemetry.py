@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, TextIO, cast
 
 import orjson
 import structlog
@@ -138,6 +138,16 @@ class RequestLine:
         return f"{self._stamp}.{nanoseconds // 1_000_000:03d}Z"
 
 
+class _StandardError:
+    """Standard error as it is when a line is written: loggers are made once, and somebody may redirect it later."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure_log(level: str, form: LogFormat, fields: Mapping[str, str]) -> None:
     """Have structlog write to standard error: plain JSON or logfmt for machines, colours for a terminal."""
     renderer: structlog.typing.Processor
@@ -160,7 +170,7 @@ def configure_log(level: str, form: LogFormat, fields: Mapping[str, str]) -> Non
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
     if fields:
