@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.blobstore.helpers import filesystem
+from tests.blobstore.stores import filesystem
 from wharfinger.blobstore.base import BlobStore
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.blobstore.memory import MemoryBlobStore

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.blobstore.helpers import descriptors, drained, eventually, listed, new_key, put, read
+from tests.blobstore.stores import descriptors, drained, eventually, listed, new_key, put, read
 from wharfinger.blobstore.base import KeyUnknown
 from wharfinger.blobstore.files import IOV_MAX
 from wharfinger.domain.errors import StoreUnavailable

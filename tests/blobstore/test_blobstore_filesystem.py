@@ -11,7 +11,7 @@ import textwrap
 
 import pytest
 
-from tests.blobstore.helpers import (
+from tests.blobstore.stores import (
     FewBytesFiles,
     RecordingFiles,
     filesystem,

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from tests.blobstore.helpers import drained, listed, new_key, put, read
+from tests.blobstore.stores import drained, listed, new_key, put, read
 from wharfinger.blobstore.base import KeyUnknown
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.blobstore.memory import MemoryBlobStore

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from tests.blobstore.helpers import new_key, put, read
+from tests.blobstore.stores import new_key, put, read
 from wharfinger.blobstore.memory import MemoryBlobStore
 from wharfinger.domain.errors import StoreFull, StoreUnavailable
 

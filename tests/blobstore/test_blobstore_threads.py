@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.blobstore.helpers import (
+from tests.blobstore.stores import (
     PATIENCE,
     StallingFiles,
     descriptors,
