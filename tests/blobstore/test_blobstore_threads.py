@@ -113,7 +113,7 @@ async def test_cancelled_resume_keeps_the_bytes_and_closes_them(make, root):
     resumed = await once_free(lambda: store.resume(key, state))  # the cancelled one lets go of the file it opened
     await resumed.commit()
     assert await read(store, key) == b"kept"
-    assert descriptors(root) == []
+    await eventually(lambda: descriptors(root) == [])
 
 
 async def test_cancelled_commit_happens_or_not_but_never_by_halves(make):

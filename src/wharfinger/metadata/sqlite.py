@@ -185,8 +185,8 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         if found != value:
             message = f"SQLite keeps {name} at {found!r} where {value!r} is needed; is the file on a network disk?"
             raise DatabaseUnavailable(message)
-    connection.execute("PRAGMA cache_size = -16384")
-    connection.execute("PRAGMA mmap_size = 268435456")
+    # Each connection has pages of its own; the system keeps the file in memory once for all of them.
+    connection.execute("PRAGMA cache_size = -4096")
     connection.execute("PRAGMA journal_size_limit = 67108864")
 
 
