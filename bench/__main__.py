@@ -97,12 +97,16 @@ def _measure(console: Console, stage: Stage, chosen: Sequence[Scenario], options
 
 
 def _rounds(console: Console, stage: Stage, scenario: Scenario) -> report.Result:
-    """Let the servers take turns, and look closer where a target is missed."""
+    """Let the servers take turns, and look closer where a target is missed.
+
+    Every other round goes backwards: what a server leaves behind in the memory and on the disk must not always meet the
+    same one next.
+    """
     rounds: dict[str, list[Sample]] = {name: [] for name in scenario.on}
     scale = stage.holdings.scale
     for number in range(min(scale.rounds, scenario.rounds or scale.rounds)):
-        for name, run in scenario.on.items():
-            sample = run(Turn(stage, name, number))
+        for name in list(scenario.on)[:: 1 if number % 2 == 0 else -1]:
+            sample = scenario.on[name](Turn(stage, name, number))
             rounds[name].append(sample)
             console.print(f"[dim]{scenario.name} {number + 1} {name}: {_line(sample)}[/]", highlight=False)
     result = report.Result(scenario, rounds)

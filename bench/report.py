@@ -32,8 +32,8 @@ _METHOD = """\
 - Every server holds the same bytes on the same disk. All write an access log to a file; the registries count metrics.
   Wharfinger runs with SQLite and one worker, docker-registry with its cache in memory, nginx with one worker and
   `sendfile`.
-- The servers take turns, round by round. A ratio is taken within a round; the table shows the middle one, and in
-  parentheses the lowest and the highest. The numbers of a server are the medians of its rounds.
+- The servers take turns, round by round, every other round backwards. A ratio is taken within a round; the table shows
+  the middle one, and in parentheses the lowest and the highest. The numbers of a server are the medians of its rounds.
 - GET is done by `wrk`; HEAD, lists and pushes by clients of our own. A push is what Docker does: HEAD, POST, PATCH in
   chunks of 32 KiB, PUT, and for an image the manifest. Both registries sync what they store before they answer.
 - *CPU per operation* is user and system time of the server's whole process tree. *Core idle* is the share of time in
