@@ -36,11 +36,12 @@ _METHOD = """\
   the middle one, and in parentheses the lowest and the highest. The numbers of a server are the medians of its rounds.
 - GET is done by `wrk`; HEAD, lists and pushes by clients of our own. A push is what Docker does: HEAD, POST, PATCH in
   chunks of 32 KiB, PUT, and for an image the manifest. Both registries sync what they store before they answer.
-- *CPU per operation* is user and system time of the server's whole process tree. *Core idle* is the share of time in
-  which the server's core had nothing to do: there the load or the disk was the limit. Where that was so for nginx,
-  its rate is raised in the ratios to what a busy core would have given. *Core for others* is the share that programs
-  outside of the measurement took from that core: the larger, the less the numbers mean. *By CPU* is a ratio of rates
-  told by CPU per operation instead: what both would do with a core of their own, however busy the machine was.
+- *CPU per operation* is user and system time of the server's whole process tree, and of the kernel's network thread on
+  its core. *Core idle* is the share of time in which that core had nothing to do: there the load or the disk was the
+  limit. Where that was so for nginx, its rate is raised in the ratios to what a busy core would have given. *Core for
+  others* is the share that programs outside of the measurement took from that core: the larger, the less the numbers
+  mean. *By CPU* is a ratio of rates told by CPU per operation instead: what both would do with a core of their own,
+  however busy the machine was.
 - *p50* and *p99* are latencies at full load: each connection asks again as soon as it has its answer.
 - *Largest process* is the peak of resident memory of the largest process, mapped files included.
 """

@@ -34,7 +34,7 @@ def write_factor(factor: float) -> str:
 class Metric(Enum):
     """What was measured: its column's title, and how it is written.
 
-    `CPU` is user and system time of the server's whole process tree for one operation. `IDLE` is the share of the time
+    `CPU` is user and system time for one operation, of the whole process tree. `IDLE` is the share of the time
     in which the server's core had nothing to do: the load or the disk was the limit then. `GROWTH` is what the last
     page costs over what the first one costs. `OTHERS` is the share in which that core worked for other programs.
     """
