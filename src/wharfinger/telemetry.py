@@ -11,7 +11,8 @@ import os
 import select
 import sys
 import time
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal, TextIO, cast
 
@@ -24,11 +25,25 @@ LogFormat = Literal["text", "json", "logstash"]
 _GATHER_SECONDS: Final = 0.02
 _LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 
-REQUESTS: Final = Histogram(
+_BOUNDS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0)
+
+
+class _Durations(Histogram):
+    """A histogram that takes many observations at once."""
+
+    def add(self, seconds: float, counts: Sequence[int]) -> None:
+        """Add observations that took so long together, counted by bucket."""
+        self._sum.inc(seconds)
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+
+
+REQUESTS: Final = _Durations(
     "wharfinger_http_request_duration_seconds",
     "Time from a request's first byte to its answer's last, by route, method and status.",
     ("route", "method", "status"),
-    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0),
+    buckets=_BOUNDS,
 )
 BYTES_OUT: Final = Counter("wharfinger_http_response_bytes", "Bytes of answers' bodies, by route.", ("route",))
 STORE_OPERATIONS: Final = Histogram(
@@ -41,6 +56,76 @@ JOBS: Final = Counter("wharfinger_jobs", "Background jobs run, by job and outcom
 UP_SINCE: Final = Gauge(
     "wharfinger_process_start_time_seconds", "When the newest process started.", multiprocess_mode="max"
 )
+
+
+class _Soon:
+    """Runs a function `_GATHER_SECONDS` after it was first asked to: what comes in between is done in one go."""
+
+    __slots__ = ("_loop", "_run")
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self._run = run
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __call__(self) -> None:
+        """Ask. Without a running loop the function runs at once, for nobody would call it later."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._run()
+            return
+        if self._loop is not loop:
+            self._loop = loop
+            loop.call_later(_GATHER_SECONDS, self._now)
+
+    def _now(self) -> None:
+        self._loop = None
+        self._run()
+
+
+class _Tally:
+    """What was counted of one kind of request since the last flush."""
+
+    __slots__ = ("counts", "seconds", "size")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(_BOUNDS) + 1)
+        self.seconds = 0.0
+        self.size = 0
+
+
+class RequestCounts:
+    """Counts requests, and hands the sums to the metrics soon.
+
+    Each number of a shared metric is a lock, a look at the process' id and a write: for every request, they took a
+    tenth of a pull.
+    """
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, str, int], _Tally] = {}
+        self._soon = _Soon(self.flush)
+
+    def add(self, route: str, method: str, status: int, seconds: float, size: int) -> None:
+        """Count one request; called on the loop."""
+        tally = self._tallies.get((route, method, status))
+        if tally is None:
+            tally = self._tallies[route, method, status] = _Tally()
+        tally.counts[bisect_left(_BOUNDS, seconds)] += 1
+        tally.seconds += seconds
+        tally.size += size
+        self._soon()
+
+    def flush(self) -> None:
+        """Hand over what was counted; called on the loop."""
+        tallies, self._tallies = self._tallies, {}
+        for (route, method, status), tally in tallies.items():
+            durations: _Durations = REQUESTS.labels(route, method, str(status))
+            durations.add(tally.seconds, tally.counts)
+            if tally.size:
+                BYTES_OUT.labels(route).inc(tally.size)
+
+
+REQUEST_COUNTS: Final = RequestCounts()
 
 
 class RequestLine:
@@ -62,8 +147,8 @@ class RequestLine:
         self._stamp = ""
         self._out = sys.stderr.fileno()
         self._waiting: list[bytes] = []
-        self._at_once = False
         self._length = 0
+        self._soon = _Soon(self.flush)
 
     def write(
         self,
@@ -109,25 +194,15 @@ class RequestLine:
             )
         if self._length + len(line) > select.PIPE_BUF:
             self.flush()
-        if not self._waiting:
-            self._flush_soon()
         self._waiting.append(line)
         self._length += len(line)
-        if self._at_once:
-            self.flush()
+        self._soon()
 
     def flush(self) -> None:
         """Write what waits: at once and, up to a pipe's limit, in one piece among the lines of other processes."""
         lines, self._waiting, self._length = self._waiting, [], 0
         if lines:
             os.write(self._out, b"".join(lines))
-
-    def _flush_soon(self) -> None:
-        try:
-            asyncio.get_running_loop().call_later(_GATHER_SECONDS, self.flush)
-            self._at_once = False
-        except RuntimeError:  # nobody would call back
-            self._at_once = True
 
     def _now(self) -> str:
         """Return the time to the millisecond; the part to the second is made once a second."""

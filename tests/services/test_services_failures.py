@@ -139,10 +139,10 @@ async def test_a_claim_that_could_not_be_renewed_repeats_no_bytes(world, node):
     shaky = world.node(database=Failing(world.place.open(), DatabaseUnavailable("no")))
 
     async def pieces():
-        yield BIG
+        yield [BIG]
         world.clock.move(6 * SECOND)
         shaky.database.fails["write"] = 1
-        yield BIG
+        yield [BIG]
 
     with pytest.raises(DatabaseUnavailable):
         await shaky.uploads.append(shaky.registry, NAME, upload, ANY, pieces())

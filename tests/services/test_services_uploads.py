@@ -158,7 +158,7 @@ async def test_a_request_that_is_cancelled_gives_its_claim_back(world, node):
     began, never = asyncio.Event(), asyncio.Event()
 
     async def slow():
-        yield BIG
+        yield [BIG]
         began.set()
         await never.wait()
 
@@ -179,10 +179,10 @@ async def test_one_request_at_a_time_writes(world, node):
     began, go = asyncio.Event(), asyncio.Event()
 
     async def slow():
-        yield b"12"
+        yield [b"12"]
         began.set()
         await go.wait()
-        yield b"34"
+        yield [b"34"]
 
     first = asyncio.ensure_future(node.uploads.append(node.registry, NAME, upload, ANY, slow()))
     await began.wait()
@@ -205,7 +205,7 @@ async def test_a_claim_that_was_lost_in_the_middle_changes_nothing(world, node):
     began, go = asyncio.Event(), asyncio.Event()
 
     async def slow():
-        yield b"stale"
+        yield [b"stale"]
         began.set()
         await go.wait()
 
@@ -240,7 +240,7 @@ async def test_a_request_that_lost_its_claim_does_not_end_the_upload_of_another(
     async def slow():
         began.set()
         await go.wait()
-        yield b"0123456789" if wrong == "size" else b"56"
+        yield [b"0123456789" if wrong == "size" else b"56"]
 
     digest = digest_of(b"other")
     stale = asyncio.ensure_future(node.uploads.complete(node.registry, NAME, upload, digest, ANY, slow()))
@@ -261,7 +261,7 @@ async def test_a_claim_is_renewed_while_bytes_flow(world, node):
     async def long():
         for _ in range(4):
             world.clock.move(6 * SECOND)
-            yield BIG
+            yield [BIG]
         with pytest.raises(UploadBusy):
             await append(world.node(), upload, b"x")
 
@@ -338,7 +338,7 @@ async def test_an_upload_that_is_cancelled_while_it_is_written_fails_its_writer(
     began, go = asyncio.Event(), asyncio.Event()
 
     async def slow():
-        yield b"12"
+        yield [b"12"]
         began.set()
         await go.wait()
 

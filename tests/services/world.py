@@ -126,7 +126,7 @@ class World:
 async def body(*pieces, error=None):
     """Yield the pieces, and then fail if there is an error."""
     for piece in pieces:
-        yield piece
+        yield [piece]
     if error is not None:
         raise error
 

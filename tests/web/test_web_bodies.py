@@ -5,7 +5,7 @@ import pytest
 
 from tests.workers.virtual_time import run
 from wharfinger.domain.errors import ManifestTooLarge
-from wharfinger.web.bodies import PROGRESS_BYTES, ClientGone, ClientStalled, stream, whole
+from wharfinger.web.bodies import GATHER_BYTES, PROGRESS_BYTES, Body, ClientGone, ClientStalled
 
 
 class Sender:
@@ -35,8 +35,8 @@ def received(sender, deadline=10, consume=0.0):
     async def main():
         pieces = []
         try:
-            async for piece in stream(sender, deadline):
-                pieces.append(piece)
+            async for batch in Body(sender, deadline, announced=True).batches():
+                pieces += batch
                 await asyncio.sleep(consume)
         except (ClientGone, ClientStalled) as error:
             return b"".join(pieces), type(error)
@@ -46,9 +46,32 @@ def received(sender, deadline=10, consume=0.0):
     return content, error, took
 
 
+def whole(sender, deadline, limit):
+    return Body(sender, deadline, announced=True).whole(limit)
+
+
 def test_a_body_is_yielded_as_it_arrives():
     assert received(Sender(b"one", b"", b"two"))[:2] == (b"onetwo", None)
     assert received(Sender())[:2] == (b"", None)
+
+
+async def test_a_long_body_is_yielded_in_batches_of_bounded_size():
+    piece = b"x" * PROGRESS_BYTES
+    batches = [batch async for batch in Body(Sender(*[piece] * 40), 10, announced=True).batches()]
+    assert [sum(map(len, batch)) for batch in batches] == [GATHER_BYTES, GATHER_BYTES, 8 * PROGRESS_BYTES]
+
+
+@pytest.mark.parametrize("end", [True, {"type": "http.disconnect"}])
+async def test_it_is_known_whether_the_end_of_a_body_was_seen(end):
+    body = Body(Sender(b"x" * GATHER_BYTES, b"y", end=end), 10, announced=True)
+    batches = body.batches()
+    await anext(batches)
+    assert not body.ended
+    assert await anext(batches) == [b"y"]
+    with pytest.raises(StopAsyncIteration if end is True else ClientGone):
+        await anext(batches)
+    assert body.ended
+    assert Body(Sender(), 10, announced=False).ended
 
 
 def test_a_client_that_sends_nothing_is_given_up_at_the_deadline():

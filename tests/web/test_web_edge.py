@@ -10,7 +10,8 @@ from tests.web.scopes import Answer, ask, nothing, scope
 from wharfinger.domain.errors import HeaderInvalid, WharfingerError
 from wharfinger.telemetry import RequestLine
 from wharfinger.web.edge import Edge, EdgeRules
-from wharfinger.web.requests import VISIT, Proxies
+from wharfinger.web.requests import Proxies
+from wharfinger.web.responses import WholeFile
 
 
 class Hall:
@@ -21,17 +22,27 @@ class Hall:
         self.error = None
         self.seen = []
 
-    async def __call__(self, scope, receive, send):
-        self.seen.append((scope["path"], scope["raw_path"], scope["root_path"], scope[VISIT]))
+    async def answer(self, scope, _receive, visit):
+        self.seen.append((scope["path"], scope["raw_path"], scope["root_path"], visit))
         if self.error is not None:
             raise self.error
-        await PlainTextResponse(self.name)(scope, receive, send)
+        return PlainTextResponse(self.name)
 
     def refusal(self, error, visit):
         return PlainTextResponse(f"{self.name} refuses: {error.message} {visit is None}", status_code=400)
 
     def failure(self, request_id):
         return PlainTextResponse(f"{self.name} failed, see {request_id}", status_code=500)
+
+
+class Desk:
+    """A door that always gives the same answer."""
+
+    def __init__(self, response):
+        self._response = response
+
+    async def answer(self, _scope, _receive, _visit):
+        return self._response
 
 
 @pytest.fixture
@@ -140,12 +151,9 @@ async def test_a_request_that_cannot_be_read_is_refused_by_its_door(edge, lines)
 
 
 async def test_an_answer_that_breaks_after_its_start_breaks_the_connection(build, lines, capfd):
-    async def broken(scope, receive, send):
-        async def pieces():
-            yield b"half"
-            raise WharfingerBroken
-
-        await StreamingResponse(pieces())(scope, receive, send)
+    async def pieces():
+        yield b"half"
+        raise WharfingerBroken
 
     answer = Answer()
 
@@ -153,7 +161,7 @@ async def test_an_answer_that_breaks_after_its_start_breaks_the_connection(build
         await asyncio.Event().wait()
 
     with pytest.raises(BaseException, match=r"broken|sub-exception"):
-        await build(doors={"": broken})(scope("/"), receive, answer.send)
+        await build(doors={"": Desk(StreamingResponse(pieces()))})(scope("/"), receive, answer.send)
     assert answer.status == 200
     assert not any(message.get("more_body") is False for message in answer.messages)
     assert [(line["status"], line["bytes"]) for line in lines()] == [(200, 4)]
@@ -175,11 +183,8 @@ async def test_one_line_tells_of_each_request(edge, lines):
 
 
 async def test_a_file_that_the_server_sends_is_counted_and_its_size_is_ours(build, lines, tmp_path):
-    async def file(_scope, _receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.pathsend", "path": str(tmp_path), "size": 123})
-
-    answer = await ask(build(doors={"": file}), scope("/"))
+    file = WholeFile(tmp_path, 123, [])
+    answer = await ask(build(doors={"": Desk(file)}), scope("/", extensions={"http.response.pathsend": {}}))
     assert answer.messages[1] == {"type": "http.response.pathsend", "path": str(tmp_path)}
     assert lines()[0]["bytes"] == 123
 

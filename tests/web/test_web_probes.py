@@ -4,11 +4,11 @@ import json
 import pytest
 
 from tests.services.world import FakeClock
-from tests.web.scopes import ask, scope
+from tests.web.scopes import Answer, nothing, scope
 from wharfinger.domain.errors import HeaderInvalid
 from wharfinger.services.health import Health
 from wharfinger.web.probes import Probes
-from wharfinger.web.requests import VISIT, Visit
+from wharfinger.web.requests import Visit
 
 
 @pytest.fixture
@@ -17,10 +17,11 @@ def health():
 
 
 async def get(probes, path, client="203.0.113.9"):
+    visit = Visit("r-1", path, client, "http", {})
+    answer = Answer()
     request = scope(path)
-    request[VISIT] = Visit("r-1", client, "http", {})
-    answer = await ask(probes, request)
-    return answer, request[VISIT].route
+    await (await probes.answer(request, nothing, visit))(request, nothing, answer.send)
+    return answer, visit.route
 
 
 async def test_a_process_that_answers_is_alive(health):

@@ -121,9 +121,9 @@ def test_a_request_of_http_1_1_names_its_host():
 
 
 def test_a_visit_becomes_an_actor():
-    visit = Visit("r-1", "192.0.2.1", "http", {b"user-agent": b"client/1 \xe9\x07"})
+    visit = Visit("r-1", "/", "192.0.2.1", "http", {b"user-agent": b"client/1 \xe9\x07"})
     actor = visit.actor()
     assert (actor.client_address, actor.request_id, actor.principal.name) == ("192.0.2.1", "r-1", "anonymous")
     assert actor.user_agent.isascii()
-    assert Visit("r", "c", "http", {}).actor().user_agent is None
+    assert Visit("r", "/", "c", "http", {}).actor().user_agent is None
     assert visit.header(b"accept") is None

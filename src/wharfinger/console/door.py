@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from starlette.responses import HTMLResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from wharfinger.clock import Clock
 from wharfinger.console import errors, languages
@@ -19,7 +19,7 @@ from wharfinger.domain.access import Access, Mode
 from wharfinger.domain.errors import WharfingerError
 from wharfinger.domain.names import RepositoryName, parse_repository_name
 from wharfinger.services import Services
-from wharfinger.web.requests import VISIT, Visit
+from wharfinger.web.requests import Visit
 
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
@@ -37,7 +37,7 @@ _YEAR: Final = 365 * 24 * 3600
 
 
 class Console:
-    """The ASGI application of the console.
+    """The door of the console.
 
     Args:
         services: the use cases.
@@ -54,17 +54,11 @@ class Console:
         self._assets = Assets(prefix)
         self._renderer = Renderer(languages.load(), self._assets, prefix)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:  # noqa: ARG002 - the door's interface
         """Answer a request for a page, or for what pages link to."""
-        path = scope["raw_path"].decode("latin-1")
-        answer = self._assets.find(scope["method"], path)
-        if answer is None:
-            visit: Visit = scope[VISIT]
-            try:
-                answer = await self._answer(scope, visit, path)
-            except WharfingerError as error:
-                answer = self.refusal(error, visit)
-        await answer(scope, receive, send)
+        path = visit.path
+        asset = self._assets.find(scope["method"], path)
+        return asset or await self._answer(scope, visit, path)
 
     def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:
         """Return the page for an error, in the visitor's language if the request could be read."""

@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from wharfinger.distribution_api import errors
 from wharfinger.distribution_api.routes import ROUTES
@@ -15,9 +15,8 @@ from wharfinger.domain.errors import EndpointUnknown, UploadOutOfOrder, Wharfing
 from wharfinger.domain.names import RepositoryName, parse_repository_name
 from wharfinger.services import Services
 from wharfinger.services.cache import ContentCache
-from wharfinger.web import bodies
-from wharfinger.web.bodies import ClientGone, ClientStalled
-from wharfinger.web.requests import VISIT, Visit
+from wharfinger.web.bodies import Body, ClientGone, ClientStalled
+from wharfinger.web.requests import Visit
 from wharfinger.web.routing import Call, Limits, Router
 
 PREFIX: Final = "/v2/"
@@ -26,7 +25,7 @@ _ANSWER: Final = 1024 * 1024
 
 
 class DistributionAPI:
-    """The ASGI application under `/v2/`.
+    """The door under `/v2/`.
 
     Args:
         services: the use cases.
@@ -39,20 +38,20 @@ class DistributionAPI:
         self._limits = limits
         self._answers = ContentCache(max_bytes=_ANSWERS, max_item=_ANSWER)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:
         """Answer a request."""
-        incoming = bodies.Incoming(receive) if _has_body(scope[VISIT]) else None
+        body = Body(receive, self._limits.body_deadline, announced=_has_body(visit))
         try:
-            answer = await self._answer(scope, incoming or receive)
+            answer = await self._answer(scope, body, visit)
         except WharfingerError as error:
             answer = errors.respond(error)
         except ClientStalled:
             answer = errors.stalled()
         except ClientGone:
             answer = errors.broken_off()
-        if incoming is not None and not incoming.ended:
+        if not body.ended:
             answer.headers["Connection"] = "close"
-        await answer(scope, receive, send)
+        return answer
 
     def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:  # noqa: ARG002 - the door's interface
         """Return the answer to a request that did not get as far as a handler."""
@@ -62,16 +61,15 @@ class DistributionAPI:
         """Return the answer when something failed that nobody expected."""
         return errors.failure(request_id)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+    async def _answer(self, scope: Scope, body: Body, visit: Visit) -> Response:
         """Match, parse, decide, act: in this order, so that a malformed name is refused before any look-up."""
-        visit: Visit = scope[VISIT]
-        match = self._router.match(scope["method"], _below(scope["raw_path"].decode("latin-1")))
+        match = self._router.match(scope["method"], _below(visit.path))
         visit.route = match.route.path or "/"
         name = RepositoryName("") if match.name is None else parse_repository_name(match.name)
         self._services.authorization.require(visit.principal, Access(match.route.action, name or None))
         call = Call(
             scope=scope,
-            receive=receive,
+            body=body,
             visit=visit,
             services=self._services,
             registry=self._services.registries.on_host(visit.header(b"host") or ""),

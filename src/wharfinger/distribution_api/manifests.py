@@ -11,7 +11,6 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import ManifestInvalid
 from wharfinger.domain.names import is_digest, parse_reference, parse_reference_to_write, parse_tag
 from wharfinger.services.manifests import ManifestPush, StoredManifest
-from wharfinger.web import bodies
 from wharfinger.web.responses import Content, RawHeader
 from wharfinger.web.routing import Call
 
@@ -45,7 +44,7 @@ async def put(call: Call) -> Response:
     refuse_encoding(call.visit.header(b"content-encoding"))
     if_none_match = call.visit.header(b"if-none-match")
     push = ManifestPush(
-        content=await bodies.whole(call.receive, call.limits.body_deadline, call.services.manifests.max_size),
+        content=await call.body.whole(call.services.manifests.max_size),
         content_type=call.visit.header(b"content-type"),
         digest=Digest(reference) if is_digest(reference) else None,
         tags=tags if is_digest(reference) else list(dict.fromkeys([parse_tag(reference), *tags])),

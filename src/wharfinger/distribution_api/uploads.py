@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Uploads: end-4 start, end-5 append, end-6 complete, end-11 mount, end-13 status, end-14 cancel."""
 
-from collections.abc import AsyncIterator
-
 from starlette.responses import Response
 
 from wharfinger.distribution_api.headers import parse_chunk, refuse_encoding, uploaded_range
@@ -13,7 +11,6 @@ from wharfinger.domain.errors import DigestInvalid, NameInvalid
 from wharfinger.domain.names import parse_repository_name
 from wharfinger.domain.uploads import Chunk, parse_upload_id
 from wharfinger.services.ingest import UploadStatus
-from wharfinger.web import bodies
 from wharfinger.web.routing import Call
 
 
@@ -35,7 +32,7 @@ async def append(call: Call) -> Response:
     """Add a chunk at the upload's offset."""
     chunk = _chunk(call)
     status = await call.services.uploads.append(
-        call.registry, call.name, parse_upload_id(call.parameter), chunk, _body(call)
+        call.registry, call.name, parse_upload_id(call.parameter), chunk, call.body.batches()
     )
     return _standing(call, status, 202)
 
@@ -48,7 +45,7 @@ async def complete(call: Call) -> Response:
         raise DigestInvalid(message)
     digest, chunk = parse_digest(text), _chunk(call)
     await call.services.uploads.complete(
-        call.registry, call.name, parse_upload_id(call.parameter), digest, chunk, _body(call)
+        call.registry, call.name, parse_upload_id(call.parameter), digest, chunk, call.body.batches()
     )
     return _created(call, digest)
 
@@ -78,17 +75,13 @@ async def _mount(call: Call, digest: Digest, source: str | None) -> bool:
 
 async def _push(call: Call, digest: Digest) -> Response:
     chunk = _chunk(call)
-    await call.services.uploads.push(call.registry, call.name, digest, chunk, _body(call), call.visit.actor())
+    await call.services.uploads.push(call.registry, call.name, digest, chunk, call.body.batches(), call.visit.actor())
     return _created(call, digest)
 
 
 def _chunk(call: Call) -> Chunk:
     refuse_encoding(call.visit.header(b"content-encoding"))
     return parse_chunk(call.visit.header(b"content-range"), call.visit.header(b"content-length"))
-
-
-def _body(call: Call) -> AsyncIterator[bytes]:
-    return bodies.stream(call.receive, call.limits.body_deadline)
 
 
 def _created(call: Call, digest: Digest) -> Response:

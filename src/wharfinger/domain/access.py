@@ -7,6 +7,7 @@ rule that decided, so that a log line, a refusal and an explanation all say the 
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from wharfinger.domain.identity import Principal
 from wharfinger.domain.names import RepositoryName
@@ -31,9 +32,8 @@ class Mode(enum.StrEnum):
     """Anyone who reaches the port may push and pull."""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """One action, on one repository or, without a name, on the registry."""
+class Access(NamedTuple):
+    """One action, on one repository or, without a name, on the registry; a tuple, because every request makes one."""
 
     action: Action
     repository: RepositoryName | None = None

@@ -121,7 +121,10 @@ class Database(Protocol):
         ...
 
     async def find(self, lookup: Statement, **parameters: object) -> Row | None:
-        """Return the first row of a look-up, or nothing."""
+        """Return the first row of a look-up by key, or nothing.
+
+        The row is small: SQLite remembers it until the database changes (ADR 0021).
+        """
         ...
 
     async def check(self) -> None:

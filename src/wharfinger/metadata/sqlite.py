@@ -24,6 +24,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from wharfinger.domain.errors import DatabaseUnavailable
 from wharfinger.metadata.database import MAX_ATTEMPTS, Row, Statement, is_transient
+from wharfinger.metadata.wal_index import WalIndex
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ BATCH: Final = 64
 READERS: Final = 4
 WAITING: Final = 10_000
 """How many transactions may queue up; more are refused rather than kept waiting for minutes."""
+REMEMBERED: Final = 10_000
+"""How many look-ups are remembered; a row of a look-up is small."""
 EXPECTED_PRAGMAS: Final = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 2}
 
 
@@ -76,8 +79,11 @@ class SqliteDatabase:
         try:
             self._connection = self._engine.connect()
             self._lookups = _open_lookups(path)
-        except (SQLAlchemyError, sqlite3.Error) as error:
+            self._index = WalIndex.of(path)
+        except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
             raise _unavailable(error) from error
+        self._found: dict[tuple[object, ...], Row | None] = {}
+        self._stamp = b""
         self._closed = False
         self._writer.start()
 
@@ -100,14 +106,27 @@ class SqliteDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     async def find(self, lookup: Statement, **parameters: object) -> Row | None:
-        """See `Database.find`. Runs on the loop: a look-up by key costs less than a thread (ADR 0006)."""
+        """See `Database.find`. Runs on the loop: a look-up by key costs less than a thread (ADR 0006).
+
+        What was found is used again until anybody commits anything (ADR 0021).
+        """
+        stamp = self._index.stamp()
+        if stamp != self._stamp or len(self._found) >= REMEMBERED:
+            self._found.clear()
+            self._stamp = stamp
         sql, names, constants = lookup.for_sqlite
+        key = (lookup, *map(parameters.get, names))
+        try:
+            return self._found[key]
+        except KeyError:
+            pass
         values = {**constants, **parameters}
         try:
             rows: list[Row] = self._lookups.execute(sql, [values[name] for name in names]).fetchmany(1)
         except sqlite3.Error as error:
             raise _unavailable(error) from error
-        return rows[0] if rows else None
+        row = self._found[key] = rows[0] if rows else None
+        return row
 
     async def check(self) -> None:
         """See `Database.check`. Writes and rolls back, so that a full or read-only disk shows."""
@@ -124,6 +143,7 @@ class SqliteDatabase:
         self._lookups.close()
         self._snapshots.dispose()
         self._engine.dispose()
+        self._index.release()
 
     def _require_open(self) -> None:
         if self._closed:
@@ -180,7 +200,7 @@ def open_engine(path: Path, *, pooled: bool = True) -> Engine:
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     for name, value in EXPECTED_PRAGMAS.items():
-        connection.execute(f"PRAGMA {name} = {value}")
+        _set(connection, f"PRAGMA {name} = {value}")
         (found,) = connection.execute(f"PRAGMA {name}").fetchone()
         if found != value:
             message = f"SQLite keeps {name} at {found!r} where {value!r} is needed; is the file on a network disk?"
@@ -188,6 +208,20 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     # Each connection has pages of its own; the system keeps the file in memory once for all of them.
     connection.execute("PRAGMA cache_size = -4096")
     connection.execute("PRAGMA journal_size_limit = 67108864")
+
+
+def _set(connection: sqlite3.Connection, pragma: str) -> None:
+    """Run a pragma, also while others open the same new file: SQLite itself does not wait to change the journal."""
+    until = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            connection.execute(pragma)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        else:
+            return
+        time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - spreads retries, keeps no secret
 
 
 def _forbid_writes(connection: sqlite3.Connection, _record: object) -> None:
@@ -200,6 +234,7 @@ def _open_lookups(path: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA query_only = 1")
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS // 10}")
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # opens the files, which is done at first use
     return connection
 
 

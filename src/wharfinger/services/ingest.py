@@ -14,7 +14,7 @@ only; when it does not cover the bytes, they are read once (ADR 0009).
 import asyncio
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final, Self
@@ -34,11 +34,11 @@ from wharfinger.metadata.uploads import UploadRow
 from wharfinger.services.blobs import LEASE
 from wharfinger.services.registries import Registry
 
+Batch = Sequence[bytes]
+"""Pieces of a body that are written together, as many as a request may hold in memory."""
 CLAIM: Final = 15 * SECOND
 """How long a request that died keeps an upload from others."""
 _RENEW: Final = CLAIM // 3
-_GATHER: Final = 512 * 1024
-"""Bytes gathered before they are handed to the store: what a request holds in memory, give or take a piece."""
 _RUNNING_HASHES: Final = 4_096
 BURY_DELAY: Final = HOUR
 """How long replaced bytes stay, for reads that began before."""
@@ -135,26 +135,18 @@ class Ingest:
         if not self._ended:
             await asyncio.shield(self._give_back(error))
 
-    async def receive(self, chunk: Chunk, body: AsyncIterator[bytes]) -> None:
-        """Write the body as it comes, holding less than a megabyte."""
+    async def receive(self, chunk: Chunk, body: AsyncIterator[Batch]) -> None:
+        """Write the body as it comes."""
         writer, start = self._open_writer(), self._open_writer().offset
-        gathered: list[bytes] = []
-        size = 0
-        while (piece := await self._next(body, gathered)) is not None:
-            gathered.append(piece)
-            size += len(piece)
-            if size >= _GATHER:
-                await self._write(writer, gathered)
-                gathered, size = [], 0
-        await self._write(writer, gathered)
+        while (batch := await self._next(body)) is not None:
+            await self._write(writer, batch)
         check_received(chunk, writer.offset - start)
 
-    async def _next(self, body: AsyncIterator[bytes], gathered: list[bytes]) -> bytes | None:
-        """Return the next piece; if the client goes away or stalls, keep what it did send: it may come back."""
+    async def _next(self, body: AsyncIterator[Batch]) -> Batch | None:
+        """Return the next batch; if the client goes away or stalls, keep what it did send: it may come back."""
         try:
             return await anext(body, None)
         except Exception:
-            await asyncio.shield(self._write(self._open_writer(), gathered))
             self._salvage = True
             raise
 
@@ -246,9 +238,7 @@ class Ingest:
             return Hasher(row.algorithm if self._digest is None else algorithm_of(self._digest))
         return kept if kept is not None and kept.size == row.offset else None
 
-    async def _write(self, writer: Writer, pieces: list[bytes]) -> None:
-        if not pieces:
-            return
+    async def _write(self, writer: Writer, pieces: Batch) -> None:
         check_size(writer.offset + sum(map(len, pieces)), self._means.max_size)
         await writer.write(pieces)
         now = self._means.clock.now()

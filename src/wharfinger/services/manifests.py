@@ -127,7 +127,7 @@ class Manifests:
         """
         content = self._cache.get(manifest.digest)
         if content is None:
-            row = await self._database.find(rows.CONTENT, manifest_id=manifest.id)
+            row = await self._database.read(lambda c: rows.CONTENT.first(c, manifest_id=manifest.id))
             if row is None:
                 raise manifest_unknown(manifest.digest)
             content = bytes(row[0])

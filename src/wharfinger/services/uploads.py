@@ -21,7 +21,7 @@ from wharfinger.metadata import uploads as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.uploads import UploadRow
 from wharfinger.services.blobs import LEASE
-from wharfinger.services.ingest import CLAIM, Ingest, Means, UploadStatus, discard, upload_unknown
+from wharfinger.services.ingest import CLAIM, Batch, Ingest, Means, UploadStatus, discard, upload_unknown
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import ensure
 from wharfinger.telemetry import logger
@@ -73,7 +73,7 @@ class Uploads:
         repository: RepositoryName,
         upload_id: str,
         chunk: Chunk,
-        body: AsyncIterator[bytes],
+        body: AsyncIterator[Batch],
     ) -> UploadStatus:
         """Add a chunk. If the client goes away in the middle, what arrived is kept and can be resumed.
 
@@ -96,7 +96,7 @@ class Uploads:
         upload_id: str,
         digest: Digest,
         chunk: Chunk,
-        body: AsyncIterator[bytes],
+        body: AsyncIterator[Batch],
     ) -> Digest:
         """Add the last chunk, if there is one, and make the upload a blob of the repository.
 
@@ -116,7 +116,7 @@ class Uploads:
         repository: RepositoryName,
         digest: Digest,
         chunk: Chunk,
-        body: AsyncIterator[bytes],
+        body: AsyncIterator[Batch],
         by: Actor,
     ) -> Digest:
         """Upload a blob in one request; raises what `complete` raises, and nothing stays after a failure."""

@@ -17,18 +17,19 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from wharfinger.domain.errors import WharfingerError
-from wharfinger.telemetry import BYTES_OUT, REQUESTS, RequestLine, logger
-from wharfinger.web.requests import VISIT, Proxies, Visit, read_headers
+from wharfinger.telemetry import REQUEST_COUNTS, RequestLine, logger
+from wharfinger.web.requests import Proxies, Visit, read_headers
+from wharfinger.web.responses import Content
 
 _log = logger("web")
 Header = tuple[bytes, bytes]
 
 
 class Door(Protocol):
-    """A part of the site: an ASGI application that also knows its own format for errors."""
+    """A part of the site: it turns a request into an answer, and knows its own format for errors."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+    async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:
+        """Return the answer to a request; the edge sends it."""
         ...
 
     def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:
@@ -78,6 +79,7 @@ class Edge:
         stopped: Callable[[], Awaitable[None]],
     ) -> None:
         self._doors = tuple(doors.items())
+        self._headers = tuple(rules.headers)
         self._rules = rules
         self._line = line
         self._started = started
@@ -98,29 +100,42 @@ class Edge:
         began = time.perf_counter()
         request_id = next(self._ids)
         path = self._path(scope)
-        door = next(door for prefix, door in self._doors if path.startswith(prefix))
-        outgoing = _Outgoing(send, request_id, self._rules.headers)
+        door = self._door(path)
         visit: Visit | None = None
         try:
             headers = read_headers(scope)
             client, scheme = self._rules.proxies.client_and_scheme(scope, headers)
-            scope[VISIT] = visit = Visit(request_id, client, scheme, headers)
+            visit = Visit(request_id, path, client, scheme, headers)
             if self._warn and self._rules.proxies.forwards(headers):
-                self._warn = False
-                _log.warning(
-                    "a proxy forwards requests to this open registry: whoever reaches the proxy may push and pull",
-                    client=client,
-                )
-            await door(scope, receive, outgoing)
+                self._warn_once(client)
+            answer = await door.answer(scope, receive, visit)
         except WharfingerError as error:
-            await door.refusal(error, visit)(scope, receive, outgoing)
-        except Exception:
+            answer = door.refusal(error, visit)
+        except Exception:  # noqa: BLE001 - logged, and told to the client as a failure without a reason
             _log.exception("unexpected", request_id=request_id, path=path[:200])
-            if outgoing.status:
-                raise  # the answer has begun; breaking the connection is the only honest end
-            await door.failure(request_id)(scope, receive, outgoing)
+            answer = door.failure(request_id)
+        answer.raw_headers += self._headers
+        answer.raw_headers.append((b"x-request-id", request_id.encode()))
+        outgoing = _Outgoing(send)
+        try:
+            await answer(scope, receive, send if type(answer) is Content else outgoing)
+        except Exception:  # the answer has begun: breaking the connection is the only honest end
+            _log.exception("unexpected", request_id=request_id, path=path[:200])
+            raise
         finally:
-            self._note(scope, visit, outgoing, began)
+            size = len(answer.body) if type(answer) is Content else outgoing.size
+            self._note(scope, visit, request_id, answer.status_code, size, time.perf_counter() - began)
+
+    def _door(self, path: str) -> Door:
+        for prefix, door in self._doors:
+            if path.startswith(prefix):
+                return door
+        raise AssertionError  # the last prefix is empty
+
+    def _warn_once(self, client: str) -> None:
+        self._warn = False
+        message = "a proxy forwards requests to this open registry: whoever reaches the proxy may push and pull"
+        _log.warning(message, client=client)
 
     def _path(self, scope: Scope) -> str:
         """Return the raw path below the prefix; a decoded one would let `%2F` pass for a slash."""
@@ -133,19 +148,19 @@ class Edge:
             scope["path"] = scope["path"][len(prefix) :] or "/"
         return path
 
-    def _note(self, scope: Scope, visit: Visit | None, outgoing: "_Outgoing", began: float) -> None:
-        seconds = time.perf_counter() - began
+    def _note(self, scope: Scope, visit: Visit | None, request_id: str, status: int, size: int, seconds: float) -> None:
         route = "-" if visit is None else visit.route
-        _observe(route, scope["method"], outgoing.status, seconds, outgoing.size)
+        method: str = scope["method"]  # clients invent methods; the metrics must not grow with them
+        REQUEST_COUNTS.add(route, method if method in _METHODS else "other", status, seconds, size)
         if self._line.enabled:
             agent = None if visit is None else visit.headers.get(b"user-agent")
             self._line.write(
-                request_id=outgoing.request_id,
+                request_id=request_id,
                 client="-" if visit is None else visit.client,
-                method=scope["method"],
+                method=method,
                 path=scope["raw_path"].decode("latin-1"),
-                status=outgoing.status,
-                size=outgoing.size,
+                status=status,
+                size=size,
                 seconds=seconds,
                 user_agent="" if agent is None else agent.decode("latin-1"),
             )
@@ -162,28 +177,21 @@ class Edge:
         await receive()
         await self._stopped()
         self._line.flush()
+        REQUEST_COUNTS.flush()
         await send({"type": "lifespan.shutdown.complete"})
 
 
 class _Outgoing:
-    """The server's `send`, with the common headers added, and status and size noted."""
+    """The server's `send`, with the bytes of the body counted as they leave."""
 
-    __slots__ = ("_headers", "_send", "request_id", "size", "status")
+    __slots__ = ("_send", "size")
 
-    def __init__(self, send: Send, request_id: str, headers: Sequence[Header]) -> None:
+    def __init__(self, send: Send) -> None:
         self._send = send
-        self._headers = headers
-        self.request_id = request_id
-        self.status = 0
         self.size = 0
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers: list[Header] = message["headers"]
-            headers.extend(self._headers)
-            headers.append((b"x-request-id", self.request_id.encode()))
-        elif "body" in message:
+        if "body" in message:
             self.size += len(message["body"])
         elif "path" in message:
             self.size += message.pop("size", 0)
@@ -194,25 +202,6 @@ def _ids() -> "itertools.chain[str]":
     """Return request ids: a random start for this process, and a number; unique, cheap, and easy to search for."""
     start = secrets.token_hex(6)
     return itertools.chain.from_iterable((f"{start}-{number:x}",) for number in itertools.count(1))
-
-
-_observed: Final[dict[tuple[str, str, int], Callable[[float], None]]] = {}
-_sent: Final[dict[str, Callable[[float], None]]] = {}
-
-
-def _observe(route: str, method: str, status: int, seconds: float, size: int) -> None:
-    """Count the request; the counters of a route are looked up once."""
-    known = method if method in _METHODS else "other"  # clients invent methods; the table must not grow with them
-    key = (route, known, status)
-    observe = _observed.get(key)
-    if observe is None:
-        observe = _observed[key] = REQUESTS.labels(*key[:2], str(status)).observe
-    observe(seconds)
-    if size:
-        add = _sent.get(route)
-        if add is None:
-            add = _sent[route] = BYTES_OUT.labels(route).inc
-        add(size)
 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -10,18 +10,18 @@ import ipaddress
 
 import orjson
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from wharfinger.domain.errors import WharfingerError
 from wharfinger.services.health import Health
-from wharfinger.telemetry import metrics
-from wharfinger.web.requests import VISIT, Visit
+from wharfinger.telemetry import REQUEST_COUNTS, metrics
+from wharfinger.web.requests import Visit
 
 PATHS = ("/livez", "/readyz", "/metrics", "/debug/health")
 
 
 class Probes:
-    """The ASGI application of the probes.
+    """The door of the probes.
 
     Args:
         health: what readiness asks.
@@ -34,14 +34,13 @@ class Probes:
         self._open_metrics = open_metrics
         self._metrics_path = metrics_path
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:  # noqa: ARG002 - the door's interface
         """Answer a probe."""
-        visit: Visit = scope[VISIT]
         path: str = scope["path"]
         visit.route = path if path in {*PATHS, self._metrics_path} else "-"
-        await (await self._answer(path, visit))(scope, receive, send)
+        return await self._answer(path, visit)
 
-    def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:  # noqa: ARG002 - the door's interface
+    def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:  # noqa: ARG002 - as above
         """Return the answer to a request that cannot be read."""
         return PlainTextResponse(error.message + "\n", status_code=400)
 
@@ -51,6 +50,7 @@ class Probes:
 
     async def _answer(self, path: str, visit: Visit) -> Response:
         if path == self._metrics_path and (self._open_metrics or _is_local(visit.client)):
+            REQUEST_COUNTS.flush()
             return Response(await asyncio.to_thread(metrics), media_type="text/plain; version=0.0.4; charset=utf-8")
         match path:
             case "/livez":

@@ -19,9 +19,11 @@ _ONCE: Final = (b"host", b"authorization", b"content-length", b"content-range", 
 
 @dataclass(slots=True)
 class Visit:
-    """One request, as far as every door needs to know it; kept in the scope under `VISIT`."""
+    """One request, as far as every door needs to know it."""
 
     request_id: str
+    path: str
+    """As it was sent, not decoded, below the prefix under which the site lies."""
     client: str
     scheme: str
     headers: dict[bytes, bytes]
@@ -42,9 +44,6 @@ class Visit:
             request_id=self.request_id,
             user_agent=(self.header(b"user-agent") or "").encode("ascii", "replace").decode() or None,
         )
-
-
-VISIT: Final = "wharfinger.visit"
 
 
 def read_headers(scope: Scope) -> dict[bytes, bytes]:

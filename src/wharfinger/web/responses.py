@@ -26,6 +26,11 @@ class Content(Response):
         self.raw_headers = raw_headers
         self.background = None
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the interface
+        """Send the answer."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
+
 
 class WholeFile(Response):
     """A whole local file, by the server's zero-copy send where it has one.

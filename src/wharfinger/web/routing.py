@@ -8,9 +8,10 @@ action cannot be made; the handler runs only after the action was allowed.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
 from wharfinger.domain.access import Action
 from wharfinger.domain.errors import EndpointUnknown, MethodUnsupported
@@ -18,6 +19,7 @@ from wharfinger.domain.names import RepositoryName
 from wharfinger.services import Services
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.registries import Registry
+from wharfinger.web.bodies import Body
 from wharfinger.web.requests import Visit
 
 NAME = "{name}"
@@ -43,7 +45,7 @@ class Call:
     """A request on its way into a handler: matched, recognised, and allowed."""
 
     scope: Scope
-    receive: Receive
+    body: Body
     visit: Visit
     services: Services
     registry: Registry
@@ -80,9 +82,8 @@ class Route:
     handler: Handler
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A route, and the texts that stand for its parameters."""
+class Match(NamedTuple):
+    """A route, and the texts that stand for its parameters; a tuple, because every request makes one."""
 
     route: Route
     name: str | None
