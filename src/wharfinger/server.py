@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 MAX_WORKERS: Final = 4
 _JOIN_SECONDS: Final = 9.0
 _NICE: Final = 5
+_FILE_THREADS: Final = 4
+"""Threads of a worker in which the HTTP server reads the files that it sends; more only take turns, and memory."""
 _TLS: Final = {"tls1.2": SSLProtocols.tls12, "tls1.3": SSLProtocols.tls13}
 
 
@@ -138,6 +140,7 @@ def _server(settings: Settings, address: str, workers: int, *, plain: bool = Fal
         http=_http_mode(settings, secure=secure),
         http1_settings=HTTP1Settings(header_read_timeout=int(http.timeouts.header.total_seconds() * 1000)),
         websockets=False,
+        runtime_blocking_threads=_FILE_THREADS,
         log_level=LogLevels.warning,
         ssl_cert=tls.certificate if secure else None,
         ssl_key=tls.key if secure else None,
