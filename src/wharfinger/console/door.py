@@ -127,3 +127,5 @@ class Console:
                 if came_through_proxy(visit):
                     return "proxy"
                 return None if is_loopback(visit.client) else "network"
+            case _:
+                return None

@@ -1,16 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who acts: the principal that was recognised, and everything the audit log wants to know of one request."""
+"""Who acts: the principal that was recognised, what its credential may be used for, and what the audit log notes."""
 
+import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 
+class Scope(enum.StrEnum):
+    """What a personal access token or an access key may be used for."""
+
+    READ = "read:packages"
+    WRITE = "write:packages"
+    """Also reads."""
+    DELETE = "delete:packages"
+    """Also reads."""
+    ADMIN_PACKAGES = "admin:packages"
+    ADMIN_ORGANIZATION = "admin:org"
+    ADMIN_REGISTRY = "admin:registry"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a registry token: what the token may be used for on one name.
+
+    Args:
+        repository: the name.
+        actions: of `pull`, `push` and `delete`.
+        repository_id: which repository had the name when the token was made; another one of that name is not opened.
+        created_since: where there was none: the entry opens one that the token's own principal made at or after this
+            time, in microseconds, so that the first push of a new name works (decision of the token specification).
+    """
+
+    repository: str
+    actions: frozenset[str]
+    repository_id: int | None = None
+    created_since: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """The most that a credential may be used for; it takes away from what its account may do, and never adds.
+
+    Args:
+        scopes: what for; nothing for a credential without scopes, such as a password.
+        repositories: ids of the only repositories it may touch; nothing for no such limit.
+        entries: of a registry token, the only names and actions it opens; nothing for any other credential.
+    """
+
+    scopes: frozenset[Scope] | None = None
+    repositories: frozenset[int] | None = None
+    entries: Sequence[Entry] | None = None
+
+
+NO_CEILING: Final = Ceiling()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who acts. `account_id` is nothing for somebody who did not sign in."""
+    """Who acts.
+
+    Args:
+        name: as it is shown and logged.
+        account_id: nothing for somebody who did not sign in, or whom no account of ours stands for.
+        credential_id: which of the account's credentials was shown, if it has a row.
+        ceiling: what that credential may be used for at most.
+    """
 
     name: str
     account_id: int | None = None
+    credential_id: int | None = None
+    ceiling: Ceiling = NO_CEILING
 
 
 ANONYMOUS: Final = Principal(name="anonymous")
