@@ -110,6 +110,7 @@ class SqliteDatabase:
 
         What was found is used again until anybody commits anything (ADR 0021).
         """
+        self._require_open()
         stamp = self._index.stamp()
         if stamp != self._stamp or len(self._found) >= REMEMBERED:
             self._found.clear()
