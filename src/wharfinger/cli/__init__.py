@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: parse, call, print. One module for each noun; this one puts them together.
+
+Exit codes: 0 after a clean end, 1 when something failed, 2 when the command itself was wrong.
+"""
+
+import typer
+
+from wharfinger.cli import serving
+
+app = typer.Typer(
+    name="wharfinger",
+    help="A self-hosted container registry.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (serving.serve, serving.check, serving.work, serving.migrate, serving.version):
+    app.command()(command)
