@@ -9,7 +9,9 @@ from wharfinger import bootstrap, telemetry
 from wharfinger.bootstrap import Deployment
 from wharfinger.console.door import Console
 from wharfinger.distribution_api.door import DistributionAPI
+from wharfinger.domain.access import Mode
 from wharfinger.settings import Settings
+from wharfinger.web.authentication import Entrance
 from wharfinger.web.edge import Door, Edge, EdgeRules
 from wharfinger.web.probes import PATHS as PROBE_PATHS
 from wharfinger.web.probes import Probes
@@ -27,10 +29,14 @@ def application(settings: Settings) -> Edge:
         catalog_page=settings.catalog.maxentries,
         tags_page=settings.tags.maxtags,
     )
+    identity = deployment.services.identity
+    entrance = None if identity is None else Entrance(identity, settings.auth.htpasswd.realm)
     doors: dict[str, Door] = {
-        "/v2": DistributionAPI(deployment.services, limits),
+        "/v2": DistributionAPI(deployment.services, limits, entrance),
         **dict.fromkeys(PROBE_PATHS, probes),
-        "": Console(deployment.services, host=settings.http.host, prefix=settings.http.prefix.rstrip("/")),
+        "": Console(
+            deployment.services, entrance=entrance, host=settings.http.host, prefix=settings.http.prefix.rstrip("/")
+        ),
     }
     return _edge(settings, doors, deployment)
 
@@ -53,7 +59,12 @@ def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) ->
     headers.append((b"docker-distribution-api-version", b"registry/2.0"))
     networks = [network for network in settings.http.trustedproxies if not isinstance(network, str)]
     proxies = Proxies(networks, unix="unix" in settings.http.trustedproxies)
-    rules = EdgeRules(proxies=proxies, headers=headers, prefix=settings.http.prefix.rstrip("/"), is_open=True)
+    rules = EdgeRules(
+        proxies=proxies,
+        headers=headers,
+        prefix=settings.http.prefix.rstrip("/"),
+        is_open=deployment.services.authorization.mode is Mode.OPEN,
+    )
     line = telemetry.RequestLine(
         settings.log.formatter, settings.log.fields, enabled=not settings.log.accesslog.disabled
     )

@@ -27,19 +27,22 @@ from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.clock import Clock
 from wharfinger.domain.access import Mode
-from wharfinger.domain.errors import DatabaseUnavailable, StoreFull, Unavailable
+from wharfinger.domain.errors import DatabaseUnavailable, StoreFull, Unavailable, WharfingerError
 from wharfinger.domain.manifests import ManifestRules
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
 from wharfinger.metadata.database import Database
 from wharfinger.outbound import checks
+from wharfinger.security.htpasswd import Htpasswd, parse_htpasswd
+from wharfinger.security.watched import WatchedFile
 from wharfinger.services import Services
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
 from wharfinger.services.health import Health
+from wharfinger.services.identity import HtpasswdIdentity, Identity
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.registries import Registries, Registry
 from wharfinger.services.repositories import Repositories
@@ -58,6 +61,10 @@ _RETRY_SECONDS: Final = 2.0
 
 class MigrationNeeded(Exception):
     """The database is not at this version's schema, and `database.migrate` is `manual`."""
+
+
+class SignInUnready(WharfingerError):
+    """A file that says who may come in cannot be read; the registry does not come up open instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +131,9 @@ def migrate(settings: Settings, *, by_hand: bool = False) -> str | None:
 
 def build(settings: Settings) -> Deployment:
     """Open the database and the stores and make every service; the database has been migrated."""
-    registry_id = _default_registry(settings)  # first: a database that does not answer leaves nothing open
     clock = Clock()
+    identity = _identity(settings, clock)
+    registry_id = _default_registry(settings)  # first: a database that does not answer leaves nothing open
     database = _database(settings)
     store = _store(settings)
     switches = Switches(
@@ -136,10 +144,11 @@ def build(settings: Settings) -> Deployment:
     small_blobs = ContentCache(max_bytes=8 * MEBIBYTE, max_item=64 * 1024)
     listing = Repositories(database)
     services = Services(
-        authorization=Authorization(Mode.OPEN),
+        authorization=Authorization(_mode(settings)),
         blobs=Blobs(database, clock, switches, small_blobs),
         collection=Collection(database, registries, clock),
         health=_health(settings, clock, database, store),
+        identity=identity,
         manifests=Manifests(
             database=database, clock=clock, switches=switches, rules=_manifest_rules(settings), cache=content
         ),
@@ -244,6 +253,35 @@ def _store(settings: Settings) -> BlobStore:
 
 def _observe_store(operation: str, seconds: float, outcome: str) -> None:
     telemetry.STORE_OPERATIONS.labels(operation, outcome).observe(seconds)
+
+
+def _mode(settings: Settings) -> Mode:
+    match settings.auth.kind:
+        case None | "none":
+            return Mode.OPEN
+        case "htpasswd":
+            return Mode.HTPASSWD
+        case "token":
+            return Mode.TOKEN
+
+
+def _identity(settings: Settings, clock: Clock) -> Identity | None:
+    """Return what recognises callers; a file that it needs and that cannot be read stops the start."""
+    auth = settings.auth
+    try:
+        if auth.htpasswd.path is not None:
+            return HtpasswdIdentity(WatchedFile(auth.htpasswd.path, _users, clock), clock)
+    except (OSError, ValueError) as error:
+        message = f"auth.{auth.kind}: {error}"
+        raise SignInUnready(message) from error
+    return None
+
+
+def _users(content: bytes) -> Htpasswd:
+    users = parse_htpasswd(content.decode("utf-8"))
+    for problem in users.problems:
+        _log.warning("htpasswd", line=problem.line, problem=problem.message)
+    return users
 
 
 def _default_registry(settings: Settings) -> int:

@@ -16,9 +16,10 @@ from wharfinger.console.calls import Call, View, link, read_query
 from wharfinger.console.rendering import Renderer
 from wharfinger.console.routes import ROUTES, match
 from wharfinger.domain.access import Access, Mode
-from wharfinger.domain.errors import WharfingerError
+from wharfinger.domain.errors import Unauthenticated, WharfingerError
 from wharfinger.domain.names import RepositoryName, parse_repository_name
 from wharfinger.services import Services
+from wharfinger.web.authentication import Entrance
 from wharfinger.web.requests import Visit
 
 HEADERS: Final[Mapping[str, str]] = {
@@ -41,13 +42,23 @@ class Console:
 
     Args:
         services: the use cases.
+        entrance: recognises visitors; nothing where nobody is asked who they are.
         host: the URL under which clients reach the registry, as `http.host` says; nothing to take the request's.
         prefix: the path under which the whole site lies, as `http.prefix` says, without a slash at its end.
         clock: tells how long ago things happened.
     """
 
-    def __init__(self, services: Services, *, host: str | None, prefix: str = "", clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        entrance: Entrance | None = None,
+        host: str | None,
+        prefix: str = "",
+        clock: Clock | None = None,
+    ) -> None:
         self._services = services
+        self._entrance = entrance
         self._host = host
         self._prefix = prefix
         self._clock = clock or Clock()
@@ -77,7 +88,15 @@ class Console:
         visit.route = route.path
         name = RepositoryName("") if text is None else parse_repository_name(unquote(text))
         query = read_query(scope["query_string"])
-        self._services.authorization.require(visit.principal, Access(route.action, name or None))
+        access = Access(route.action, name or None)
+        try:
+            if self._entrance is not None:
+                visit.principal = await self._entrance.recognise(visit)
+            self._services.authorization.require(visit.principal, access)
+        except Unauthenticated as error:
+            answer = self.refusal(error, visit)
+            answer.headers.update({} if self._entrance is None else self._entrance.challenge(visit, access, error))
+            return answer
         if query.get(languages.COOKIE) in languages.CODES:
             return self._switch_language(visit, path, query)
         call = Call(

@@ -11,10 +11,11 @@ from wharfinger.distribution_api import errors
 from wharfinger.distribution_api.routes import ROUTES
 from wharfinger.distribution_api.uploads import standing_headers
 from wharfinger.domain.access import Access
-from wharfinger.domain.errors import EndpointUnknown, UploadOutOfOrder, WharfingerError
+from wharfinger.domain.errors import EndpointUnknown, Unauthenticated, UploadOutOfOrder, WharfingerError
 from wharfinger.domain.names import RepositoryName, parse_repository_name
 from wharfinger.services import Services
 from wharfinger.services.cache import ContentCache
+from wharfinger.web.authentication import Entrance
 from wharfinger.web.bodies import Body, ClientGone, ClientStalled
 from wharfinger.web.requests import Visit
 from wharfinger.web.routing import Call, Limits, Router
@@ -30,12 +31,14 @@ class DistributionAPI:
     Args:
         services: the use cases.
         limits: what one request may take.
+        entrance: recognises callers; nothing where nobody is asked who they are.
     """
 
-    def __init__(self, services: Services, limits: Limits) -> None:
+    def __init__(self, services: Services, limits: Limits, entrance: Entrance | None) -> None:
         self._services = services
         self._router = Router(ROUTES)
         self._limits = limits
+        self._entrance = entrance
         self._answers = ContentCache(max_bytes=_ANSWERS, max_item=_ANSWER)
 
     async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:
@@ -66,7 +69,13 @@ class DistributionAPI:
         match = self._router.match(scope["method"], _below(visit.path))
         visit.route = match.route.path or "/"
         name = RepositoryName("") if match.name is None else parse_repository_name(match.name)
-        self._services.authorization.require(visit.principal, Access(match.route.action, name or None))
+        access = Access(match.route.action, name or None)
+        try:
+            if self._entrance is not None:
+                visit.principal = await self._entrance.recognise(visit)
+            self._services.authorization.require(visit.principal, access)
+        except Unauthenticated as error:
+            return self._challenged(visit, access, error)
         call = Call(
             scope=scope,
             body=body,
@@ -82,6 +91,11 @@ class DistributionAPI:
             return await match.route.handler(call)
         except UploadOutOfOrder as error:
             return errors.respond(error, standing_headers(call, error.upload_id, error.offset))
+
+    def _challenged(self, visit: Visit, access: Access, error: Unauthenticated) -> Response:
+        """Ask for a credential, or for a better one."""
+        headers = {} if self._entrance is None else self._entrance.challenge(visit, access, error)
+        return errors.respond(error, headers)
 
 
 def _has_body(visit: Visit) -> bool:

@@ -36,6 +36,9 @@ TABLE: Final[Mapping[type[WharfingerError], tuple[int, str]]] = {
     errors.UploadOutOfOrder: (416, "BLOB_UPLOAD_INVALID"),
     errors.UploadBusy: (416, "BLOB_UPLOAD_INVALID"),
     errors.Unauthenticated: (401, "UNAUTHORIZED"),
+    errors.CredentialInvalid: (401, "UNAUTHORIZED"),
+    errors.TokenTooNarrow: (401, "UNAUTHORIZED"),
+    errors.TooManyAttempts: (429, "TOOMANYREQUESTS"),
     errors.Denied: (403, "DENIED"),
     errors.PreconditionFailed: (412, "DENIED"),
     errors.MethodUnsupported: (405, "UNSUPPORTED"),
@@ -101,7 +104,7 @@ def _entries(error: WharfingerError, code: str) -> list[dict[str, object]]:
 def _headers(error: WharfingerError) -> dict[str, str]:
     if isinstance(error, errors.MethodUnsupported):
         return {"Allow": ", ".join(error.allowed)}
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.TooManyAttempts):
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, errors.RangeUnsatisfiable):
         return {"Content-Range": f"bytes */{error.size}"}

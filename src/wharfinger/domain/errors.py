@@ -7,7 +7,7 @@ WharfingerError
 ├─ Invalid        NameInvalid  DigestInvalid  DigestMismatch  TagInvalid  ManifestInvalid  SizeInvalid
 │                 QueryInvalid  HeaderInvalid  EncodingUnsupported  BlobTooLarge  ManifestTooLarge
 ├─ OutOfPlace     RangeUnsatisfiable  UploadOutOfOrder  UploadBusy
-├─ Refused        Unauthenticated  Denied  PreconditionFailed
+├─ Refused        Unauthenticated{CredentialInvalid  TokenTooNarrow}  Denied  PreconditionFailed  TooManyAttempts
 ├─ Unsupported    MethodUnsupported  DeletionDisabled  ReadOnly  StillReferenced
 └─ Unavailable    StoreUnavailable  DatabaseUnavailable  StoreFull
 ```
@@ -165,7 +165,22 @@ class Refused(WharfingerError):
 
 
 class Unauthenticated(Refused):
-    """The caller must say who it is, or what it said does not hold."""
+    """The caller must say who it is."""
+
+
+class CredentialInvalid(Unauthenticated):
+    """What the caller showed is wrong, expired, revoked, or of a kind that is not taken here."""
+
+
+class TokenTooNarrow(Unauthenticated):
+    """The caller may, but the token that it showed does not name this; a wider one would do."""
+
+
+class TooManyAttempts(Refused):
+    """Too many credentials are being checked, or were wrong, a moment ago."""
+
+    retry_after: ClassVar[int] = 5
+    """Seconds that a client should wait."""
 
 
 class Denied(Refused):

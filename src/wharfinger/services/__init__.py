@@ -11,6 +11,7 @@ from wharfinger.services.authorization import Authorization
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.collection import Collection
 from wharfinger.services.health import Health
+from wharfinger.services.identity import Identity
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.registries import Registries
 from wharfinger.services.repositories import Repositories
@@ -26,6 +27,8 @@ class Services:
     blobs: Blobs
     collection: Collection
     health: Health
+    identity: Identity | None
+    """Recognises callers; nothing in open mode, where nobody is asked."""
     manifests: Manifests
     registries: Registries
     repositories: Repositories

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a principal may do a thing: the one place where a door asks."""
 
-from wharfinger.domain.access import Access, Mode, decide
-from wharfinger.domain.errors import Denied, Unauthenticated
-from wharfinger.domain.identity import ANONYMOUS, Principal
+from wharfinger.domain.access import Access, Mode, Outcome, decide
+from wharfinger.domain.errors import Denied, TokenTooNarrow, Unauthenticated
+from wharfinger.domain.identity import Principal
 
 
 class Authorization:
@@ -17,13 +17,20 @@ class Authorization:
 
         Raises:
             Unauthenticated: it may not, and signing in might change that.
+            TokenTooNarrow: it may, but its token does not say so.
             Denied: it may not.
         """
         decision = decide(self.mode, principal, access)
         if decision.allowed:
             return
         message = f"You may not {access.action.value} {access.repository or 'here'}: {decision.rule}."
-        raise Unauthenticated(message) if principal is ANONYMOUS else Denied(message)
+        match decision.outcome:
+            case Outcome.SIGN_IN:
+                raise Unauthenticated(message)
+            case Outcome.WIDER_TOKEN:
+                raise TokenTooNarrow(message)
+            case _:
+                raise Denied(message)
 
     def allows(self, principal: Principal, access: Access) -> bool:
         """Say whether the principal may, for a second resource that a handler touches (the source of a mount)."""

@@ -23,10 +23,19 @@ def open_beyond_loopback(settings: Settings, *, said: bool) -> Exposure:
     """Say who can reach an open registry.
 
     Args:
-        settings: the settings; every mode that exists so far is open.
+        settings: the settings of an open registry.
         said: whether the settings choose open mode: `auth: none`, or a configuration file without `auth`, which means
             the same to distribution.
     """
-    if settings.http.net == "unix" or parse_address(settings.http.addr).is_loopback:
+    if not _reaches_others(settings):
         return Exposure.LOCAL
     return Exposure.CHOSEN if said else Exposure.ACCIDENTAL
+
+
+def is_plain_beyond_loopback(settings: Settings) -> bool:
+    """Say whether other machines reach the registry without TLS of its own; a proxy may speak it all the same."""
+    return _reaches_others(settings) and settings.http.tls.certificate is None
+
+
+def _reaches_others(settings: Settings) -> bool:
+    return settings.http.net != "unix" and not parse_address(settings.http.addr).is_loopback

@@ -61,6 +61,12 @@ class Records:
 
 Kind = One | Many | Named | Records
 
+SIGNING_ALGORITHMS: Final = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+)
+"""Of JSON Web Tokens: every one that needs a private key to sign."""
+
 BOOLEAN: Final = One(name="boolean", parse=values.parse_boolean)
 TEXT: Final = One(name="text", parse=values.parse_text)
 PATH: Final = One(name="path", parse=values.parse_path)
@@ -82,6 +88,7 @@ DATABASE: Final = One(name="URL", parse=values.parse_database, secret=True)
 STATUS: Final = One(name="HTTP status", parse=values.integer(100, 599))
 PROXIES: Final = Many(of=One(name="network", parse=values.parse_proxy))
 PATTERNS: Final = Many(of=One(name="regular expression", parse=values.parse_pattern))
+ALGORITHMS: Final = Many(of=One(name="algorithm", parse=values.choice(*SIGNING_ALGORITHMS)))
 FIELDS: Final = Named(name="names with text", key=values.parse_text, of=TEXT)
 HEADERS: Final = Named(
     name="header names with lists",

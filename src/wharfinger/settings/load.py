@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from wharfinger.settings.document import Node, Scalar, Series, Table, find, is_null, read_file
 from wharfinger.settings.environment import LEAVES, OLD_KEYS, SECTIONS, open_kinds, overlay
-from wharfinger.settings.exposure import Exposure, open_beyond_loopback
+from wharfinger.settings.exposure import Exposure, is_plain_beyond_loopback, open_beyond_loopback
 from wharfinger.settings.kinds import Kind, Many, Named, One, Records, leaf_of
 from wharfinger.settings.problems import Findings, Mark, SettingsError, nearest_key
 from wharfinger.settings.tree import Settings
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 VERSION: Final = "0.1"
 _LAST: Final = 2**31
 """Problems without a line follow those of the file."""
+_NEEDED_TO_SIGN_IN: Final = {"htpasswd": ("path",), "token": ("realm", "service", "issuer")}
 _S = TypeVar("_S", bound="DataclassInstance")
 
 
@@ -106,7 +107,7 @@ def _check_version(root: Table, findings: Findings) -> None:
 
 
 def _settle_kinds(root: Table, findings: Findings) -> None:
-    """Check that one storage and one way of signing in are chosen, and write `auth: {none: }` as `auth: none`."""
+    """Check that one storage and one way of signing in are chosen, and that the latter has what it needs."""
     storage, auth = root.entries.get("storage"), root.entries.get("auth")
     if isinstance(storage, Table):
         _check_one_kind(
@@ -115,9 +116,25 @@ def _settle_kinds(root: Table, findings: Findings) -> None:
     if not isinstance(auth, Table):
         return
     _check_one_kind("auth", list(auth.entries), auth, findings)
+    for kind, needed in _NEEDED_TO_SIGN_IN.items():
+        node = auth.entries.get(kind)
+        given = node.entries if isinstance(node, Table) else {}
+        if node is None:
+            continue
+        for name in needed:
+            if is_null(given.get(name)):
+                findings.problem(node.mark, f"auth.{kind}.{name}", f"is missing: {kind} cannot work without it")
+    _settle_none(auth, findings)
+
+
+def _settle_none(auth: Table, findings: Findings) -> None:
+    """Read `none:` as the choice that it is; it has nothing below it."""
     none = auth.entries.get("none")
-    if none is not None and not is_null(none) and not (isinstance(none, Table) and not none.entries):
+    if none is None:
+        return
+    if not is_null(none) and not (isinstance(none, Table) and not none.entries):
         findings.problem(none.mark, "auth.none", "takes no parameters")
+    auth.entries["none"] = Scalar("true", null=False, mark=none.mark)
 
 
 def _check_one_kind(section: str, kinds: list[str], table: Table, findings: Findings) -> None:
@@ -173,8 +190,6 @@ class _Reader:
                 self._stranger(key, node, [prefix + other for other in known])
             elif is_dataclass(below := getattr(section, name)) and not isinstance(below, type):
                 changes[name] = self._subsection(below, node, key)
-            elif key == "auth" and isinstance(node, Table):
-                changes |= self._auth(node)
             elif not is_null(node):
                 self._leaf(changes, name, key, node, leaf_of(item.metadata, key, None).kind)
             elif node.mark.line is None:
@@ -187,16 +202,6 @@ class _Reader:
         if not is_null(node):
             self._findings.problem(node.mark, key, "is a section and takes no value of its own")
         return below
-
-    def _auth(self, table: Table) -> dict[str, object]:
-        changes: dict[str, object] = {}
-        for name, node in table.entries.items():
-            if name == "none":
-                changes["auth"] = name
-                self.origins["auth"] = str(node.mark)
-            else:
-                self._stranger(f"auth.{name}", node, ["auth.none"])
-        return changes
 
     def _leaf(self, changes: dict[str, object], name: str, key: str, node: Node, kind: Kind) -> None:
         try:
@@ -293,6 +298,13 @@ def _check_together(settings: Settings, root: Table, findings: Findings) -> None
 
 def _check_exposure(settings: Settings, root: Table, findings: Findings, *, said: bool) -> None:
     mark = _mark(root, "http.addr")
+    if settings.auth.kind in {"htpasswd", "token"}:
+        if is_plain_beyond_loopback(settings):
+            findings.warn(
+                f"{mark}: http.addr: passwords and tokens travel to {settings.http.addr} unencrypted, for everybody "
+                "on the way to read; set http.tls, or listen on loopback behind a proxy that speaks TLS"
+            )
+        return
     match open_beyond_loopback(settings, said=said):
         case Exposure.CHOSEN:
             findings.warn(

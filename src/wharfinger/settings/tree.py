@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from wharfinger.settings.kinds import (
+    ALGORITHMS,
     BOOLEAN,
     COUNT,
     DATABASE,
@@ -426,6 +427,61 @@ class Health:
     )
 
 
+# --- auth ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Htpasswd:
+    """Users of an htpasswd file: whoever is in it may do everything."""
+
+    realm: str = field(default="Wharfinger", metadata=about(TEXT, "What clients show when they ask for a password."))
+    path: Path | None = field(
+        default=None,
+        metadata=about(PATH, "The file, made with `htpasswd -B`. It is read again when it changes.", unset="none"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenServer:
+    """A server of your own that gives tokens: they say who may do what."""
+
+    realm: str | None = field(default=None, metadata=about(URL, "Where clients ask for tokens.", unset="none"))
+    service: str = field(default="", metadata=about(TEXT, "The name of this registry in tokens: their `aud`."))
+    issuer: str = field(default="", metadata=about(TEXT, "The name of the token server in tokens: their `iss`."))
+    rootcertbundle: Path | None = field(
+        default=None, metadata=about(PATH, "Certificates whose keys may sign tokens, in PEM.", unset="none")
+    )
+    jwks: Path | None = field(
+        default=None, metadata=about(PATH, "Keys that may sign tokens, as a JSON Web Key Set.", unset="none")
+    )
+    signingalgorithms: tuple[str, ...] = field(
+        default=(), metadata=about(ALGORITHMS, "The only algorithms to accept. Empty: any that is safe for its key.")
+    )
+    autoredirect: bool = field(
+        default=False, metadata=about(BOOLEAN, "Send clients to `/auth/token` on the host that they asked instead.")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """Who may come in. One of these, written `auth: none` or as a section; without it, open on loopback only."""
+
+    none: bool = field(
+        default=False, metadata=about(BOOLEAN, "Everybody who reaches the port may push and pull: `auth: none`.")
+    )
+    htpasswd: Htpasswd = field(default_factory=Htpasswd)
+    token: TokenServer = field(default_factory=TokenServer)
+
+    @property
+    def kind(self) -> Literal["none", "htpasswd", "token"] | None:
+        """Which one was chosen."""
+        if self.htpasswd.path is not None:
+            return "htpasswd"
+        if self.token.realm is not None:
+            return "token"
+        return "none" if self.none else None
+
+
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
@@ -433,14 +489,7 @@ class Health:
 class Settings:
     """Every setting, with defaults where nothing was said."""
 
-    auth: Literal["none"] | None = field(
-        default=None,
-        metadata=about(
-            words("none"),
-            "Who may come in. `none`: everybody who reaches the port may push and pull.",
-            unset="open, but only on loopback",
-        ),
-    )
+    auth: Auth = field(default_factory=Auth)
     log: Log = field(default_factory=Log)
     storage: Storage = field(default_factory=Storage)
     database: Database = field(default_factory=Database)

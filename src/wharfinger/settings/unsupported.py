@@ -155,8 +155,6 @@ FOREIGN: Final[tuple[Foreign, ...]] = (
         verdict="asks for schema 1, which is not spoken here; refusing to start rather than surprise an old client",
     ),
     # Naming it is enough.
-    _auth("htpasswd", "nobody would be asked for a password"),
-    _auth("token", "nobody would be asked for a token"),
     _auth("silly", "nobody would be asked for anything"),
     *(_storage(kind) for kind in STORAGE_KINDS),
 )
