@@ -26,6 +26,8 @@ class Authorization:
         message = f"You may not {access.action.value} {access.repository or 'here'}: {decision.rule}."
         match decision.outcome:
             case Outcome.SIGN_IN:
+                what = "use this registry" if access.repository is None else f"{access.action} {access.repository}"
+                message = f"Sign in to {what}, for example with `docker login`: {decision.rule}."
                 raise Unauthenticated(message)
             case Outcome.WIDER_TOKEN:
                 raise TokenTooNarrow(message)
