@@ -9,7 +9,7 @@ WharfingerError
 ├─ OutOfPlace     RangeUnsatisfiable  UploadOutOfOrder  UploadBusy
 ├─ Refused        Unauthenticated{CredentialInvalid  TokenTooNarrow}  Denied  PreconditionFailed  TooManyAttempts
 ├─ Unsupported    MethodUnsupported  DeletionDisabled  ReadOnly  StillReferenced
-└─ Unavailable    StoreUnavailable  DatabaseUnavailable  StoreFull
+└─ Unavailable    StoreUnavailable  DatabaseUnavailable  StoreFull  OutboundUnavailable{OutboundRefused  OutboundFailed}
 ```
 
 Each message is a sentence for the person at the client: what was wrong and what would be right. It is built from
@@ -239,3 +239,17 @@ class StoreFull(Unavailable):
     """The store keeps its last space for metadata and deletion."""
 
     retry_after: ClassVar[int] = 60
+
+
+class OutboundUnavailable(Unavailable):
+    """What this registry wanted from another server did not come. Never a reason to take something as absent."""
+
+
+class OutboundRefused(OutboundUnavailable):
+    """The registry may not connect there; it takes another URL, or a change by the operator."""
+
+    retry_after: ClassVar[int] = 60
+
+
+class OutboundFailed(OutboundUnavailable):
+    """The other server did not answer, or answered with something that cannot be used."""
