@@ -11,11 +11,11 @@ from wharfinger.console.door import Console
 from wharfinger.distribution_api.door import DistributionAPI
 from wharfinger.domain.access import Mode
 from wharfinger.settings import Settings
-from wharfinger.web.authentication import Entrance
+from wharfinger.web.authentication import Challenge, Entrance, basic_challenge, bearer_challenge
 from wharfinger.web.edge import Door, Edge, EdgeRules
 from wharfinger.web.probes import PATHS as PROBE_PATHS
 from wharfinger.web.probes import Probes
-from wharfinger.web.requests import Proxies
+from wharfinger.web.requests import Proxies, Visit
 from wharfinger.web.routing import Limits
 
 
@@ -30,7 +30,7 @@ def application(settings: Settings) -> Edge:
         tags_page=settings.tags.maxtags,
     )
     identity = deployment.services.identity
-    entrance = None if identity is None else Entrance(identity, settings.auth.htpasswd.realm)
+    entrance = None if identity is None else Entrance(identity, _challenge(settings))
     doors: dict[str, Door] = {
         "/v2": DistributionAPI(deployment.services, limits, entrance),
         **dict.fromkeys(PROBE_PATHS, probes),
@@ -39,6 +39,22 @@ def application(settings: Settings) -> Edge:
         ),
     }
     return _edge(settings, doors, deployment)
+
+
+def _challenge(settings: Settings) -> Challenge:
+    """Return how callers are asked to sign in."""
+    token = settings.auth.token
+    if token.realm is None:
+        return basic_challenge(settings.auth.htpasswd.realm)
+    if token.autoredirect:
+        return bearer_challenge(_own_token_endpoint, token.service)
+    realm = token.realm
+    return bearer_challenge(lambda _visit: realm, token.service)
+
+
+def _own_token_endpoint(visit: Visit) -> str:
+    """Return the token endpoint beside us, behind the same proxy, as distribution's `autoredirect` names it."""
+    return f"{visit.scheme}://{visit.header(b'host')}/auth/token"
 
 
 def debug_application(settings: Settings) -> Edge:

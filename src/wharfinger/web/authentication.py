@@ -6,12 +6,23 @@ Only `Authorization` counts (RFC 9110, section 11.6.2). A header that a proxy ad
 
 import base64
 import binascii
+from collections.abc import Callable
+from typing import Final
 
-from wharfinger.domain.access import Access
-from wharfinger.domain.errors import CredentialInvalid, Unauthenticated
+from wharfinger.domain.access import Access, Action
+from wharfinger.domain.errors import CredentialInvalid, TokenTooNarrow, Unauthenticated
 from wharfinger.domain.identity import Principal
 from wharfinger.services.identity import Bearer, Identity, Password, Shown
 from wharfinger.web.requests import Visit
+
+Challenge = Callable[[Visit, Access, Unauthenticated], str]
+"""Makes the `WWW-Authenticate` header of a 401, from the request, what it wanted, and why that was not enough."""
+_WANTED: Final = {
+    Action.PULL: "repository:{}:pull",
+    Action.PUSH: "repository:{}:pull,push",
+    Action.DELETE: "repository:{}:delete",
+    Action.LIST: "registry:catalog:*",
+}
 
 
 class Entrance:
@@ -19,12 +30,12 @@ class Entrance:
 
     Args:
         identity: of the deployment's mode.
-        realm: what a client shows when it asks a person for a password.
+        challenge: asks for what the identity takes.
     """
 
-    def __init__(self, identity: Identity, realm: str) -> None:
+    def __init__(self, identity: Identity, challenge: Challenge) -> None:
         self._identity = identity
-        self._basic = f'Basic realm="{_quoted(realm)}", charset="UTF-8"'
+        self._challenge = challenge
 
     async def recognise(self, visit: Visit) -> Principal:
         """Return who sent the request.
@@ -34,9 +45,39 @@ class Entrance:
         """
         return await self._identity.recognise(read_authorization(visit.headers.get(b"authorization")))
 
-    def challenge(self, visit: Visit, access: Access, error: Unauthenticated) -> dict[str, str]:  # noqa: ARG002 - names all
+    def challenge(self, visit: Visit, access: Access, error: Unauthenticated) -> dict[str, str]:
         """Return the headers that ask for a credential, or for a better one."""
-        return {"WWW-Authenticate": self._basic}
+        return {"WWW-Authenticate": self._challenge(visit, access, error)}
+
+
+def basic_challenge(realm: str) -> Challenge:
+    """Ask for a user name and a password (RFC 7617)."""
+    header = f'Basic realm="{_quoted(realm)}", charset="UTF-8"'
+    return lambda _visit, _access, _error: header
+
+
+def bearer_challenge(realm: Callable[[Visit], str], service: str) -> Challenge:
+    """Send clients to where tokens are given, with what to ask for there.
+
+    Clients read the header by simple means: no space after a comma, and the words of `error` exactly so. podman asks
+    again only for `insufficient_scope` with a scope.
+
+    Args:
+        realm: the URL of the token endpoint, as this client reaches it.
+        service: the name of this registry in tokens.
+    """
+
+    def challenge(visit: Visit, access: Access, error: Unauthenticated) -> str:
+        parts = [f'realm="{_quoted(realm(visit))}"', f'service="{_quoted(service)}"']
+        if access.action in _WANTED:
+            parts.append(f'scope="{_WANTED[access.action].format(access.repository)}"')
+        if isinstance(error, TokenTooNarrow):
+            parts.append('error="insufficient_scope"')
+        elif isinstance(error, CredentialInvalid):
+            parts.append('error="invalid_token"')
+        return f"Bearer {','.join(parts)}"
+
+    return challenge
 
 
 def read_authorization(header: bytes | None) -> Shown | None:
