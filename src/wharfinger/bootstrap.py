@@ -34,7 +34,7 @@ from wharfinger.domain.switches import Switches
 from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
 from wharfinger.metadata.database import Database
 from wharfinger.outbound import checks
-from wharfinger.security.htpasswd import Htpasswd, parse_htpasswd
+from wharfinger.security.htpasswd import Users, parse_htpasswd
 from wharfinger.security.watched import WatchedFile
 from wharfinger.services import Services
 from wharfinger.services.authorization import Authorization
@@ -277,8 +277,8 @@ def _identity(settings: Settings, clock: Clock) -> Identity | None:
     return None
 
 
-def _users(content: bytes) -> Htpasswd:
-    users = parse_htpasswd(content.decode("utf-8"))
+def _users(content: bytes) -> Users:
+    users = parse_htpasswd(content)
     for problem in users.problems:
         _log.warning("htpasswd", line=problem.line, problem=problem.message)
     return users

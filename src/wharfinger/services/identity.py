@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 from wharfinger.clock import SECOND, Clock, Instant, after
 from wharfinger.domain.errors import CredentialInvalid, TooManyAttempts
 from wharfinger.domain.identity import ANONYMOUS, Principal
-from wharfinger.security.htpasswd import Htpasswd
+from wharfinger.security.htpasswd import Users
 from wharfinger.security.watched import WatchedFile
 
 _REMEMBERED: Final = 60 * SECOND
@@ -115,11 +115,11 @@ class HtpasswdIdentity:
         clock: the time.
     """
 
-    def __init__(self, file: WatchedFile[Htpasswd], clock: Clock) -> None:
+    def __init__(self, file: WatchedFile[Users], clock: Clock) -> None:
         self._file = file
         self._checks = PasswordChecks()
         self._remembered = Remembered(clock)
-        self._users: Htpasswd | None = None
+        self._users: Users | None = None
 
     async def recognise(self, shown: Shown | None) -> Principal:
         """See `Identity.recognise`."""
