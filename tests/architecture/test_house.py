@@ -21,6 +21,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 MAX_MODULE, MAX_FUNCTION = 450, 60
 LONGER = {
     "settings/tree.py": "one row for each setting, and nothing else",
+    "metadata/migrations/versions/v0001_first_schema.py": "every table, and nothing else",
 }
 MIGRATIONS = SOURCE / "metadata" / "migrations" / "versions"
 """Scripts that are never read again once they have run; a table is as long as it is."""

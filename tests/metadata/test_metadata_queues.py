@@ -101,6 +101,7 @@ def test_an_event_says_what_where_who_and_when(connection, repository):
         "registry_id": REGISTRY,
         "repository_id": repository,
         "repository": "acme/app",
+        "target": None,
         "tag": "v1",
         "digest": digest("new"),
         "previous_digest": digest("old"),

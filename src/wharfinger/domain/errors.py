@@ -4,10 +4,12 @@
 ```text
 WharfingerError
 ├─ Unknown        NameUnknown  ManifestUnknown  BlobUnknown  UploadUnknown  ManifestBlobUnknown  EndpointUnknown
+│                 AccountUnknown
 ├─ Invalid        NameInvalid  DigestInvalid  DigestMismatch  TagInvalid  ManifestInvalid  SizeInvalid
-│                 QueryInvalid  HeaderInvalid  EncodingUnsupported  BlobTooLarge  ManifestTooLarge
+│                 QueryInvalid  HeaderInvalid  EncodingUnsupported  BlobTooLarge  ManifestTooLarge  AccountInvalid
 ├─ OutOfPlace     RangeUnsatisfiable  UploadOutOfOrder  UploadBusy
 ├─ Refused        Unauthenticated{CredentialInvalid  TokenTooNarrow}  Denied  PreconditionFailed  TooManyAttempts
+│                 AccountConflict
 ├─ Unsupported    MethodUnsupported  DeletionDisabled  ReadOnly  StillReferenced
 └─ Unavailable    StoreUnavailable  DatabaseUnavailable  StoreFull  OutboundUnavailable{OutboundRefused  OutboundFailed}
 ```
@@ -56,6 +58,10 @@ class UploadUnknown(Unknown):
 
 class EndpointUnknown(Unknown):
     """A path that is no endpoint."""
+
+
+class AccountUnknown(Unknown):
+    """No such account, team, membership, grant or credential."""
 
 
 class ManifestBlobUnknown(Unknown):
@@ -122,6 +128,10 @@ class ManifestTooLarge(TooLarge):
     """A manifest over the limit for manifests."""
 
 
+class AccountInvalid(Invalid):
+    """A name of an account or a team outside the grammar, or something that accounts of this kind do not have."""
+
+
 class OutOfPlace(WharfingerError):
     """The request is right in itself, but does not fit where things stand."""
 
@@ -185,6 +195,10 @@ class TooManyAttempts(Refused):
 
 class Denied(Refused):
     """The caller is known, and may not."""
+
+
+class AccountConflict(Refused):
+    """The accounts as they are stand against it: a name is taken, an organization would lose its last owner."""
 
 
 class PreconditionFailed(Refused):

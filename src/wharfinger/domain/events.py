@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Facts: what happened to a registry, in the words that the audit log keeps and that subscribers will receive.
 
-One event for each tag moved or deleted, manifest put or deleted, repository made; none for blobs, uploads and leases,
-which no person ever asks about.
+One event for each tag moved or deleted, manifest put or deleted, repository made, and for each change of an account, a
+team, a grant or a credential; none for blobs, uploads and leases, which no person ever asks about. No event holds a
+secret: a credential is named by its number and its name.
 """
 
 import enum
@@ -21,18 +22,39 @@ class EventAction(enum.StrEnum):
     TAG_MOVED = "tag.moved"
     """Created, or moved from one manifest to another."""
     TAG_DELETED = "tag.deleted"
+    ACCOUNT_CREATED = "account.created"
+    ACCOUNT_CHANGED = "account.changed"
+    ACCOUNT_SUSPENDED = "account.suspended"
+    ACCOUNT_RESUMED = "account.resumed"
+    ACCOUNT_DELETED = "account.deleted"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105 - a word, not a secret
+    MEMBER_ADDED = "member.added"
+    """Or given another role."""
+    MEMBER_REMOVED = "member.removed"
+    TEAM_CREATED = "team.created"
+    TEAM_DELETED = "team.deleted"
+    TEAM_JOINED = "team.joined"
+    TEAM_LEFT = "team.left"
+    GRANT_GIVEN = "grant.given"
+    GRANT_TAKEN = "grant.taken"
+    CREDENTIAL_CREATED = "credential.created"
+    CREDENTIAL_REVOKED = "credential.revoked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One fact about one repository; who did it and when is recorded beside it."""
+    """One fact about one repository or one account; who did it and when is recorded beside it."""
 
     action: EventAction
-    repository_id: int
-    repository: RepositoryName
+    repository_id: int | None = None
+    repository: RepositoryName | None = None
+    target: str | None = None
+    """What it is about that is no repository: `alice`, `acme/builders`, `token 7 (laptop) of alice`."""
     tag: TagName | None = None
     digest: Digest | None = None
     """The manifest: the new one of a tag that moved, the last one of a tag that was deleted."""
     previous: Digest | None = None
     media_type: str | None = None
     size: int | None = None
+    detail: str | None = None
+    """More, in words: `write on the repository acme/app`."""

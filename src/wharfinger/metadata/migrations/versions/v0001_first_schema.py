@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first schema: registries, namespaces, repositories, blobs, manifests, tags, uploads, reviews, events."""
+"""The first schema: registries, namespaces, repositories, blobs, manifests, tags, uploads, accounts, grants, events."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,18 +13,72 @@ INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
+    op.create_table(
+        "registries",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("anonymous_pull", INTEGER, server_default=sa.text("1"), nullable=False),
+        sa.Column("account_namespaces", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registries")),
+        sa.UniqueConstraint("name", name=op.f("uq_registries_name")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "signing_keys",
+        sa.Column("kid", TEXT, nullable=False),
+        sa.Column("algorithm", TEXT, nullable=False),
+        sa.Column("public", TEXT, nullable=False),
+        sa.Column("private", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("signs_from", INTEGER, nullable=False),
+        sa.Column("signs_until", INTEGER, nullable=False),
+        sa.Column("verifies_until", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_signing_keys")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
     op.create_table(
         "accounts",
         sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
         sa.Column("kind", TEXT, nullable=False),
         sa.Column("name", TEXT, nullable=False),
+        sa.Column("display_name", TEXT, nullable=True),
+        sa.Column("email", TEXT, nullable=True),
+        sa.Column("description", TEXT, nullable=True),
+        sa.Column("access_type", TEXT, server_default="both", nullable=False),
+        sa.Column("anonymous_pull", INTEGER, server_default=sa.text("1"), nullable=False),
+        sa.Column("organization_id", INTEGER, nullable=True),
+        sa.Column("registry_id", INTEGER, nullable=True),
         sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("suspended_at", INTEGER, nullable=True),
         sa.Column("deleted_at", INTEGER, nullable=True),
+        sa.CheckConstraint(
+            "CASE WHEN organization_id IS NULL THEN 0 ELSE 1 END + CASE WHEN registry_id IS NULL THEN 0 ELSE 1 END = "
+            "CASE WHEN kind = 'robot' THEN 1 ELSE 0 END",
+            name=op.f("ck_accounts_belongs"),
+        ),
+        sa.CheckConstraint("access_type IN ('console', 'keys', 'both')", name=op.f("ck_accounts_access_type")),
         sa.CheckConstraint("kind IN ('user', 'organization', 'robot')", name=op.f("ck_accounts_kind")),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["accounts.id"], name=op.f("fk_accounts_organization_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_accounts_registry_id"), ondelete="RESTRICT"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_accounts_organization_id",
+        "accounts",
+        ["organization_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
     )
     op.create_index(
         "uq_accounts_name_live",
@@ -33,20 +87,6 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("deleted_at IS NULL"),
         postgresql_where=sa.text("deleted_at IS NULL"),
-    )
-    op.create_table(
-        "registries",
-        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
-        sa.Column("name", TEXT, nullable=False),
-        sa.Column("created_at", INTEGER, nullable=False),
-        sa.Column("created_by", INTEGER, nullable=True),
-        sa.ForeignKeyConstraint(
-            ["created_by"], ["accounts.id"], name=op.f("fk_registries_created_by"), ondelete="RESTRICT"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_registries")),
-        sa.UniqueConstraint("name", name=op.f("uq_registries_name")),
-        sqlite_autoincrement=True,
-        sqlite_strict=True,
     )
     op.create_table(
         "blobs",
@@ -65,71 +105,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_blobs")),
         sa.UniqueConstraint("registry_id", "digest", name=op.f("uq_blobs_registry_id_digest")),
         sa.UniqueConstraint("registry_id", "store_key", name=op.f("uq_blobs_registry_id_store_key")),
-        sqlite_autoincrement=True,
-        sqlite_strict=True,
-    )
-    op.create_table(
-        "events",
-        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
-        sa.Column("at", INTEGER, nullable=False),
-        sa.Column("action", TEXT, nullable=False),
-        sa.Column("registry_id", INTEGER, nullable=False),
-        sa.Column("repository_id", INTEGER, nullable=True),
-        sa.Column("repository", TEXT, nullable=True),
-        sa.Column("tag", TEXT, nullable=True),
-        sa.Column("digest", TEXT, nullable=True),
-        sa.Column("previous_digest", TEXT, nullable=True),
-        sa.Column("media_type", TEXT, nullable=True),
-        sa.Column("size", INTEGER, nullable=True),
-        sa.Column("principal", TEXT, nullable=False),
-        sa.Column("account_id", INTEGER, nullable=True),
-        sa.Column("credential_id", INTEGER, nullable=True),
-        sa.Column("client_address", TEXT, nullable=True),
-        sa.Column("request_id", TEXT, nullable=True),
-        sa.Column("user_agent", TEXT, nullable=True),
-        sa.Column("detail", TEXT, nullable=True),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.id"], name=op.f("fk_events_account_id"), ondelete="RESTRICT"
-        ),
-        sa.ForeignKeyConstraint(
-            ["registry_id"], ["registries.id"], name=op.f("fk_events_registry_id"), ondelete="RESTRICT"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
-        sqlite_autoincrement=True,
-        sqlite_strict=True,
-    )
-    op.create_index("ix_events_at", "events", ["at"], unique=False, sqlite_where=None, postgresql_where=None)
-    op.create_index(
-        "ix_events_repository_id",
-        "events",
-        ["repository_id", "id"],
-        unique=False,
-        sqlite_where=None,
-        postgresql_where=None,
-    )
-    op.create_table(
-        "namespaces",
-        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
-        sa.Column("registry_id", INTEGER, nullable=False),
-        sa.Column("name", TEXT, nullable=False),
-        sa.Column("owner_id", INTEGER, nullable=True),
-        sa.Column("default_visibility", TEXT, nullable=False),
-        sa.Column("created_at", INTEGER, nullable=False),
-        sa.Column("created_by", INTEGER, nullable=True),
-        sa.CheckConstraint(
-            "default_visibility IN ('private', 'internal', 'public')", name=op.f("ck_namespaces_default_visibility")
-        ),
-        sa.ForeignKeyConstraint(
-            ["created_by"], ["accounts.id"], name=op.f("fk_namespaces_created_by"), ondelete="RESTRICT"
-        ),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["accounts.id"], name=op.f("fk_namespaces_owner_id"), ondelete="RESTRICT"
-        ),
-        sa.ForeignKeyConstraint(
-            ["registry_id"], ["registries.id"], name=op.f("fk_namespaces_registry_id"), ondelete="RESTRICT"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_namespaces")),
-        sa.UniqueConstraint("registry_id", "name", name=op.f("uq_namespaces_registry_id_name")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
@@ -168,12 +143,180 @@ def upgrade() -> None:
         "ix_blob_reviews_due_at", "blob_reviews", ["due_at"], unique=False, sqlite_where=None, postgresql_where=None
     )
     op.create_table(
+        "credentials",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("account_id", INTEGER, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("public_id", TEXT, nullable=True),
+        sa.Column("fingerprint", TEXT, nullable=False),
+        sa.Column("hint", TEXT, nullable=False),
+        sa.Column("scopes", TEXT, nullable=True),
+        sa.Column("limited", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("expires_at", INTEGER, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.Column("last_used_at", INTEGER, nullable=True),
+        sa.Column("revoked_at", INTEGER, nullable=True),
+        sa.Column("parent_id", INTEGER, nullable=True),
+        sa.Column("device", TEXT, nullable=True),
+        sa.CheckConstraint("kind IN ('token', 'key', 'refresh')", name=op.f("ck_credentials_kind")),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_credentials_account_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_credentials_created_by"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["parent_id"], ["credentials.id"], name=op.f("fk_credentials_parent_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_credentials")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_credentials_fingerprint")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_credentials_public_id")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_credentials_account_id",
+        "credentials",
+        ["account_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_credentials_parent_id", "credentials", ["parent_id"], unique=False, sqlite_where=None, postgresql_where=None
+    )
+    op.create_table(
+        "events",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("at", INTEGER, nullable=False),
+        sa.Column("action", TEXT, nullable=False),
+        sa.Column("registry_id", INTEGER, nullable=True),
+        sa.Column("repository_id", INTEGER, nullable=True),
+        sa.Column("repository", TEXT, nullable=True),
+        sa.Column("target", TEXT, nullable=True),
+        sa.Column("tag", TEXT, nullable=True),
+        sa.Column("digest", TEXT, nullable=True),
+        sa.Column("previous_digest", TEXT, nullable=True),
+        sa.Column("media_type", TEXT, nullable=True),
+        sa.Column("size", INTEGER, nullable=True),
+        sa.Column("principal", TEXT, nullable=False),
+        sa.Column("account_id", INTEGER, nullable=True),
+        sa.Column("credential_id", INTEGER, nullable=True),
+        sa.Column("client_address", TEXT, nullable=True),
+        sa.Column("request_id", TEXT, nullable=True),
+        sa.Column("user_agent", TEXT, nullable=True),
+        sa.Column("detail", TEXT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_events_account_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_events_registry_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index("ix_events_at", "events", ["at"], unique=False, sqlite_where=None, postgresql_where=None)
+    op.create_index(
+        "ix_events_repository_id",
+        "events",
+        ["repository_id", "id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "memberships",
+        sa.Column("organization_id", INTEGER, nullable=False),
+        sa.Column("user_id", INTEGER, nullable=False),
+        sa.Column("role", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.CheckConstraint("role IN ('owner', 'member')", name=op.f("ck_memberships_role")),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_memberships_created_by"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["accounts.id"], name=op.f("fk_memberships_organization_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["accounts.id"], name=op.f("fk_memberships_user_id"), ondelete="RESTRICT"),
+        sa.PrimaryKeyConstraint("organization_id", "user_id", name=op.f("pk_memberships")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_memberships_user_id", "memberships", ["user_id"], unique=False, sqlite_where=None, postgresql_where=None
+    )
+    op.create_table(
+        "namespaces",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("registry_id", INTEGER, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("owner_id", INTEGER, nullable=True),
+        sa.Column("default_visibility", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.CheckConstraint(
+            "default_visibility IN ('private', 'internal', 'public')", name=op.f("ck_namespaces_default_visibility")
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_namespaces_created_by"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["accounts.id"], name=op.f("fk_namespaces_owner_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_namespaces_registry_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_namespaces")),
+        sa.UniqueConstraint("registry_id", "name", name=op.f("uq_namespaces_registry_id_name")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_namespaces_owner_id", "namespaces", ["owner_id"], unique=False, sqlite_where=None, postgresql_where=None
+    )
+    op.create_table(
+        "passwords",
+        sa.Column("account_id", INTEGER, nullable=False),
+        sa.Column("hash", TEXT, nullable=False),
+        sa.Column("changed_at", INTEGER, nullable=False),
+        sa.Column("failures", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("locked_until", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_passwords_account_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_passwords")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "teams",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("organization_id", INTEGER, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("description", TEXT, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["accounts.id"], name=op.f("fk_teams_organization_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_teams")),
+        sa.UniqueConstraint("organization_id", "id", name=op.f("uq_teams_organization_id_id")),
+        sa.UniqueConstraint("organization_id", "name", name=op.f("uq_teams_organization_id_name")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_table(
         "repositories",
         sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
         sa.Column("registry_id", INTEGER, nullable=False),
         sa.Column("namespace_id", INTEGER, nullable=True),
         sa.Column("name", TEXT, nullable=False),
+        sa.Column("description", TEXT, nullable=True),
         sa.Column("visibility", TEXT, nullable=False),
+        sa.Column("inherits", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("created_by", INTEGER, nullable=True),
         sa.Column("listed_at", INTEGER, nullable=True),
@@ -201,6 +344,180 @@ def upgrade() -> None:
         unique=True,
         sqlite_where=sa.text("deleted_at IS NULL"),
         postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_table(
+        "team_members",
+        sa.Column("team_id", INTEGER, nullable=False),
+        sa.Column("organization_id", INTEGER, nullable=False),
+        sa.Column("user_id", INTEGER, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_team_members_created_by"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "team_id"],
+            ["teams.organization_id", "teams.id"],
+            name=op.f("fk_team_members_organization_id_team_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "user_id"],
+            ["memberships.organization_id", "memberships.user_id"],
+            name=op.f("fk_team_members_organization_id_user_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("team_id", "user_id", name=op.f("pk_team_members")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_team_members_member",
+        "team_members",
+        ["organization_id", "user_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_team_members_user_id", "team_members", ["user_id"], unique=False, sqlite_where=None, postgresql_where=None
+    )
+    op.create_table(
+        "credential_repositories",
+        sa.Column("credential_id", INTEGER, nullable=False),
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["credential_id"],
+            ["credentials.id"],
+            name=op.f("fk_credential_repositories_credential_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"],
+            ["repositories.id"],
+            name=op.f("fk_credential_repositories_repository_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("credential_id", "repository_id", name=op.f("pk_credential_repositories")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_credential_repositories_repository_id",
+        "credential_repositories",
+        ["repository_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "grants",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("account_id", INTEGER, nullable=True),
+        sa.Column("team_id", INTEGER, nullable=True),
+        sa.Column("repository_id", INTEGER, nullable=True),
+        sa.Column("namespace_id", INTEGER, nullable=True),
+        sa.Column("registry_id", INTEGER, nullable=True),
+        sa.Column("role", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.CheckConstraint("role IN ('read', 'write', 'admin')", name=op.f("ck_grants_role")),
+        sa.CheckConstraint(
+            "CASE WHEN account_id IS NULL THEN 0 ELSE 1 END + CASE WHEN team_id IS NULL THEN 0 ELSE 1 END = 1",
+            name=op.f("ck_grants_subject"),
+        ),
+        sa.CheckConstraint(
+            "CASE WHEN repository_id IS NULL THEN 0 ELSE 1 END + CASE WHEN namespace_id IS NULL THEN 0 ELSE 1 END + "
+            "CASE WHEN registry_id IS NULL THEN 0 ELSE 1 END <= 1",
+            name=op.f("ck_grants_place"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_grants_account_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_grants_created_by"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["namespace_id"], ["namespaces.id"], name=op.f("fk_grants_namespace_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_grants_registry_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_grants_repository_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["team_id"], ["teams.id"], name=op.f("fk_grants_team_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_grants")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_grants_account_id", "grants", ["account_id"], unique=False, sqlite_where=None, postgresql_where=None
+    )
+    op.create_index("ix_grants_team_id", "grants", ["team_id"], unique=False, sqlite_where=None, postgresql_where=None)
+    op.create_index(
+        "uq_grants_deployment_account",
+        "grants",
+        ["account_id"],
+        unique=True,
+        sqlite_where=sa.text("repository_id IS NULL AND namespace_id IS NULL AND registry_id IS NULL"),
+        postgresql_where=sa.text("repository_id IS NULL AND namespace_id IS NULL AND registry_id IS NULL"),
+    )
+    op.create_index(
+        "uq_grants_deployment_team",
+        "grants",
+        ["team_id"],
+        unique=True,
+        sqlite_where=sa.text("repository_id IS NULL AND namespace_id IS NULL AND registry_id IS NULL"),
+        postgresql_where=sa.text("repository_id IS NULL AND namespace_id IS NULL AND registry_id IS NULL"),
+    )
+    op.create_index(
+        "uq_grants_namespace_account",
+        "grants",
+        ["namespace_id", "account_id"],
+        unique=True,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "uq_grants_namespace_team",
+        "grants",
+        ["namespace_id", "team_id"],
+        unique=True,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "uq_grants_registry_account",
+        "grants",
+        ["registry_id", "account_id"],
+        unique=True,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "uq_grants_registry_team",
+        "grants",
+        ["registry_id", "team_id"],
+        unique=True,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "uq_grants_repository_account",
+        "grants",
+        ["repository_id", "account_id"],
+        unique=True,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "uq_grants_repository_team",
+        "grants",
+        ["repository_id", "team_id"],
+        unique=True,
+        sqlite_where=None,
+        postgresql_where=None,
     )
     op.create_table(
         "manifests",
@@ -423,5 +740,10 @@ def upgrade() -> None:
         postgresql_where=None,
     )
 
-    registries = sa.table("registries", sa.column("name", TEXT), sa.column("created_at", INTEGER))
-    op.bulk_insert(registries, [{"name": "default", "created_at": 0}])
+    registries = sa.table(
+        "registries",
+        sa.column("name", TEXT),
+        sa.column("account_namespaces", INTEGER),
+        sa.column("created_at", INTEGER),
+    )
+    op.bulk_insert(registries, [{"name": "default", "account_namespaces": 1, "created_at": 0}])

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts: what kinds there are, how they are called, and when a wrong password makes somebody wait.
+
+```text
+alice            a user
+acme             an organization: users and organizations share one set of names
+acme+ci          a robot of an organization
+@default+ci      a robot of a registry
+acme/builders    a team of an organization, where messages and commands name one
+```
+
+A user's or an organization's name is one part of a repository name, because it may be the first part of one.
+"""
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import Final, NewType
+
+from wharfinger.clock import SECOND, Instant, after
+from wharfinger.domain.errors import AccountInvalid
+from wharfinger.domain.names import RegistryName
+
+AccountName = NewType("AccountName", str)
+"""The name of a user, an organization or a robot, as it is stored and shown."""
+
+MAX_ACCOUNT_NAME: Final = 39
+RESERVED: Final = frozenset(
+    # A list of words would take a line for each of them.
+    "account accounts anonymous api assets auth catalog default docker everyone grants health healthz internal "
+    "login logout metrics nobody oauth organizations private public registries registry repositories robots search "
+    "settings static system teams token tokens users v1 v2 wharfinger".split()  # noqa: SIM905
+)
+"""Words that addresses, hosts and log lines of the deployment use themselves."""
+FREE_FAILURES: Final = 4
+LONGEST_LOCK: Final = 15 * 60 * SECOND
+
+_COMPONENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*", re.ASCII)
+_LEGAL: Final = re.compile(r"[a-z0-9._-]", re.ASCII)
+_SHOWN: Final = 60
+
+
+class AccountKind(enum.StrEnum):
+    """What an account is."""
+
+    USER = "user"
+    ORGANIZATION = "organization"
+    ROBOT = "robot"
+
+
+class AccessType(enum.StrEnum):
+    """Where an account may sign in."""
+
+    CONSOLE = "console"
+    KEYS = "keys"
+    """With tokens and access keys, at the protocol and the API."""
+    BOTH = "both"
+
+
+class MemberRole(enum.StrEnum):
+    """What a user is in an organization."""
+
+    OWNER = "owner"
+    MEMBER = "member"
+
+
+class CredentialKind(enum.StrEnum):
+    """What a stored credential is."""
+
+    TOKEN = "token"  # noqa: S105 - a word, not a secret
+    KEY = "key"
+    REFRESH = "refresh"
+
+
+@dataclass(frozen=True, slots=True)
+class TeamName:
+    """The name of a team, with its organization's."""
+
+    organization: AccountName
+    team: str
+
+    def __str__(self) -> str:
+        return f"{self.organization}/{self.team}"
+
+
+@dataclass(frozen=True, slots=True)
+class RobotName:
+    """The name of a robot, and whose it is: exactly one of organization and registry is set."""
+
+    name: str
+    organization: AccountName | None = None
+    registry: RegistryName | None = None
+
+    @property
+    def full(self) -> AccountName:
+        """The name under which the account is stored, and which it signs in with."""
+        owner = f"@{self.registry}" if self.organization is None else self.organization
+        return AccountName(f"{owner}+{self.name}")
+
+
+Subject = AccountName | TeamName
+"""Who can have a grant: a user, a robot, or a team."""
+
+
+def parse_account_name(text: str) -> AccountName:
+    """Return the text as the name of a user or an organization that is to be looked up.
+
+    Raises:
+        AccountInvalid: no account can have that name; the message says what would be right.
+    """
+    return AccountName(_component(text, "a name of an account"))
+
+
+def parse_new_account_name(text: str) -> AccountName:
+    """Return the text as the name of a user or an organization that is to be created.
+
+    Raises:
+        AccountInvalid: it is outside the grammar, or a word that the deployment uses itself.
+    """
+    name = parse_account_name(text)
+    if name in RESERVED:
+        message = f"{text!r} is a word that the registry uses itself; choose another name, for example {text + '-1'!r}."
+        raise AccountInvalid(message)
+    return name
+
+
+def parse_robot_name(text: str) -> RobotName:
+    """Return the text as the name of a robot: `OWNER+NAME`, or `@REGISTRY+NAME`.
+
+    Raises:
+        AccountInvalid: it is neither.
+    """
+    owner, plus, name = text.partition("+")
+    if not plus:
+        message = f"{_shown(text)} is not a name of a robot: write ORGANIZATION+NAME, or @REGISTRY+NAME."
+        raise AccountInvalid(message)
+    name = _component(name, "a name of a robot after the `+`")
+    if owner.startswith("@"):
+        return RobotName(name, registry=RegistryName(_component(owner[1:], "a name of a registry")))
+    return RobotName(name, organization=parse_account_name(owner))
+
+
+def parse_any_account_name(text: str) -> AccountName:
+    """Return the text as the name of a user, an organization or a robot.
+
+    Raises:
+        AccountInvalid: it is none of them.
+    """
+    return parse_robot_name(text).full if "+" in text else parse_account_name(text)
+
+
+def parse_team_name(text: str) -> TeamName:
+    """Return the text as the name of a team: `ORGANIZATION/TEAM`.
+
+    Raises:
+        AccountInvalid: it is not of that form.
+    """
+    organization, slash, team = text.partition("/")
+    if not slash:
+        message = f"{_shown(text)} is not a name of a team: write ORGANIZATION/TEAM."
+        raise AccountInvalid(message)
+    return TeamName(parse_account_name(organization), _component(team, "a name of a team after the `/`"))
+
+
+def parse_subject(text: str) -> Subject:
+    """Return the text as somebody who can have a grant: `alice`, `acme+ci`, `@default+ci` or `acme/builders`.
+
+    Raises:
+        AccountInvalid: it is none of them.
+    """
+    return parse_team_name(text) if "/" in text else parse_any_account_name(text)
+
+
+def locked_until(failures: int, now: Instant) -> Instant | None:
+    """Return until when an account takes no password after so many wrong ones in a row.
+
+    A few mistakes cost nothing; then each further one doubles the wait, up to a quarter of an hour. So guessing is
+    slow, and who only mistyped, or whose name was used by somebody else, is not shut out for long.
+    """
+    if failures <= FREE_FAILURES:
+        return None
+    return after(now, min(SECOND << min(failures - FREE_FAILURES, 20), LONGEST_LOCK))
+
+
+def _component(text: str, what: str) -> str:
+    if len(text) <= MAX_ACCOUNT_NAME and _COMPONENT.fullmatch(text):
+        return text
+    raise AccountInvalid(_what_is_wrong(text, what))
+
+
+def _what_is_wrong(text: str, what: str) -> str:
+    begin = f"{_shown(text)} is not {what}: "
+    if not text:
+        return begin + "it is empty."
+    if len(text) > MAX_ACCOUNT_NAME:
+        return begin + f"it has {len(text)} characters, and at most {MAX_ACCOUNT_NAME} are possible."
+    if text != text.lower() and _COMPONENT.fullmatch(text.lower()):
+        return begin + f"names are lower-case; {text.lower()!r} would be right."
+    for position, character in enumerate(text):
+        if not _LEGAL.fullmatch(character):
+            return begin + (
+                f"the character {character!r} at position {position + 1} is not allowed; "
+                "use lower-case letters, digits, and between them `.`, `_`, `__` and `-`."
+            )
+    return begin + (
+        "it must begin and end with a letter or digit, with one `.`, one or two `_`, or hyphens between them."
+    )
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
