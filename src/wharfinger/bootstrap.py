@@ -12,7 +12,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,10 @@ from wharfinger.domain.switches import Switches
 from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
 from wharfinger.metadata.database import Database
 from wharfinger.outbound import checks
+from wharfinger.security.external import ExternalTokens
 from wharfinger.security.htpasswd import Users, parse_htpasswd
+from wharfinger.security.jws import ALGORITHMS
+from wharfinger.security.trust import TrustedKeys
 from wharfinger.security.watched import WatchedFile
 from wharfinger.services import Services
 from wharfinger.services.authorization import Authorization
@@ -42,13 +45,13 @@ from wharfinger.services.blobs import Blobs
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
 from wharfinger.services.health import Health
-from wharfinger.services.identity import HtpasswdIdentity, Identity
+from wharfinger.services.identity import HtpasswdIdentity, Identity, TokenServerIdentity
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.registries import Registries, Registry
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.tags import Tags
 from wharfinger.services.uploads import Uploads
-from wharfinger.settings import Settings
+from wharfinger.settings import Settings, TokenServer
 from wharfinger.workers import jobs, runner
 
 _log = telemetry.logger("bootstrap")
@@ -271,10 +274,33 @@ def _identity(settings: Settings, clock: Clock) -> Identity | None:
     try:
         if auth.htpasswd.path is not None:
             return HtpasswdIdentity(WatchedFile(auth.htpasswd.path, _users, clock), clock)
+        if auth.token.realm is not None:
+            return _token_server(auth.token, clock)
     except (OSError, ValueError) as error:
         message = f"auth.{auth.kind}: {error}"
         raise SignInUnready(message) from error
     return None
+
+
+def _token_server(token: TokenServer, clock: Clock) -> Identity:
+    def watched(path: Path | None, check: Callable[[bytes], TrustedKeys]) -> WatchedFile[bytes] | None:
+        def parse(content: bytes) -> bytes:
+            check(content)  # a file that holds no keys is refused while the one before it still counts
+            return content
+
+        return None if path is None else WatchedFile(path, parse, clock)
+
+    def verifier(certificates: bytes, jwks: bytes) -> ExternalTokens:
+        keys = TrustedKeys(certificates=certificates, jwks=jwks)
+        algorithms = token.signingalgorithms or ALGORITHMS
+        return ExternalTokens(keys, issuer=token.issuer, service=token.service, algorithms=algorithms)
+
+    return TokenServerIdentity(
+        watched(token.rootcertbundle, lambda content: TrustedKeys(certificates=content)),
+        watched(token.jwks, lambda content: TrustedKeys(jwks=content)),
+        verifier,
+        clock,
+    )
 
 
 def _users(content: bytes) -> Users:

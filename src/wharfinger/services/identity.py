@@ -11,12 +11,16 @@ import secrets
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
+from wharfinger import telemetry
 from wharfinger.clock import SECOND, Clock, Instant, after
 from wharfinger.domain.errors import CredentialInvalid, TooManyAttempts
-from wharfinger.domain.identity import ANONYMOUS, Principal
+from wharfinger.domain.identity import ANONYMOUS, Ceiling, Entry, Principal
+from wharfinger.security.external import ExternalToken, ExternalTokens
 from wharfinger.security.htpasswd import Users
+from wharfinger.security.jws import TokenRefused
 from wharfinger.security.watched import WatchedFile
 
+_log = telemetry.logger("identity")
 _REMEMBERED: Final = 60 * SECOND
 _MOST_REMEMBERED: Final = 1_000
 _AT_ONCE: Final = 2
@@ -145,3 +149,76 @@ class HtpasswdIdentity:
             return
         message = "The user name or the password is wrong."
         raise CredentialInvalid(message)
+
+
+class TokenServerIdentity:
+    """Holders of another server's tokens (distribution's `auth.token`): what a token names is all they may do.
+
+    Args:
+        certificates: whose keys may sign tokens, as PEM; or nothing.
+        jwks: keys that may sign tokens, as a JSON Web Key Set; or nothing.
+        verifier: makes what verifies tokens out of the two files.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        certificates: WatchedFile[bytes] | None,
+        jwks: WatchedFile[bytes] | None,
+        verifier: Callable[[bytes, bytes], ExternalTokens],
+        clock: Clock,
+    ) -> None:
+        self._certificates = certificates
+        self._jwks = jwks
+        self._make_verifier = verifier
+        self._clock = clock
+        self._files: tuple[bytes, bytes] | None = None
+        self._verifier: ExternalTokens | None = None
+        self._verified: dict[str, tuple[Principal, Instant]] = {}
+
+    async def recognise(self, shown: Shown | None) -> Principal:
+        """See `Identity.recognise`. A token that was verified is not verified again until it ends."""
+        match shown:
+            case None:
+                return ANONYMOUS
+            case Password():
+                message = "This registry asks for a token (Bearer), which its token server gives, not for a password."
+                raise CredentialInvalid(message)
+            case Bearer():
+                return await self._read(shown.token)
+
+    async def _read(self, token: str) -> Principal:
+        verifier, now = await self._current_verifier(), self._clock.now()
+        principal, until = self._verified.get(token, (None, Instant(0)))
+        if principal is not None and now < until:
+            return principal
+        try:
+            found = verifier.verify(token, now)
+        except TokenRefused as error:
+            _log.info("a token was refused", reason=str(error))
+            message = "The token is not valid here, or no longer; get a new one from the token server."
+            raise CredentialInvalid(message) from None
+        principal = Principal(name=found.subject or "token holder", ceiling=Ceiling(entries=_entries(found)))
+        if len(self._verified) >= _MOST_REMEMBERED:
+            self._verified.clear()
+        self._verified[token] = principal, found.expires_at
+        return principal
+
+    async def _current_verifier(self) -> ExternalTokens:
+        files = (
+            b"" if self._certificates is None else await self._certificates.current(),
+            b"" if self._jwks is None else await self._jwks.current(),
+        )
+        if self._verifier is None or files != self._files:
+            self._verified.clear()
+            self._files, self._verifier = files, self._make_verifier(*files)
+        return self._verifier
+
+
+def _entries(token: ExternalToken) -> tuple[Entry, ...]:
+    """Return what a token opens here: repositories and the catalog; what else it names is another service's."""
+    return tuple(
+        Entry(one.name, one.actions)
+        for one in token.access
+        if one.type == "repository" or (one.type, one.name) == ("registry", "catalog")
+    )

@@ -8,7 +8,7 @@ from wharfinger.settings.environment import environment, path_from
 from wharfinger.settings.exposure import Exposure, open_beyond_loopback
 from wharfinger.settings.load import Loaded, Row, describe, load
 from wharfinger.settings.problems import Mark, Problem, SettingsError
-from wharfinger.settings.tree import FileCheck, HttpCheck, Platform, Settings, TcpCheck
+from wharfinger.settings.tree import FileCheck, HttpCheck, Platform, Settings, TcpCheck, TokenServer
 from wharfinger.settings.values import Address, Proxy, Secret, parse_address
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "TcpCheck",
+    "TokenServer",
     "describe",
     "environment",
     "load",

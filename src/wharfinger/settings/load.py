@@ -124,6 +124,10 @@ def _settle_kinds(root: Table, findings: Findings) -> None:
         for name in needed:
             if is_null(given.get(name)):
                 findings.problem(node.mark, f"auth.{kind}.{name}", f"is missing: {kind} cannot work without it")
+    token = auth.entries.get("token")
+    if isinstance(token, Table) and all(is_null(token.entries.get(name)) for name in ("rootcertbundle", "jwks")):
+        message = "has no keys: tokens are verified with those of rootcertbundle or jwks"
+        findings.problem(token.mark, "auth.token", message)
     _settle_none(auth, findings)
 
 
