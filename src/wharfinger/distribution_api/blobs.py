@@ -42,9 +42,12 @@ async def head(call: Call) -> Response:
     """Say that the blob is here; to somebody who may push, also when only another repository has it (ADR 0011)."""
     digest = parse_digest(call.parameter)
     blobs = call.services.blobs
-    pushes = call.services.authorization.allows(call.visit.principal, Access(Action.PUSH, call.name))
+    authorization, principal = call.services.authorization, call.visit.principal
+    links = authorization.pulls_everywhere(principal) and authorization.allows(
+        principal, Access(Action.PUSH, call.name)
+    )
     try:
-        blob = await (blobs.stat_to_push if pushes else blobs.stat)(call.registry, call.name, digest)
+        blob = await (blobs.stat_to_push if links else blobs.stat)(call.registry, call.name, digest)
     except BlobUnknown as unknown:
         answer = await _manifest_as_blob(call, digest, unknown)
         answer.body = b""

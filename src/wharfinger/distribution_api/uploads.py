@@ -68,7 +68,10 @@ async def _mount(call: Call, digest: Digest, source: str | None) -> bool:
         name = None if source is None else parse_repository_name(source)
     except NameInvalid:
         return False
-    if not call.services.authorization.allows(call.visit.principal, Access(Action.PULL, name)):
+    authorization, principal = call.services.authorization, call.visit.principal
+    if name is None and not authorization.pulls_everywhere(principal):
+        return False
+    if name is not None and not authorization.allows(principal, Access(Action.PULL, name)):
         return False
     return await call.services.uploads.mount(call.registry, call.name, digest, name, call.visit.actor())
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a principal may do a thing: the one place where a door asks."""
 
-from wharfinger.domain.access import Access, Mode, Outcome, decide
+from wharfinger.domain.access import Access, Action, Mode, Outcome, decide
 from wharfinger.domain.errors import Denied, TokenTooNarrow, Unauthenticated
 from wharfinger.domain.identity import Principal
 
@@ -33,6 +33,18 @@ class Authorization:
                 raise TokenTooNarrow(message)
             case _:
                 raise Denied(message)
+
+    def pulls_everywhere(self, principal: Principal) -> bool:
+        """Say whether the principal may pull from every repository.
+
+        Only then may content be taken from a repository that the client did not name: a mount without a source, and a
+        layer that is linked instead of sent. A token server's token names all that its holder may pull.
+        """
+        match self.mode:
+            case Mode.OPEN | Mode.HTPASSWD:
+                return decide(self.mode, principal, Access(Action.LIST)).allowed
+            case Mode.TOKEN | Mode.ACCOUNTS:
+                return False
 
     def allows(self, principal: Principal, access: Access) -> bool:
         """Say whether the principal may, for a second resource that a handler touches (the source of a mount)."""
