@@ -5,11 +5,15 @@ A route declares the action; the door fills in the name; the database says where
 answers with the rule that decided, so that a log line, a refusal and an explanation all say the same.
 
 ```text
+limits    scopes and repositories of the credential     first: the same refusal for every name
 rights    highest of: deployment · registry · owner of the namespace · repository
                       · namespace and membership (only if the repository inherits) · visibility
-ceiling   scopes of a token · repositories of a token · entries of a registry token
-allowed   rights reach the action, and the ceiling does not cut it off
+entries   names and actions of a registry token         last: a wider token would help
+allowed   the limits let it through, the rights reach it, and the entries name it
 ```
+
+A private repository and a name that does not exist get the same answer, in the same words, from whoever may neither
+pull everything there nor create it: so no refusal says what somebody has, only what is needed.
 """
 
 import enum
@@ -17,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from wharfinger.domain.identity import ANONYMOUS, Ceiling, Entry, Principal, Scope
+from wharfinger.domain.identity import Ceiling, Entry, Principal, Scope
 from wharfinger.domain.names import RepositoryName
 
 
@@ -25,12 +29,15 @@ class Action(enum.StrEnum):
     """What can be done to a repository, or to the registry's list of them."""
 
     PULL = "pull"
+    MOUNT = "mount"
+    """Take a layer from it for another repository: pull, whatever the entries of a registry token name, because those
+    hold only what the client thought of asking for."""
     PUSH = "push"
     DELETE = "delete"
     DESCRIBE = "describe"
     """Change what a page shows: description, linked source, labels."""
     ADMINISTER = "administer"
-    """Change visibility, inheritance, mutability, grants; delete the repository."""
+    """Change visibility, inheritance, mutability, grants; delete the repository. Without a name: the registry's own."""
     LIST = "list"
     """See the names of repositories: each of them only if it may be pulled."""
     VISIT = "visit"
@@ -41,7 +48,7 @@ class Mode(enum.StrEnum):
     """Which rules the deployment lives by (docs/guide/modes.md)."""
 
     OPEN = "open"
-    """Anyone who reaches the port may push and pull."""
+    """Anyone who reaches the port may do everything."""
     HTPASSWD = "htpasswd"
     """Every user of the file may do everything."""
     TOKEN = "token"  # noqa: S105 - a word, not a secret
@@ -80,6 +87,8 @@ class Access(NamedTuple):
 class Standing:
     """What the database knows of one account at one repository name.
 
+    A door loads one for every account, also where there is no name: a suspended account may not even visit.
+
     Args:
         repository_id: nothing if there is no repository of that name.
         created_by_self: when this account created the repository, in microseconds; nothing if it did not.
@@ -89,7 +98,7 @@ class Standing:
         owns_namespace: whether the account is the user, or an owner of the organization, that the namespace belongs to.
         is_member: whether it is a member of that organization.
         anonymous_pull: whether deployment, registry and organization all let public mean everybody.
-        suspended: whether the account is.
+        suspended: whether the account is, or is gone.
     """
 
     repository_id: int | None = None
@@ -135,7 +144,7 @@ class Decision:
 
 
 class Right(NamedTuple):
-    """A role that reaches a repository, and the rule by which it does."""
+    """A role that reaches what is asked for, and the rule by which it does."""
 
     role: Role
     rule: str
@@ -143,24 +152,46 @@ class Right(NamedTuple):
 
 _NEEDED: Final = {
     Action.PULL: Role.READ,
+    Action.MOUNT: Role.READ,
+    Action.LIST: Role.READ,
     Action.PUSH: Role.WRITE,
     Action.DESCRIBE: Role.WRITE,
     Action.DELETE: Role.ADMIN,
     Action.ADMINISTER: Role.ADMIN,
 }
+_READING: Final = frozenset({Scope.READ, Scope.WRITE, Scope.DELETE, Scope.ADMIN_PACKAGES})
 _SCOPES: Final = {
-    Action.PULL: frozenset({Scope.READ, Scope.WRITE, Scope.DELETE, Scope.ADMIN_PACKAGES}),
+    Action.PULL: _READING,
+    Action.MOUNT: _READING,
+    Action.LIST: _READING,
     Action.PUSH: frozenset({Scope.WRITE, Scope.ADMIN_PACKAGES}),
     Action.DELETE: frozenset({Scope.DELETE, Scope.ADMIN_PACKAGES}),
     Action.DESCRIBE: frozenset({Scope.ADMIN_PACKAGES}),
     Action.ADMINISTER: frozenset({Scope.ADMIN_PACKAGES}),
-    Action.LIST: frozenset({Scope.READ, Scope.WRITE, Scope.DELETE, Scope.ADMIN_PACKAGES}),
 }
-_OPEN: Final = Decision(Outcome.ALLOWED, "open mode: anyone who reaches the port may push and pull")
-_KNOWN: Final = Decision(Outcome.ALLOWED, "every user of the htpasswd file may do everything")
+_MANAGING: Final = frozenset({Scope.ADMIN_REGISTRY})
+_IN_ENTRIES: Final = {
+    Action.PULL: "pull",
+    Action.MOUNT: "pull",
+    Action.LIST: "pull",
+    Action.PUSH: "push",
+    Action.DELETE: "delete",
+}
+"""What registry tokens call an action on a repository; what has no word here, they do not open."""
+_ROLES: Final = {Role.READ: "read", Role.WRITE: "write", Role.ADMIN: "admin"}
+_WIDE_ROLES: Final = {Role.READ: "viewer", Role.WRITE: "write", Role.ADMIN: "manager"}
+"""What roles are called on a registry and on the deployment."""
+
+_OPEN: Final = Decision(Outcome.ALLOWED, "open mode: anyone who reaches the port may do everything")
+_USER_OF_FILE: Final = Decision(Outcome.ALLOWED, "every user of the htpasswd file may do everything")
 _UNKNOWN: Final = Decision(Outcome.SIGN_IN, "you have not signed in")
+_SUSPENDED: Final = Decision(Outcome.SIGN_IN, "the account is suspended")
 _VISITOR: Final = Decision(Outcome.ALLOWED, "everybody who signed in may ask whether this is a registry")
 _LISTER: Final = Decision(Outcome.ALLOWED, "lists show what you may pull")
+_NAMED: Final = Decision(Outcome.ALLOWED, "the token names it")
+_NOT_NAMED: Final = Decision(Outcome.WIDER_TOKEN, "the token does not name it")
+_NEVER_NAMED: Final = Decision(Outcome.DENIED, "no registry token opens it")
+_ELSEWHERE: Final = Decision(Outcome.DENIED, "the token is limited to other repositories")
 
 
 def decide(mode: Mode, principal: Principal, access: Access, standing: Standing = NOWHERE) -> Decision:
@@ -178,101 +209,140 @@ def decide(mode: Mode, principal: Principal, access: Access, standing: Standing 
         case Mode.OPEN:
             return _OPEN
         case Mode.HTPASSWD:
-            return _UNKNOWN if principal is ANONYMOUS else _KNOWN
+            return _UNKNOWN if principal.is_anonymous else _USER_OF_FILE
         case Mode.TOKEN:
             return _by_token(principal, access)
         case Mode.ACCOUNTS:
             return _by_account(principal, access, standing)
 
 
-def rights(principal: Principal, standing: Standing) -> Iterator[Right]:
-    """Yield every role by which a principal reaches a repository, or could create it where there is none."""
-    yield Right(standing.on_deployment, f"{_word(standing.on_deployment)} on the deployment")
-    yield Right(standing.on_registry, f"{_word(standing.on_registry)} on the registry")
+def rights(principal: Principal, access: Access, standing: Standing) -> Iterator[Right]:
+    """Yield every role by which the principal reaches the repository, the name that is free, or the registry."""
+    if not principal.is_anonymous:
+        if standing.on_deployment:
+            yield Right(standing.on_deployment, f"{_WIDE_ROLES[standing.on_deployment]} on the deployment")
+        if standing.on_registry:
+            yield Right(standing.on_registry, f"{_WIDE_ROLES[standing.on_registry]} on the registry")
+        if access.repository is not None:
+            yield from _at_name(standing)
+    if access.repository is not None and standing.repository_id is not None:
+        yield from _by_visibility(principal, standing)
+
+
+def _at_name(standing: Standing) -> Iterator[Right]:
+    on_namespace = standing.on_namespace
     if standing.owns_namespace:
         yield Right(Role.ADMIN, "owner of the namespace")
     if standing.repository_id is None:
-        yield Right(standing.on_namespace, f"{_word(standing.on_namespace)} on the namespace")
+        # Who may create the name may know that it is free. A reader may not: it could be one that does not inherit.
+        if on_namespace >= Role.WRITE:
+            yield Right(on_namespace, f"{_ROLES[on_namespace]} on the namespace, where the name is free")
         return
-    yield Right(standing.on_repository, f"{_word(standing.on_repository)} on the repository")
-    if standing.inherits:
-        yield Right(standing.on_namespace, f"{_word(standing.on_namespace)} on the namespace, which it inherits")
-        if standing.is_member:
-            yield Right(Role.READ, "member of the organization, which it inherits")
-    if standing.visibility is Visibility.PUBLIC:
-        if standing.anonymous_pull:
+    if standing.on_repository:
+        yield Right(standing.on_repository, f"{_ROLES[standing.on_repository]} on the repository")
+    if standing.inherits and on_namespace:
+        yield Right(on_namespace, f"{_ROLES[on_namespace]} on the namespace, which the repository inherits")
+    if standing.inherits and standing.is_member:
+        yield Right(Role.READ, "member of the organization, which the repository inherits")
+
+
+def _by_visibility(principal: Principal, standing: Standing) -> Iterator[Right]:
+    has_account = principal.account_id is not None
+    match standing.visibility:
+        case Visibility.PUBLIC if standing.anonymous_pull:
             yield Right(Role.READ, "the repository is public")
-        elif principal.account_id is not None:
-            yield Right(Role.READ, "the repository is public to every account")
-    if standing.visibility is Visibility.INTERNAL and principal.account_id is not None:
-        yield Right(Role.READ, "the repository is internal: every account may pull")
+        case Visibility.PUBLIC if has_account:
+            yield Right(Role.READ, "the repository is public, which means every account here")
+        case Visibility.INTERNAL if has_account:
+            yield Right(Role.READ, "the repository is internal: every account may pull")
 
 
 def _by_account(principal: Principal, access: Access, standing: Standing) -> Decision:
     if standing.suspended:
-        return Decision(Outcome.SIGN_IN, "the account is suspended")
+        return _SUSPENDED
     if access.action is Action.VISIT:
-        return _UNKNOWN if principal.account_id is None else _VISITOR
-    if access.repository is None:
-        return _by_scopes(principal, access.action) or _LISTER
-    best = max(rights(principal, standing), key=lambda right: right.role)
+        return _UNKNOWN if principal.is_anonymous else _VISITOR
+    refused = _beyond_limits(principal.ceiling, access, standing)
+    if refused is not None:
+        return _UNKNOWN if principal.is_anonymous else refused
+    decision = _by_rights(principal, access, standing)
+    entries = principal.ceiling.entries
+    if entries is None or access.action is Action.MOUNT or not decision.allowed:
+        return decision
+    return decision if any(_opens(entry, access, standing) for entry in entries) else _NOT_NAMED
+
+
+def _beyond_limits(ceiling: Ceiling, access: Access, standing: Standing) -> Decision | None:
+    """Return a refusal of what the credential is never used for, whatever its account may do and the name may be."""
+    if ceiling.scopes is not None:
+        wanted = _MANAGING if _is_managing(access) else _SCOPES[access.action]
+        if not ceiling.scopes & wanted:
+            named = " or ".join(sorted(wanted - {Scope.ADMIN_PACKAGES} or wanted))
+            return Decision(Outcome.DENIED, f"the token lacks the scope {named}")
+    if ceiling.entries is not None and (_is_managing(access) or access.action not in _IN_ENTRIES):
+        return _NEVER_NAMED
+    if ceiling.repositories is None or _is_list(access):
+        return None
+    return None if standing.repository_id in ceiling.repositories and not _is_managing(access) else _ELSEWHERE
+
+
+def _by_rights(principal: Principal, access: Access, standing: Standing) -> Decision:
+    if _is_list(access):
+        return _LISTER if standing.anonymous_pull or not principal.is_anonymous else _UNKNOWN
+    best = max(rights(principal, access, standing), key=lambda right: right.role, default=None)
+    if best is not None and best.role >= _NEEDED[access.action]:
+        return Decision(Outcome.ALLOWED, best.rule)
+    return _UNKNOWN if principal.is_anonymous else Decision(Outcome.DENIED, _missing(access))
+
+
+def _missing(access: Access) -> str:
+    """Name the role that is needed, from nothing but the question."""
     needed = _NEEDED[access.action]
-    if standing.repository_id is None:
-        # Whoever may create a name may know that it is free; to all others it is as if it were private.
-        needed = max(needed, Role.WRITE)
-    if best.role < needed:
-        if principal.account_id is None:
-            return _UNKNOWN
-        return Decision(Outcome.DENIED, f"you need {_word(needed)} there, and have {_word(best.role)}")
-    return _by_ceiling(principal, access, standing) or Decision(Outcome.ALLOWED, best.rule)
+    if access.repository is None:
+        return f"you need the role {_WIDE_ROLES[needed]} on the registry"
+    if access.action is Action.PUSH:
+        return "you need the role write on the repository, or, to create it, on its namespace"
+    return f"you need the role {_ROLES[needed]} on the repository"
 
 
 def _by_token(principal: Principal, access: Access) -> Decision:
     """Follow another server's token: what it does not name, the client is to ask that server for."""
     entries = principal.ceiling.entries
-    if entries is None:
+    if entries is None or principal.is_anonymous:
         return _UNKNOWN
     if access.action is Action.VISIT:
         return _VISITOR
-    if access.repository is None:
-        listed = any(entry.repository == "catalog" and "*" in entry.actions for entry in entries)
-    else:
-        listed = any(entry.repository == access.repository and access.action in entry.actions for entry in entries)
-    if listed:
-        return Decision(Outcome.ALLOWED, "the token names it")
-    return Decision(Outcome.WIDER_TOKEN, "the token does not name it")
-
-
-def _by_scopes(principal: Principal, action: Action) -> Decision | None:
-    scopes = principal.ceiling.scopes
-    if scopes is None or scopes & _SCOPES[action]:
-        return None
-    wanted = " or ".join(sorted(_SCOPES[action] - {Scope.ADMIN_PACKAGES})) or Scope.ADMIN_PACKAGES
-    return Decision(Outcome.DENIED, f"the token lacks the scope {wanted}")
-
-
-def _by_ceiling(principal: Principal, access: Access, standing: Standing) -> Decision | None:
-    """Return a refusal if the credential may not be used for what its account may do."""
-    ceiling: Ceiling = principal.ceiling
-    if ceiling.repositories is not None and standing.repository_id not in ceiling.repositories:
-        return Decision(Outcome.DENIED, "the token is limited to other repositories")
-    refused = _by_scopes(principal, access.action)
-    if refused is not None:
-        return refused
-    if ceiling.entries is not None and not any(_opens(entry, access, standing) for entry in ceiling.entries):
-        return Decision(Outcome.WIDER_TOKEN, "the token does not name it")
-    return None
+    if _is_managing(access):
+        return _NEVER_NAMED
+    return _NAMED if any(_names(entry, access) or _is_all_of(entry, access) for entry in entries) else _NOT_NAMED
 
 
 def _opens(entry: Entry, access: Access, standing: Standing) -> bool:
-    """Say whether an entry of a registry token covers the access to the repository that has the name now."""
-    if entry.repository != access.repository or access.action not in entry.actions:
+    """Say whether an entry of our own token covers the access to the repository that has the name now."""
+    if not _names(entry, access):
         return False
-    if standing.repository_id is None or entry.repository_id == standing.repository_id:
+    if access.repository is None:
         return True
+    if entry.repository_id is not None:
+        return entry.repository_id == standing.repository_id
+    # The name was free when the token was made: it still is, or the token's own principal took it.
     made, since = standing.created_by_self, entry.created_since
-    return entry.repository_id is None and made is not None and since is not None and made >= since
+    return since is not None and (standing.repository_id is None or (made is not None and made >= since))
 
 
-def _word(role: Role) -> str:
-    return "no role" if role is Role.NONE else role.name.lower()
+def _names(entry: Entry, access: Access) -> bool:
+    wanted = "*" if access.repository is None else _IN_ENTRIES.get(access.action)
+    return entry.repository == access.repository and wanted in entry.actions
+
+
+def _is_all_of(entry: Entry, access: Access) -> bool:
+    return entry.everything and access.repository is not None and entry.repository == access.repository
+
+
+def _is_list(access: Access) -> bool:
+    return access.action is Action.LIST and access.repository is None
+
+
+def _is_managing(access: Access) -> bool:
+    """Say whether it is about the registry itself: all that has no name, except its list and a visit."""
+    return access.repository is None and access.action is not Action.LIST

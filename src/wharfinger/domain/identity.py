@@ -25,17 +25,21 @@ class Entry:
     """One line of a registry token: what the token may be used for on one name.
 
     Args:
-        repository: the name.
-        actions: of `pull`, `push` and `delete`.
+        repository: the name; nothing for the list of repositories (`registry:catalog:*`), because a repository may be
+            called `catalog` too.
+        actions: of `pull`, `push` and `delete`; `*` for the list, and only there.
         repository_id: which repository had the name when the token was made; another one of that name is not opened.
         created_since: where there was none: the entry opens one that the token's own principal made at or after this
-            time, in microseconds, so that the first push of a new name works (decision of the token specification).
+            time, in microseconds, so that the first push of a new name works: POST creates, PATCH follows with the same
+            token.
+        everything: another server's token said `*` for this repository. In a token of our own it would open nothing.
     """
 
-    repository: str
+    repository: str | None
     actions: frozenset[str]
     repository_id: int | None = None
     created_since: int | None = None
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +67,20 @@ class Principal:
     Args:
         name: as it is shown and logged.
         account_id: nothing for somebody who did not sign in, or whom no account of ours stands for.
+        is_anonymous: whether it did not sign in. A token that was given to nobody in particular is nobody too: make its
+            principal with `dataclasses.replace(ANONYMOUS, ceiling=…)`.
         credential_id: which of the account's credentials was shown, if it has a row.
         ceiling: what that credential may be used for at most.
     """
 
     name: str
     account_id: int | None = None
+    is_anonymous: bool = False
     credential_id: int | None = None
     ceiling: Ceiling = NO_CEILING
 
 
-ANONYMOUS: Final = Principal(name="anonymous")
+ANONYMOUS: Final = Principal(name="anonymous", is_anonymous=True)
 SYSTEM: Final = Principal(name="system")
 """The registry itself, at work in a background job."""
 
