@@ -183,14 +183,10 @@ credential_repositories: Final = table(
 signing_keys: Final = table(
     "signing_keys",
     words("kid"),
-    words("algorithm"),
-    words("public"),
-    words("private"),
+    words("private_key"),
     number("created_at"),
     number("signs_from"),
-    number("signs_until"),
-    number("verifies_until"),
     PrimaryKeyConstraint("kid"),
     numbered=False,
 )
-"""`private` is encrypted text."""
+"""`private_key` is sealed. Until when a key signs and verifies follows from the next one's row (`security.keys`)."""
