@@ -117,6 +117,20 @@ def test_serve_refuses_what_it_does_not_do(wharfinger, tmp_path):
     assert_refused(wharfinger("serve", str(config)), "proxy")
 
 
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_a_password_file_that_cannot_be_read_stops_the_start(wharfinger, tmp_path, command):
+    """The file of Debian's package names a folder, and an example may name what does not exist yet."""
+    users = tmp_path / "users"
+    variables = {"REGISTRY_AUTH": "htpasswd", "REGISTRY_AUTH_HTPASSWD_PATH": str(users)}
+    assert_refused(wharfinger(command, **variables), rf"auth\.htpasswd: {users}: No such file", "does not start")
+    users.write_bytes(b"ann:\xff\n")
+    assert_refused(wharfinger(command, **variables), rf"auth\.htpasswd: {users}: .*utf-8")
+    users.unlink()
+    users.mkdir()
+    assert_refused(wharfinger(command, **variables), rf"auth\.htpasswd: {users}: Is a directory")
+    assert not (tmp_path / "data").exists() or command == "check"
+
+
 @pytest.mark.parametrize("command", ["serve", "check", "work", "migrate"])
 def test_a_database_that_does_not_answer_is_said_in_a_sentence(wharfinger, command):
     url = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"

@@ -114,7 +114,7 @@ def _suffix(leaf: Leaf) -> str:
 def _default(leaf: Leaf) -> str:
     if leaf.value is None:
         return leaf.shown(leaf.value)
-    return f"`{leaf.shown(leaf.value)}`" if leaf.value not in ((), {}) else "empty"
+    return f"`{leaf.shown(leaf.value)}`" if leaf.value not in ("", (), {}) else "empty"
 
 
 def _foreign() -> Iterator[str]:

@@ -132,6 +132,15 @@ def migrate(settings: Settings, *, by_hand: bool = False) -> str | None:
         engine.dispose()
 
 
+def try_sign_in(settings: Settings) -> None:
+    """Read what recognises callers once, before processes are started that would all fail without it.
+
+    Raises:
+        SignInUnready: a file that it needs cannot be read.
+    """
+    _identity(settings, Clock(), users=parse_htpasswd)  # what is wrong with single users, the workers say
+
+
 def build(settings: Settings) -> Deployment:
     """Open the database and the stores and make every service; the database has been migrated."""
     clock = Clock()
@@ -268,16 +277,24 @@ def _mode(settings: Settings) -> Mode:
             return Mode.TOKEN
 
 
-def _identity(settings: Settings, clock: Clock) -> Identity | None:
+def _users(content: bytes) -> Users:
+    users = parse_htpasswd(content)
+    for problem in users.problems:
+        _log.warning("htpasswd", line=problem.line, problem=problem.message)
+    return users
+
+
+def _identity(settings: Settings, clock: Clock, users: Callable[[bytes], Users] = _users) -> Identity | None:
     """Return what recognises callers; a file that it needs and that cannot be read stops the start."""
     auth = settings.auth
     try:
         if auth.htpasswd.path is not None:
-            return HtpasswdIdentity(WatchedFile(auth.htpasswd.path, _users, clock), clock)
+            return HtpasswdIdentity(WatchedFile(auth.htpasswd.path, users, clock), clock)
         if auth.token.realm is not None:
             return _token_server(auth.token, clock)
     except (OSError, ValueError) as error:
-        message = f"auth.{auth.kind}: {error}"
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        message = f"auth.{auth.kind}: {why}; nobody could sign in without this file, so the registry does not start"
         raise SignInUnready(message) from error
     return None
 
@@ -301,13 +318,6 @@ def _token_server(token: TokenServer, clock: Clock) -> Identity:
         verifier,
         clock,
     )
-
-
-def _users(content: bytes) -> Users:
-    users = parse_htpasswd(content)
-    for problem in users.problems:
-        _log.warning("htpasswd", line=problem.line, problem=problem.message)
-    return users
 
 
 def _default_registry(settings: Settings) -> int:

@@ -16,7 +16,14 @@ from wharfinger.settings.kinds import Many, Named, One, leaves, variable_of
 
 ALL = list(leaves(Settings()))
 SAMPLES = {
-    "auth": "none",
+    "auth.none": "true",
+    "auth.htpasswd.path": "/users",
+    "auth.token.realm": "https://tokens.example.com/token",
+    "auth.token.service": "registry.example.com",
+    "auth.token.issuer": "tokens.example.com",
+    "auth.token.rootcertbundle": "/tokens.pem",
+    "auth.token.jwks": "/tokens.json",
+    "auth.token.autoredirect": "true",
     "database.url": "postgresql://host/db",
     "http.addr": "localhost:1",
     "http.host": "https://example.com",
@@ -25,6 +32,22 @@ SAMPLES = {
     "storage.delete.enabled": "true",
     "validation.blobs.maxsize": "1GiB",
 }
+NEEDED = {
+    "auth.htpasswd.": {"REGISTRY_AUTH_HTPASSWD_PATH": "/users"},
+    "auth.token.": {
+        "REGISTRY_AUTH_TOKEN_REALM": "https://tokens.example.com/token",
+        "REGISTRY_AUTH_TOKEN_SERVICE": "registry.example.com",
+        "REGISTRY_AUTH_TOKEN_ISSUER": "tokens.example.com",
+        "REGISTRY_AUTH_TOKEN_JWKS": "/tokens.json",
+    },
+    "http.tls.": {"REGISTRY_HTTP_TLS_CERTIFICATE": "/c", "REGISTRY_HTTP_TLS_KEY": "/c"},
+}
+"""What a section needs as a whole, whichever of its keys is given."""
+ITEMS = {"http.trustedproxies": ("unix", "10.0.0.1"), "auth.token.signingalgorithms": ("ES256", "EdDSA")}
+
+
+def needed_for(leaf):
+    return next((more for section, more in NEEDED.items() if leaf.key.startswith(section)), {})
 
 
 def value_of(settings, key):
@@ -40,11 +63,9 @@ def test_the_environment_is_that_of_the_process():
 @pytest.mark.parametrize("leaf", [leaf for leaf in ALL if isinstance(leaf.kind, One)], ids=lambda leaf: leaf.key)
 def test_every_single_value_can_be_given_as_a_variable(leaf):
     text = SAMPLES.get(leaf.key) or leaf.shown(leaf.value)
-    environ = {leaf.variable: text}
     if leaf.key.startswith("http.tls.") and leaf.value is None:
-        environ = {"REGISTRY_HTTP_TLS_CERTIFICATE": "/c", "REGISTRY_HTTP_TLS_KEY": "/c"}
         text = "/c"
-    loaded = load(None, environ)
+    loaded = load(None, needed_for(leaf) | {leaf.variable: text})
     assert value_of(loaded.settings, leaf.key) == leaf.kind.parse(text)
     assert loaded.origins[leaf.key] == leaf.variable
     assert loaded.warnings == []
@@ -52,9 +73,9 @@ def test_every_single_value_can_be_given_as_a_variable(leaf):
 
 @pytest.mark.parametrize("leaf", [leaf for leaf in ALL if isinstance(leaf.kind, Many)], ids=lambda leaf: leaf.key)
 def test_every_list_can_be_given_whole_or_item_by_item(leaf):
-    whole = load(None, {leaf.variable: "[unix, '10.0.0.1']" if "proxies" in leaf.key else "[a, b]"})
-    first, second = ("unix", "10.0.0.1") if "proxies" in leaf.key else ("a", "b")
-    single = load(None, {f"{leaf.variable}_1": second, f"{leaf.variable}_0": first})
+    first, second = ITEMS.get(leaf.key, ("a", "b"))
+    whole = load(None, needed_for(leaf) | {leaf.variable: f"[{first}, {second}]"})
+    single = load(None, needed_for(leaf) | {f"{leaf.variable}_1": second, f"{leaf.variable}_0": first})
     assert value_of(whole.settings, leaf.key) == value_of(single.settings, leaf.key)
     assert len(value_of(whole.settings, leaf.key)) == 2
 
@@ -146,16 +167,16 @@ def test_a_kind_variable_chooses_the_kind_and_replaces_the_section_as_in_distrib
     loaded = desk.load(text, environ)
     assert loaded.settings.storage.filesystem.rootdirectory == Path("/data")
     assert loaded.settings.storage.delete.enabled is None
-    assert loaded.settings.auth == "none"
+    assert loaded.settings.auth.kind == "none"
     assert f"REGISTRY_STORAGE: replaces the whole section storage of {desk.path}" in loaded.notes
 
 
-def test_a_kind_variable_of_another_kind_stops_start_up(desk):
-    environ = {"REGISTRY_AUTH": "htpasswd", "REGISTRY_AUTH_HTPASSWD_PATH": "/p", "REGISTRY_STORAGE": "s3"}
-    assert [refusal.split(" is known, but not built yet")[0] for refusal in desk.refusals(None, environ)] == [
-        "REGISTRY_AUTH: auth.htpasswd:",
-        "REGISTRY_STORAGE: storage.s3:",
-    ]
+@pytest.mark.parametrize("kind", [("silly", "auth.silly"), ("s3", "storage.s3")])
+def test_a_kind_variable_of_a_kind_that_is_not_built_stops_start_up(desk, kind):
+    word, key = kind
+    variable = f"REGISTRY_{key.partition('.')[0].upper()}"
+    (refusal,) = desk.refusals(None, {variable: word})
+    assert refusal.startswith(f"{variable}: {key}: is known, but not built yet")
 
 
 def test_a_section_can_be_given_as_yaml():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Open mode beyond loopback: refused unless it was chosen, and then told aloud."""
+"""Beyond loopback: open mode is refused unless it was chosen, and then told aloud; so are passwords without TLS."""
 
 from dataclasses import replace
 
@@ -8,6 +8,10 @@ import pytest
 from wharfinger.settings import Exposure, Settings, open_beyond_loopback
 
 WIDE = [":5000", "0.0.0.0:5000", "[::]:5000", "10.0.0.5:5000", "registry.local:5000"]
+SIGN_IN = [
+    "auth: {htpasswd: {path: /users}}",
+    "auth: {token: {realm: 'https://t.example/token', service: s, issuer: i, jwks: /keys}}",
+]
 NARROW = ["127.0.0.1:5000", "[::1]:5000", "localhost:5000"]
 
 
@@ -57,6 +61,23 @@ def test_taking_auth_out_of_a_file_by_an_empty_variable_is_no_word(desk):
     assert "nobody would be asked to sign in" in refusal
 
 
-def test_who_asks_for_sign_in_is_told_of_that_and_not_of_an_open_port(desk):
-    (refusal,) = desk.refusals("version: 0.1\nhttp: {addr: ':5000'}\nauth: {htpasswd: {realm: r, path: p}}\n")
-    assert ": auth.htpasswd: " in refusal
+@pytest.mark.parametrize("addr", WIDE)
+@pytest.mark.parametrize("auth", SIGN_IN)
+def test_passwords_on_a_plain_port_that_others_reach_are_a_warning_and_not_an_open_port(desk, auth, addr):
+    loaded = desk.load(f"version: 0.1\nhttp: {{addr: '{addr}'}}\n{auth}\n")
+    (warning,) = loaded.warnings
+    assert warning.startswith(f"{desk.path}:2: http.addr: passwords and tokens travel to {addr} unencrypted")
+    assert "http.tls" in warning
+
+
+@pytest.mark.parametrize("addr", NARROW)
+@pytest.mark.parametrize("auth", SIGN_IN)
+def test_passwords_on_this_machine_are_no_warning(desk, auth, addr):
+    assert desk.notes(f"version: 0.1\nhttp: {{addr: '{addr}'}}\n{auth}\n") == []
+
+
+@pytest.mark.parametrize("auth", SIGN_IN)
+def test_passwords_over_tls_or_a_unix_socket_are_no_warning(desk, auth):
+    tls = "http: {addr: ':5000', tls: {certificate: /c, key: /k}}"
+    assert desk.notes(f"version: 0.1\n{tls}\n{auth}\n") == []
+    assert desk.notes(f"version: 0.1\nhttp: {{net: unix, addr: /run/w.sock}}\n{auth}\n") == []

@@ -6,19 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from wharfinger.settings import SettingsError, describe, load
+from wharfinger.settings import describe, load
 
 FILES = Path(__file__).parent / "files"
 INSTALLED = Path("/etc/docker/registry/config.yml")
+USERS = {Path("/etc/registry/passwords"), Path("/etc/docker/registry")}
 
 
 @pytest.mark.parametrize("path", [FILES / "packaged.yml", *([INSTALLED] if INSTALLED.exists() else [])], ids=str)
-def test_the_file_of_debians_package_stops_at_its_passwords_and_nowhere_else(path):
-    with pytest.raises(SettingsError) as caught:
-        load(path, {})
-    (problem,) = caught.value.problems
-    assert problem.key == "auth.htpasswd"
-    assert "is known, but not built yet; refusing to start rather than run without it" in str(problem)
+def test_the_file_of_debians_package_loads_and_asks_for_passwords(path):
+    loaded = load(path, {})
+    assert loaded.settings.auth.kind == "htpasswd"
+    assert loaded.settings.auth.htpasswd.path in USERS
+    assert str(loaded.settings.auth.htpasswd.path) in path.read_text()
+    (warning,) = loaded.warnings
+    assert "passwords and tokens travel to :5000 unencrypted" in warning
 
 
 def test_the_file_of_debians_package_starts_when_the_operator_chooses_open_mode():
@@ -27,7 +29,10 @@ def test_the_file_of_debians_package_starts_when_the_operator_chooses_open_mode(
     assert loaded.settings.storage.delete.enabled is True
     assert loaded.settings.storage.filesystem.rootdirectory == Path("/srv/registry")
     assert loaded.settings.health.storagedriver.threshold == 3
-    assert len(loaded.warnings) == 1
+    assert loaded.settings.auth.kind == "none"
+    assert loaded.settings.auth.htpasswd.path is None
+    (warning,) = loaded.warnings
+    assert "whoever reaches :5000 may push" in warning
 
 
 def test_the_file_of_the_container_image_loads_with_notes():
@@ -41,7 +46,7 @@ def test_the_file_of_the_container_image_loads_with_notes():
 def test_a_file_with_every_key_of_distribution_loads():
     loaded = load(FILES / "everything.yml", {})
     settings = loaded.settings
-    assert settings.auth == "none"
+    assert settings.auth.kind == "none"
     assert settings.log.level == "debug"
     assert settings.http.prefix == "/my/nested/registry/"
     assert settings.http.draintimeout == timedelta(seconds=60)

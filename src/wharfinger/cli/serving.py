@@ -23,6 +23,7 @@ def serve(
     loaded = read_settings(config)
     settings = loaded.settings
     try:
+        bootstrap.try_sign_in(settings)
         before = bootstrap.migrate(settings)
         _greet(loaded, before)
         server.serve(settings, with_jobs=not no_work)

@@ -76,6 +76,10 @@ TABLE: Final[Sequence[tuple[type[WharfingerError], Trouble]]] = (
         ),
     ),
     (errors.Unauthenticated, Trouble(401, mark("Sign in first"), mark("Who did not sign in may not see this."))),
+    (
+        errors.TooManyAttempts,
+        Trouble(429, mark("Too busy to sign you in"), mark("Many clients are signing in at once. Try again shortly.")),
+    ),
     (errors.Refused, Trouble(403, mark("Not for you"), mark("Ask an admin of the repository to give you access."))),
     (
         WharfingerError,
@@ -109,6 +113,6 @@ def headers_of(error: WharfingerError) -> Mapping[str, str]:
     """Return the headers that belong to an error's status."""
     if isinstance(error, errors.MethodUnsupported):
         return {"Allow": ", ".join(error.allowed)}
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.TooManyAttempts):
         return {"Retry-After": str(error.retry_after)}
     return {}

@@ -35,7 +35,7 @@ class WatchedFile(Generic[T]):
         self._parse = parse
         self._clock = clock
         self._stamp = _stamp(path)
-        self._value = parse(_read(path))
+        self._value = self._read()
         self._looked = clock.monotonic()
         self._looking = asyncio.Lock()
 
@@ -53,24 +53,27 @@ class WatchedFile(Generic[T]):
             stamp = _stamp(self._path)
             if stamp == self._stamp:
                 return
-            value = self._parse(_read(self._path))
+            value = self._read()
         except (OSError, ValueError) as error:
-            _log.warning("a file cannot be read; what it said before stays in force", path=str(self._path), why=error)
+            _log.warning("a file cannot be read; what it said before stays in force", why=str(error))
             return
         self._stamp, self._value = stamp, value
         _log.info("a file was read again", path=str(self._path))
+
+    def _read(self) -> T:
+        with self._path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        try:
+            if len(content) > _MOST_BYTES:
+                message = f"it has more than {_MOST_BYTES} bytes"
+                raise ValueError(message)  # noqa: TRY301 - said like everything else that is wrong with it
+            return self._parse(content)
+        except ValueError as error:
+            message = f"{self._path}: {error}"
+            raise ValueError(message) from error
 
 
 def _stamp(path: Path) -> tuple[int, int, int, int]:
     """Return what changes when the file does: which file it is, how long, and when it was written."""
     found = path.stat()
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        message = f"{path} has more than {_MOST_BYTES} bytes"
-        raise ValueError(message)
-    return content

@@ -8,11 +8,12 @@ mode does not take is an error, also where everybody could have come in without 
 import asyncio
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple, Protocol
 
 from wharfinger import telemetry
-from wharfinger.clock import SECOND, Clock, Instant, after
+from wharfinger.clock import Clock, Instant
 from wharfinger.domain.errors import CredentialInvalid, TooManyAttempts
 from wharfinger.domain.identity import ANONYMOUS, Ceiling, Entry, Principal
 from wharfinger.security.external import ExternalToken, ExternalTokens
@@ -21,7 +22,8 @@ from wharfinger.security.jws import TokenRefused
 from wharfinger.security.watched import WatchedFile
 
 _log = telemetry.logger("identity")
-_REMEMBERED: Final = 60 * SECOND
+_REMEMBERED: Final = 60.0
+"""Seconds."""
 _MOST_REMEMBERED: Final = 1_000
 _AT_ONCE: Final = 2
 _WAITING: Final = 32
@@ -58,27 +60,34 @@ class Identity(Protocol):
 
 
 class PasswordChecks:
-    """Runs slow checks of passwords in threads: a few at a time, a few more that wait, and no more."""
+    """Runs slow checks of passwords in threads: a few at a time, a few more that wait, and no more.
+
+    A client that opens many connections shows the same password on each; that is one check.
+    """
 
     def __init__(self) -> None:
-        self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._waiting = 0
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="passwords")
+        self._running: dict[Hashable, asyncio.Future[bool]] = {}
 
-    async def run(self, check: Callable[[], bool]) -> bool:
+    async def run(self, what: Hashable, check: Callable[[], bool]) -> bool:
         """Return what the check says.
+
+        Args:
+            what: tells this check from others; who asks for one that is not finished waits for it.
+            check: the work.
 
         Raises:
             TooManyAttempts: too many wait already.
         """
-        if self._waiting >= _WAITING:
-            message = "Too many clients are signing in at this moment; try again."
-            raise TooManyAttempts(message)
-        self._waiting += 1
-        try:
-            async with self._slots:
-                return await asyncio.to_thread(check)
-        finally:
-            self._waiting -= 1
+        running = self._running.get(what)
+        if running is None:
+            if len(self._running) >= _AT_ONCE + _WAITING:
+                message = "Too many clients are signing in at this moment; try again."
+                raise TooManyAttempts(message)
+            running = asyncio.get_running_loop().run_in_executor(self._threads, check)
+            self._running[what] = running
+            running.add_done_callback(lambda _done: self._running.pop(what))
+        return await asyncio.shield(running)  # a client that goes away ends its waiting, not that of others
 
 
 class Remembered:
@@ -90,17 +99,18 @@ class Remembered:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._key = secrets.token_bytes(32)
-        self._until: dict[bytes, Instant] = {}
+        self._until: dict[bytes, float] = {}
 
     def has(self, shown: Password) -> bool:
         """Say whether the pair was right a moment ago."""
-        return self._until.get(self._name_of(shown), Instant(0)) > self._clock.now()
+        until = self._until.get(self._name_of(shown))
+        return until is not None and self._clock.monotonic() < until
 
     def add(self, shown: Password) -> None:
         """Remember a pair that is right."""
         if len(self._until) >= _MOST_REMEMBERED:
             self._until.clear()
-        self._until[self._name_of(shown)] = after(self._clock.now(), _REMEMBERED)
+        self._until[self._name_of(shown)] = self._clock.monotonic() + _REMEMBERED
 
     def clear(self) -> None:
         """Forget all of them: what they were checked against has changed."""
@@ -144,8 +154,9 @@ class HtpasswdIdentity:
             self._users = users
         if self._remembered.has(shown):
             return
-        if await self._checks.run(lambda: users.verify(shown.name, shown.secret)):
-            self._remembered.add(shown)
+        if await self._checks.run((users, shown), lambda: users.verify(shown.name, shown.secret)):
+            if users is self._users:  # it may have changed meanwhile
+                self._remembered.add(shown)
             return
         message = "The user name or the password is wrong."
         raise CredentialInvalid(message)

@@ -132,13 +132,22 @@ def _settle_kinds(root: Table, findings: Findings) -> None:
 
 
 def _settle_none(auth: Table, findings: Findings) -> None:
-    """Read `none:` as the choice that it is; it has nothing below it."""
+    """Read `none:` as the choice that it is, as `none: true` would say it; it has nothing below it."""
     none = auth.entries.get("none")
     if none is None:
         return
-    if not is_null(none) and not (isinstance(none, Table) and not none.entries):
+    if is_null(none) and none.mark.line is None:
+        findings.problem(none.mark, "auth.none", "is empty, which chooses nothing", "say REGISTRY_AUTH=none")
+    elif not is_null(none) and not _is_true(none) and not (isinstance(none, Table) and not none.entries):
         findings.problem(none.mark, "auth.none", "takes no parameters")
     auth.entries["none"] = Scalar("true", null=False, mark=none.mark)
+
+
+def _is_true(node: Node) -> bool:
+    try:
+        return isinstance(node, Scalar) and parse_boolean(node.text)
+    except Unfit:
+        return False
 
 
 def _check_one_kind(section: str, kinds: list[str], table: Table, findings: Findings) -> None:

@@ -153,10 +153,11 @@ def page_size(default: int) -> Callable[[str], int]:
 
 def choice(*words: str) -> Callable[[str], str]:
     """Return a reader of one of the words, whatever their case."""
+    by_text = {word.lower(): word for word in words}
 
     def parse(text: str) -> str:
-        if text.lower() in words:
-            return text.lower()
+        if text.lower() in by_text:
+            return by_text[text.lower()]
         message = f"{quoted(text)} is not possible; give one of {', '.join(words)}"
         raise Unfit(message)
 
