@@ -6,7 +6,7 @@ Exit codes: 0 after a clean end, 1 when something failed, 2 when the command its
 
 import typer
 
-from wharfinger.cli import serving
+from wharfinger.cli import certificate, serving
 
 app = typer.Typer(
     name="wharfinger",
@@ -17,3 +17,4 @@ app = typer.Typer(
 )
 for command in (serving.serve, serving.check, serving.work, serving.migrate, serving.version):
     app.command()(command)
+app.add_typer(certificate.app, name="certificate")

@@ -24,10 +24,13 @@ def serve(
     settings = loaded.settings
     try:
         bootstrap.try_sign_in(settings)
+        concern = server.check_certificate(settings)  # first: a start that fails leaves the database as it was
         before = bootstrap.migrate(settings)
         _greet(loaded, before)
+        if concern:
+            note(concern, warning=True)
         server.serve(settings, with_jobs=not no_work)
-    except (bootstrap.MigrationNeeded, server.CannotListen, WharfingerError, OSError) as error:
+    except (bootstrap.MigrationNeeded, server.CannotListen, server.BadCertificate, WharfingerError, OSError) as error:
         fail(str(error) or repr(error))
 
 
@@ -42,6 +45,7 @@ def check(config: ConfigFile = None) -> None:
         table.add_row(escape(row.key), escape(row.value), escape(row.origin), style=style)
     out.print(table)
     _notes(loaded)
+    usable = _has_usable_certificate(loaded)
     try:
         bootstrap.migrate(loaded.settings)
         problems = asyncio.run(bootstrap.check(loaded.settings))
@@ -49,7 +53,7 @@ def check(config: ConfigFile = None) -> None:
         fail(str(error) or repr(error))
     for name, problem in problems.items():
         complain(f"{name}: {problem}")
-    if problems:
+    if problems or not usable:
         raise typer.Exit(1)
     out.print("[green]✓[/] the settings are valid; the database and the store answer")
 
@@ -97,6 +101,18 @@ def _greet(loaded: Loaded, migrated_from: str | None) -> None:
 def _readable(address: str) -> str:
     """Return an address that can be clicked: `:5000` is this machine's."""
     return f"localhost{address}" if address.startswith(":") else address
+
+
+def _has_usable_certificate(loaded: Loaded) -> bool:
+    """Print what is wrong with the certificate, or good to know; whether the server would start with it."""
+    try:
+        concern = server.check_certificate(loaded.settings)
+    except server.BadCertificate as error:
+        complain(str(error))
+        return False
+    if concern:
+        note(concern, warning=True)
+    return True
 
 
 def _notes(loaded: Loaded) -> None:

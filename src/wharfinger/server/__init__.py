@@ -15,7 +15,8 @@ import multiprocessing
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing.process import BaseProcess
@@ -25,12 +26,14 @@ from typing import TYPE_CHECKING, Final
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server.mp import MPServer
 
 from wharfinger import bootstrap, telemetry
+from wharfinger.clock import Clock
+from wharfinger.server.node import Listening, Loader, Node
 from wharfinger.settings import Settings, parse_address
 
 if TYPE_CHECKING:
+    from wharfinger.server.tls import Certificate
     from wharfinger.web.edge import Edge
 
 MAX_WORKERS: Final = 4
@@ -45,16 +48,8 @@ class CannotListen(Exception):
     """The address cannot be had."""
 
 
-class Node(MPServer):
-    """The HTTP server's main process, which tells its companions to stop when it is told itself."""
-
-    companions: Sequence[BaseProcess] = ()
-
-    def signal_handler_interrupt(self, *args: object, **kwargs: object) -> None:
-        """Stop everything at once: what runs has one drain time together, not one after the other."""
-        for process in self.companions:
-            process.terminate()
-        super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]  # the server's own
+class BadCertificate(Exception):
+    """`http.tls` names a certificate or a key that cannot be used."""
 
 
 def worker_count(settings: Settings) -> int:
@@ -62,13 +57,26 @@ def worker_count(settings: Settings) -> int:
     return settings.http.workers or min(MAX_WORKERS, len(os.sched_getaffinity(0)))
 
 
+def check_certificate(settings: Settings) -> str:
+    """Return what the operator should know about the certificate; nothing if all is well, or if there is none.
+
+    Raises:
+        BadCertificate: it cannot be used.
+    """
+    certificate = _certificate(settings)
+    return "" if certificate is None else certificate.concern
+
+
 def serve(settings: Settings, *, with_jobs: bool) -> None:
     """Serve until SIGTERM or SIGINT, and return when everything has ended.
 
     Raises:
         CannotListen: somebody else has the address, or it is not ours.
+        BadCertificate: certificate or key cannot be used.
     """
     multiprocessing.set_start_method("spawn", force=True)
+    bootstrap.configure_log(settings)
+    certificate = _certificate(settings)
     with ExitStack() as stack:
         telemetry.share_metrics(stack.enter_context(tempfile.TemporaryDirectory(prefix="wharfinger-metrics-")))
         _require_free(settings)
@@ -79,7 +87,38 @@ def serve(settings: Settings, *, with_jobs: bool) -> None:
         if settings.http.debug.addr is not None:
             debug = stack.enter_context(_companion("debug", partial(_serve_debug, settings, os.getpid())))
             server.companions = [*server.companions, debug]
+        if certificate is not None:
+            server.use(certificate, str(_TLS[settings.http.tls.minimumtls]))
+            stack.enter_context(_watched(certificate, server.replace_soon))
         _run(server, partial(_application, settings, os.getpid()), settings.http.addr)
+
+
+def _certificate(settings: Settings) -> "Certificate | None":
+    """Return the certificate that the settings name."""
+    tls = settings.http.tls
+    if tls.certificate is None or tls.key is None:
+        return None
+    from wharfinger.security.pairs import PairRefused  # noqa: PLC0415 - a server without TLS does not wait for it
+    from wharfinger.server.tls import Certificate  # noqa: PLC0415 - as above
+
+    try:
+        return Certificate(tls.certificate, tls.key, Clock())
+    except PairRefused as error:
+        message = f"http.tls: {error}"
+        raise BadCertificate(message) from error
+
+
+@contextmanager
+def _watched(certificate: "Certificate", changed: Callable[[], None]) -> Iterator[None]:
+    """Watch the files of the certificate beside the workers."""
+    stop = threading.Event()
+    thread = threading.Thread(target=certificate.watch, args=(changed, stop), name="certificate", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def _serve_debug(settings: Settings, parent: int) -> None:
@@ -88,18 +127,24 @@ def _serve_debug(settings: Settings, parent: int) -> None:
     _run(_server(settings, address, 1, plain=True), partial(_debug_application, settings, os.getpid()), address)
 
 
-def _application(settings: Settings, parent: int) -> "Edge":
+def _application(settings: Settings, parent: int, listening: Listening | None = None) -> "Edge":
     from wharfinger import application  # noqa: PLC0415 - only a worker loads what it serves
 
     bootstrap.end_with(parent)
-    return application.application(settings)
+    return _telling(application.application(settings), listening)
 
 
-def _debug_application(settings: Settings, parent: int) -> "Edge":
+def _debug_application(settings: Settings, parent: int, listening: Listening | None = None) -> "Edge":
     from wharfinger import application  # noqa: PLC0415 - as above
 
     bootstrap.end_with(parent)
-    return application.debug_application(settings)
+    return _telling(application.debug_application(settings), listening)
+
+
+def _telling(edge: "Edge", listening: Listening | None) -> "Edge":
+    if listening is not None:
+        edge.after_start(listening.soon)
+    return edge
 
 
 def _require_free(settings: Settings) -> None:
@@ -117,7 +162,7 @@ def _require_free(settings: Settings) -> None:
             raise CannotListen(message) from error
 
 
-def _run(server: Node, load: Callable[[], "Edge"], address: str) -> None:
+def _run(server: Node, load: Loader, address: str) -> None:
     try:
         server.serve(target_loader=load, wrap_loader=False)
     except (OSError, RuntimeError) as error:
@@ -142,9 +187,6 @@ def _server(settings: Settings, address: str, workers: int, *, plain: bool = Fal
         websockets=False,
         runtime_blocking_threads=_FILE_THREADS,
         log_level=LogLevels.warning,
-        ssl_cert=tls.certificate if secure else None,
-        ssl_key=tls.key if secure else None,
-        ssl_protocol_min=_TLS[tls.minimumtls],
         respawn_failed_workers=True,
         workers_kill_timeout=max(1, int(http.draintimeout.total_seconds())),
     )

@@ -86,6 +86,11 @@ class Edge:
         self._stopped = stopped
         self._ids = _ids()
         self._warn = rules.is_open
+        self._after_start: Callable[[], None] | None = None
+
+    def after_start(self, call: Callable[[], None]) -> None:
+        """Have something called on the loop once the application has started, and the server knows it."""
+        self._after_start = call
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the worker's life."""
@@ -174,6 +179,8 @@ class Edge:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         await send({"type": "lifespan.startup.complete"})
+        if self._after_start is not None:
+            self._after_start()
         await receive()
         await self._stopped()
         self._line.flush()
