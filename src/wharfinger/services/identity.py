@@ -229,7 +229,7 @@ class TokenServerIdentity:
 def _entries(token: ExternalToken) -> tuple[Entry, ...]:
     """Return what a token opens here: repositories and the catalog; what else it names is another service's."""
     return tuple(
-        Entry(one.name, one.actions)
+        Entry(None if one.type == "registry" else one.name, one.actions)
         for one in token.access
         if one.type == "repository" or (one.type, one.name) == ("registry", "catalog")
     )
