@@ -89,8 +89,11 @@ def follow(target: Target, location: str, policy: AddressPolicy, plain: PlainHtt
     Raises:
         OutboundRefused: it may not be followed.
     """
-    # The pattern comes first because `urljoin` removes tabs and line ends in silence.
-    onward = urljoin(target.url, location) if _LOCATION.fullmatch(location) else ""
+    try:
+        # The pattern comes first because `urljoin` removes tabs and line ends in silence.
+        onward = urljoin(target.url, location) if _LOCATION.fullmatch(location) else ""
+    except ValueError:
+        onward = ""
     found = parse_target(onward, policy, plain)
     if (target.scheme, found.scheme) == ("https", "http"):
         message = f"{target.host} redirects from https to http, which this registry does not follow."
