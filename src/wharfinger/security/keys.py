@@ -14,6 +14,7 @@ begins and from the clock: there is no state to keep in step.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -97,7 +98,7 @@ class KeySet:
         ends = [after(later.signs_from, KEEP) for later in self.keys[1:]]
         self._by_kid = {
             scheduled.key.kid: (scheduled.key.verification_key(), end)
-            for scheduled, end in zip(self.keys, [*ends, None], strict=True)
+            for scheduled, end in zip_longest(self.keys, ends)
         }
 
     def signing(self, now: Instant) -> SigningKey:

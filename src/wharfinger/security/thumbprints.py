@@ -67,15 +67,11 @@ def libtrust_id(public: PublicKey) -> str:
 
 
 def distribution_id(public: PublicKey) -> str:
-    """Return what distribution 3 calls the key of a certificate: almost its thumbprint.
+    """Return what distribution 3 calls the key of a certificate: its thumbprint, except for elliptic curves.
 
-    For an elliptic curve it hashes the curve's generator instead of the key, and it misspells the type of Ed25519.
-    Token servers copied the first, so such tokens are in use. No harm comes of it here: the id only finds keys to try.
+    There it hashes the generator of the curve, which all keys share, instead of the key; and token servers copied it.
+    No harm comes of it here: an id only finds keys to try.
     """
-    jwk = jwk_of(public)
     if isinstance(public, EllipticCurvePublicKey):
-        jwk = jwk_of(derive_private_key(1, public.curve).public_key())
-    elif isinstance(public, Ed25519PublicKey):
-        jwk["kty"] = "OTP"
-    members = json.dumps(jwk, separators=(",", ":"), sort_keys=True)
-    return encode(hashlib.sha256(members.encode()).digest())
+        return thumbprint(jwk_of(derive_private_key(1, public.curve).public_key()))
+    return thumbprint(jwk_of(public))
