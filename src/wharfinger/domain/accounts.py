@@ -25,12 +25,12 @@ AccountName = NewType("AccountName", str)
 """The name of a user, an organization or a robot, as it is stored and shown."""
 
 MAX_ACCOUNT_NAME: Final = 39
-RESERVED: Final = frozenset(
-    # A list of words would take a line for each of them.
-    "account accounts anonymous api assets auth catalog default docker everyone grants health healthz internal "
-    "login logout metrics nobody oauth organizations private public registries registry repositories robots search "
-    "settings static system teams token tokens users v1 v2 wharfinger".split()  # noqa: SIM905
-)
+_WORDS: Final = """
+    account accounts anonymous api assets auth catalog default docker everyone grants health healthz internal login
+    logout metrics nobody oauth organizations private public registries registry repositories robots search settings
+    static system teams token tokens users v1 v2 wharfinger
+"""
+RESERVED: Final = frozenset(_WORDS.split())
 """Words that addresses, hosts and log lines of the deployment use themselves."""
 FREE_FAILURES: Final = 4
 LONGEST_LOCK: Final = 15 * 60 * SECOND
