@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The other side: servers on 127.0.0.1 that answer as a test says, certificates for them, and names that lead to them."""
+"""The other side: servers on 127.0.0.1 that answer as a test says, their certificates, and names that lead to them."""
 
 import asyncio
 import contextlib
-import datetime
+import datetime as dt
 import ipaddress
 import ssl
 
-import httpcore
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -92,6 +91,7 @@ class Names:
         return left.pop(0) if len(left) > 1 else left[0]
 
 
+@contextlib.contextmanager
 def client(policy, *, tls=None, network=None, **names):
     """A client for which every name leads to 127.0.0.1, or `other_example=[["10.0.0.1"]]` to what is given."""
     given = {name.replace("_", "."): answers for name, answers in names.items()}
@@ -102,7 +102,8 @@ def client(policy, *, tls=None, network=None, **names):
 
     made = Client(policy, tls=tls or ssl.create_default_context(), resolve=everywhere, network=network)
     made.asked = resolve.asked
-    return made
+    with contextlib.closing(made):
+        yield made
 
 
 class Authority:
@@ -130,12 +131,12 @@ class Authority:
         return context
 
     def _signed(self, subject, key, extension):
-        now = datetime.datetime.now(tz=datetime.UTC)
+        now = dt.datetime.now(tz=dt.UTC)
         ours = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         certificate = (
             x509.CertificateBuilder(self._name, subject, key.public_key(), x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=1))
             .add_extension(extension, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ours), critical=False)
@@ -149,55 +150,3 @@ def _general(name):
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-class Drip(httpcore.AsyncNetworkBackend):
-    """A network, for virtual time, on which one byte of an answer arrives after each pause."""
-
-    def __init__(self, content, pause):
-        self.content = content
-        self.pause = pause
-        self.open = 0
-        self.tried = []
-
-    async def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
-        self.tried.append(host)
-        self.open += 1
-        return _DripStream(self)
-
-
-class Swallowing(Drip):
-    """A network on which some addresses never answer, not even with a refusal."""
-
-    def __init__(self, content, pause, swallowed):
-        super().__init__(content, pause)
-        self._swallowed = swallowed
-
-    async def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):
-        if host not in self._swallowed:
-            return await super().connect_tcp(host, port)
-        self.tried.append(host)
-        await asyncio.sleep(timeout)
-        raise httpcore.ConnectTimeout
-
-
-class _DripStream(httpcore.AsyncNetworkStream):
-    def __init__(self, network):
-        self._network = network
-        self._left = iter(network.content)
-        self._is_open = True
-
-    async def read(self, max_bytes, timeout=None):
-        try:
-            async with asyncio.timeout(timeout):
-                await asyncio.sleep(self._network.pause)
-        except TimeoutError as error:
-            raise httpcore.ReadTimeout from error
-        return bytes([next(self._left)])
-
-    async def write(self, buffer, timeout=None):
-        pass
-
-    async def aclose(self):
-        self._network.open -= self._is_open
-        self._is_open = False
