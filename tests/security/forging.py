@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes tokens that say and are signed whatever a test wants."""
 
+import hashlib
+import hmac
 import json
 
 from jwt.algorithms import get_default_algorithms
@@ -29,3 +31,9 @@ def forge(header, claims, key, algorithm=None):
     signed = f"{part(header)}.{part(claims)}"
     implemented = get_default_algorithms()[algorithm or header["alg"]]
     return f"{signed}.{encode(implemented.sign(signed.encode(), implemented.prepare_key(key)))}"
+
+
+def forge_with_secret(header, claims, secret):
+    """Return a token that is signed as if bytes that everybody knows were a secret: HS256."""
+    signed = f"{part({**header, 'alg': 'HS256'})}.{part(claims)}"
+    return f"{signed}.{encode(hmac.digest(secret, signed.encode(), hashlib.sha256))}"
