@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from wharfinger.domain.identity import Ceiling, Entry, Principal, Scope
+from wharfinger.domain.identity import Entry, Principal, Scope
 from wharfinger.domain.names import RepositoryName
 
 
@@ -191,7 +191,7 @@ _LISTER: Final = Decision(Outcome.ALLOWED, "lists show what you may pull")
 _NAMED: Final = Decision(Outcome.ALLOWED, "the token names it")
 _NOT_NAMED: Final = Decision(Outcome.WIDER_TOKEN, "the token does not name it")
 _NEVER_NAMED: Final = Decision(Outcome.DENIED, "no registry token opens it")
-_ELSEWHERE: Final = Decision(Outcome.DENIED, "the token is limited to other repositories")
+_ELSEWHERE: Final = Decision(Outcome.DENIED, "the token is limited to some repositories, and opens none of this name")
 
 
 def decide(mode: Mode, principal: Principal, access: Access, standing: Standing = NOWHERE) -> Decision:
@@ -262,7 +262,7 @@ def _by_account(principal: Principal, access: Access, standing: Standing) -> Dec
         return _SUSPENDED
     if access.action is Action.VISIT:
         return _UNKNOWN if principal.is_anonymous else _VISITOR
-    refused = _beyond_limits(principal.ceiling, access, standing)
+    refused = _beyond_limits(principal, access, standing)
     if refused is not None:
         return _UNKNOWN if principal.is_anonymous else refused
     decision = _by_rights(principal, access, standing)
@@ -272,8 +272,9 @@ def _by_account(principal: Principal, access: Access, standing: Standing) -> Dec
     return decision if any(_opens(entry, access, standing) for entry in entries) else _NOT_NAMED
 
 
-def _beyond_limits(ceiling: Ceiling, access: Access, standing: Standing) -> Decision | None:
-    """Return a refusal of what the credential is never used for, whatever its account may do and the name may be."""
+def _beyond_limits(principal: Principal, access: Access, standing: Standing) -> Decision | None:
+    """Return a refusal of what the credential is not for; a name that its account cannot reach adds nothing to it."""
+    ceiling = principal.ceiling
     if ceiling.scopes is not None:
         wanted = _MANAGING if _is_managing(access) else _SCOPES[access.action]
         if not ceiling.scopes & wanted:
@@ -283,7 +284,8 @@ def _beyond_limits(ceiling: Ceiling, access: Access, standing: Standing) -> Deci
         return _NEVER_NAMED
     if ceiling.repositories is None or _is_list(access):
         return None
-    return None if standing.repository_id in ceiling.repositories and not _is_managing(access) else _ELSEWHERE
+    within = access.repository is not None and standing.repository_id in ceiling.repositories
+    return None if within and any(rights(principal, access, standing)) else _ELSEWHERE
 
 
 def _by_rights(principal: Principal, access: Access, standing: Standing) -> Decision:
