@@ -43,10 +43,10 @@ ANY_ACCOUNT: Final = Statement(select(accounts.c.id).limit(1))
 """Whether there has ever been an account: from then on the registry is not open."""
 
 _account: Final[BindParameter[int]] = bindparam("account_id", type_=BigInteger())
-_rank: Final = case(
-    {word: int(role) for role, word in ((Role.READ, "read"), (Role.WRITE, "write"), (Role.ADMIN, "admin"))},
-    value=grants.c.role,
+_rank: Final[ColumnElement[int]] = literal_column(
+    "CASE grants.role WHEN 'read' THEN 1 WHEN 'write' THEN 2 WHEN 'admin' THEN 3 END"
 )
+"""The number of a `Role`; written out, because parameters for it would take half of the look-up's time."""
 
 
 def _is_active(account: FromClause) -> ColumnElement[bool]:
