@@ -504,6 +504,12 @@ async def test_a_body_that_is_said_to_be_as_it_is_is_taken():
         assert (await ask(peer)).body == b"body"
 
 
+async def test_an_answer_without_a_body_may_say_how_the_body_would_be():
+    async with Peer({"/": b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 99\r\n\r\n"}) as peer:
+        found = await ask(peer, method="HEAD")
+        assert (found.headers["content-length"], found.body) == ("99", b"")
+
+
 # --- nonsense ---------------------------------------------------------------------------------------------------------
 
 

@@ -212,7 +212,7 @@ def _check(ask: _Ask, answer: Answer) -> None:
         message = f"{ask.target.host} sends more than this registry reads."
         raise OutboundFailed(message)
     # A small body can become a huge one, and a compressed one was not asked for.
-    if answer.headers.get("content-encoding", "identity").lower() != "identity":
+    if answer.body and answer.headers.get("content-encoding", "identity").lower() != "identity":
         message = f"{ask.target.host} sends a compressed body, which was not asked for."
         raise OutboundFailed(message)
 
