@@ -2,9 +2,13 @@
 """Write the pages of the guide that are made from the code: `make docs`. A test compares them with what is there."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from wharfinger.domain.access import Access, Action, Mode, Outcome, Role, Standing, Visibility, decide
+from wharfinger.domain.identity import ANONYMOUS, NO_CEILING, Ceiling, Entry, Principal, Scope
+from wharfinger.domain.names import RepositoryName
 from wharfinger.settings import Settings
 from wharfinger.settings.kinds import Leaf, Many, Named, Records, leaves, variable_of
 from wharfinger.settings.unsupported import FOREIGN
@@ -65,6 +69,46 @@ help begins with "Ours" is new.
 Without sign-in, whoever reaches the port may push and pull. On `127.0.0.1`, `::1`, `localhost` and on a Unix socket
 nothing needs to be said. On any other address the server starts only if the settings choose it: `auth: none`,
 `REGISTRY_AUTH=none`, or a configuration file without `auth`. Then a warning in the log says so.
+"""
+
+_ACCESS_INTRODUCTION: Final = """\
+# Access matrix
+
+<!-- Made by tools/generate_docs.py from src/wharfinger/domain/access.py. Do not edit by hand: run `make docs`. -->
+
+Who may do what in a deployment with accounts. The tables are the answers of the function that every request asks. In
+the other [modes](modes.md) there are no roles.
+
+| answer | what it means | status |
+| --- | --- | --- |
+| yes | allowed; what is not there is 404 | |
+| sign in | nobody has signed in, and signing in might change the answer | 401 |
+| wider token | the account may, but this registry token does not name it; clients then ask for another one | 401 |
+| denied | the role, or what the credential is for, does not do | 403 |
+
+| operation | what it is |
+| --- | --- |
+| pull | read manifests, blobs, tags and referrers |
+| mount | take a layer for another repository instead of sending it |
+| push | send manifests, blobs and tags; create the repository |
+| describe | change the description, the linked source and the labels |
+| delete | delete a tag, a manifest or a blob |
+| administer | change visibility, inheritance and roles; delete the repository. Of the registry: its settings |
+| list | see the names of repositories: of each only what may be pulled |
+| visit | ask `/v2/` whether this is a registry; `docker login` does |
+
+- The highest role counts, whichever way it comes: given to the account itself or to one of its teams.
+- Roles on a namespace, and membership of its organization, reach a repository only if it **inherits**. Roles on the
+  registry and on the deployment, and owners of the namespace, always reach it.
+- A role on the registry or on the deployment is called `viewer` (read), `write` or `manager` (admin).
+- A suspended account may nothing: it is asked to sign in, also for what everybody may.
+- A private repository and a name that does not exist look the same to whoever may not read it and may not create it.
+"""
+_CREDENTIALS_INTRODUCTION: Final = """\
+## What a credential is for
+
+A credential takes away, and never adds. Here it belongs to an account that may do everything. `admin:org` is for
+organizations in the management API.
 """
 
 
@@ -136,12 +180,132 @@ def _sentence(text: str) -> str:
     return text if text.startswith("http.") else text[0].upper() + text[1:]
 
 
+_NAME: Final = RepositoryName("acme/app")
+_ACCOUNT: Final = Principal(name="ann", account_id=1)
+_ON_REPOSITORY: Final = (
+    Action.PULL,
+    Action.MOUNT,
+    Action.PUSH,
+    Action.DESCRIBE,
+    Action.DELETE,
+    Action.ADMINISTER,
+)
+_ON_REGISTRY: Final = (Action.VISIT, Action.LIST, Action.ADMINISTER)
+_WORDS: Final = {
+    Outcome.ALLOWED: "yes",
+    Outcome.SIGN_IN: "sign in",
+    Outcome.WIDER_TOKEN: "wider token",
+    Outcome.DENIED: "denied",
+}
+_WHO: Final[Mapping[str, tuple[Principal, tuple[Standing, ...]]]] = {
+    "nobody signed in": (ANONYMOUS, (Standing(),)),
+    "an account without a role": (_ACCOUNT, (Standing(),)),
+    "`read` on the repository": (_ACCOUNT, (Standing(on_repository=Role.READ),)),
+    "`write` on the repository": (_ACCOUNT, (Standing(on_repository=Role.WRITE),)),
+    "`admin` on the repository": (_ACCOUNT, (Standing(on_repository=Role.ADMIN),)),
+    "member of the organization": (_ACCOUNT, (Standing(is_member=True),)),
+    "`read` on the namespace": (_ACCOUNT, (Standing(on_namespace=Role.READ),)),
+    "`write` on the namespace": (_ACCOUNT, (Standing(on_namespace=Role.WRITE),)),
+    "`admin` on the namespace": (_ACCOUNT, (Standing(on_namespace=Role.ADMIN),)),
+    "member, inherited": (_ACCOUNT, (Standing(is_member=True, inherits=True),)),
+    "`read` on the namespace, inherited": (_ACCOUNT, (Standing(on_namespace=Role.READ, inherits=True),)),
+    "`write` on the namespace, inherited": (_ACCOUNT, (Standing(on_namespace=Role.WRITE, inherits=True),)),
+    "`admin` on the namespace, inherited": (_ACCOUNT, (Standing(on_namespace=Role.ADMIN, inherits=True),)),
+    "owner of the namespace": (_ACCOUNT, (Standing(owns_namespace=True),)),
+    "`viewer` on the registry or the deployment": (
+        _ACCOUNT,
+        (Standing(on_registry=Role.READ), Standing(on_deployment=Role.READ)),
+    ),
+    "`write` on the registry or the deployment": (
+        _ACCOUNT,
+        (Standing(on_registry=Role.WRITE), Standing(on_deployment=Role.WRITE)),
+    ),
+    "`manager` on the registry or the deployment": (
+        _ACCOUNT,
+        (Standing(on_registry=Role.ADMIN), Standing(on_deployment=Role.ADMIN)),
+    ),
+}
+_CREDENTIALS: Final[Mapping[str, Ceiling]] = {
+    "password, access key": NO_CEILING,
+    **{f"token with `{scope}`": Ceiling(scopes=frozenset({scope})) for scope in Scope},
+    "token limited to this repository": Ceiling(repositories=frozenset({1})),
+    "token limited to other repositories": Ceiling(repositories=frozenset({2})),
+    **{
+        f"registry token that names `{word}`": Ceiling(entries=(Entry(_NAME, frozenset({word}), repository_id=1),))
+        for word in ("pull", "push", "delete")
+    },
+    "registry token for the list": Ceiling(entries=(Entry(None, frozenset({"*"})),)),
+}
+
+
+def access_page() -> str:
+    """Return the answers of `decide` for every role, visibility and operation, and for every kind of credential."""
+    return "\n".join([_ACCESS_INTRODUCTION, *_repositories(), *_registry(), *_credentials()])
+
+
+def _repositories() -> Iterator[str]:
+    for visibility in Visibility:
+        yield f"## {visibility.value.capitalize()} repositories\n"
+        yield _answers(_ON_REPOSITORY, Standing(repository_id=1, visibility=visibility))
+    yield "## Public repositories, where anonymous pull is switched off\n"
+    hidden = Standing(repository_id=1, visibility=Visibility.PUBLIC, anonymous_pull=False)
+    yield _answers(_ON_REPOSITORY, hidden)
+    yield "## A name that does not exist\n"
+    yield "Whoever may create it, or may pull everything in the registry, learns that it does not exist.\n"
+    on_free_names = {who: row for who, row in _WHO.items() if "on the repository" not in who and "inherited" not in who}
+    yield _answers(_ON_REPOSITORY, Standing(), on_free_names)
+
+
+def _registry() -> Iterator[str]:
+    yield "## The registry itself\n"
+    here = {who: row for who, row in _WHO.items() if "signed in" in who or "without" in who or "registry" in who}
+    yield _answers(_ON_REGISTRY, Standing(), here, name=None)
+
+
+def _answers(
+    actions: tuple[Action, ...],
+    at: Standing,
+    whose: Mapping[str, tuple[Principal, tuple[Standing, ...]]] = _WHO,
+    name: RepositoryName | None = _NAME,
+) -> str:
+    """Return a table of who may what; two answers in one cell would be shown as two."""
+    rows = []
+    for who, (principal, standings) in whose.items():
+        places = [
+            replace(one, repository_id=at.repository_id, visibility=at.visibility, anonymous_pull=at.anonymous_pull)
+            for one in standings
+        ]
+        answers = [[_answer(principal, Access(action, name), place) for place in places] for action in actions]
+        rows.append((who, *(" or ".join(dict.fromkeys(cell)) for cell in answers)))
+    return _table(("who", *(action.value for action in actions)), rows)
+
+
+def _credentials() -> Iterator[str]:
+    yield _CREDENTIALS_INTRODUCTION
+    manager = Standing(repository_id=1, visibility=Visibility.PRIVATE, on_deployment=Role.ADMIN)
+    accesses = {action.value: Access(action, _NAME) for action in _ON_REPOSITORY}
+    accesses |= {"list": Access(Action.LIST), "visit": Access(Action.VISIT)}
+    accesses |= {"administer the registry": Access(Action.ADMINISTER)}
+    rows = (
+        (name, *(_answer(replace(_ACCOUNT, ceiling=ceiling), access, manager) for access in accesses.values()))
+        for name, ceiling in _CREDENTIALS.items()
+    )
+    yield _table(("credential", *accesses), rows)
+
+
+def _answer(principal: Principal, access: Access, standing: Standing) -> str:
+    return _WORDS[decide(Mode.ACCOUNTS, principal, access, standing).outcome]
+
+
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-PAGES: Final[Mapping[Path, Callable[[], str]]] = {GUIDE / "settings.md": settings_page}
+PAGES: Final[Mapping[Path, Callable[[], str]]] = {
+    GUIDE / "access-matrix.md": access_page,
+    GUIDE / "settings.md": settings_page,
+}
 
 if __name__ == "__main__":
     main()
