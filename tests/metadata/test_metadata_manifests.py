@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from tests.metadata.rows import (
@@ -56,6 +57,18 @@ def test_the_bytes_are_kept_as_they_came(connection, repository):
     put(connection, repository, content)
     row = only(connection, manifests)
     assert (bytes(row["content"]), row["size"]) == (content, 260)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("found", [b"manifesT", b"", b"manifest and more"])
+def test_stored_bytes_that_differ_are_replaced(connection, repository, found, deleted):
+    manifest_id, _ = put(connection, repository)
+    if deleted:
+        rows.delete(connection, manifest_id, NOW, LATER)
+    connection.execute(update(manifests).values(content=found, size=len(found)))
+    assert put(connection, repository) == (manifest_id, Arrival.REVIVED if deleted else Arrival.PRESENT)
+    row = only(connection, manifests)
+    assert (bytes(row["content"]), row["size"]) == (b"manifest", 8)
 
 
 def test_the_same_manifest_may_be_in_two_repositories(connection, repository):

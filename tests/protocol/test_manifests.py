@@ -7,10 +7,12 @@ by both with type, length, digest and body; missing manifests by tag and digest;
 """
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
-from tests.protocol.client import codes, refused
+from tests.protocol.client import Client, codes, refused
 from tests.protocol.content import descriptor, image
 from tests.support.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, as_json, digest_of
 
@@ -229,3 +231,25 @@ def test_schema_1_is_refused_with_what_to_do(repository):
     content = b'{"schemaVersion": 1, "name": "x", "tag": "y", "fsLayers": [], "history": [], "signatures": []}'
     response = repository.put("v1", content, "application/vnd.docker.distribution.manifest.v1+prettyjws")
     assert "schema 1" in refused(response, 400, "MANIFEST_INVALID")
+
+
+@pytest.mark.slow
+def test_damaged_manifest_is_404_until_it_is_pushed_again(start_server, material):
+    server = start_server()
+    with Client.of(server.url) as client:
+        repository = client.repository("damaged")
+        document = material.image(repository)
+        digest = digest_of(as_json(document))
+        assert repository.put("v1", document).status_code == 201
+        server.stop()
+        with closing(sqlite3.connect(server.data / "wharfinger" / "wharfinger.db", isolation_level=None)) as database:
+            database.execute("UPDATE manifests SET content = x'7b7d'")
+        server.start()
+        # A client that is told by HEAD that the manifest is here would not push it.
+        for reference in ("v1", digest):
+            assert repository.manifest("HEAD", reference).status_code == 404
+            assert "push it again" in refused(repository.manifest("GET", reference), 404, "MANIFEST_UNKNOWN")
+        assert repository.put("v1", document).status_code == 201
+        server.stop()
+        server.start()
+        check_pull(repository, "v1", as_json(document), digest)

@@ -7,7 +7,6 @@ from sqlalchemy import text
 from tests.services.world import ACTOR, NAME, OTHER, descriptor, image, index, push_blob, push_image, push_manifest
 from wharfinger.domain.digests import Algorithm, digest_of
 from wharfinger.domain.errors import (
-    DatabaseUnavailable,
     DeletionDisabled,
     DigestMismatch,
     ManifestBlobUnknown,
@@ -156,12 +155,30 @@ async def test_content_that_arrives_later_closes_the_gap(world, kind):
     await world.assert_sound()
 
 
-async def test_a_manifest_that_was_damaged_is_never_served(world, node):
-    await push_image(node, b"one")
+async def damage(node):
     await node.database.write(lambda c: c.execute(text("UPDATE manifests SET content = :it"), {"it": b"{}"}) and None)
+
+
+async def test_a_manifest_that_was_damaged_is_never_served(world, node, capfd):
+    await push_image(node, b"one")
+    await damage(node)
     assert await pull(node) == image(b"one")  # from memory, where it was verified
-    with pytest.raises(DatabaseUnavailable, match="damaged"):
+    with pytest.raises(ManifestUnknown, match="damaged; push it again"):
         await pull(world.node())
+    said = "".join(capfd.readouterr())
+    assert "error" in said
+    assert digest_of(image(b"one")) in said
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_pushing_a_damaged_manifest_again_repairs_it(world, node, deleted):
+    await push_image(node, b"one")
+    await damage(node)
+    if deleted:
+        await node.manifests.delete(node.registry, NAME, digest_of(image(b"one")), ACTOR)
+    await push_manifest(world.node(), image(b"one"), "v1")
+    assert await pull(world.node()) == image(b"one")
+    await world.assert_sound()
 
 
 async def test_a_tag_is_never_remembered_only_what_it_names(world, node):

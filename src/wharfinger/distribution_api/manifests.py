@@ -31,6 +31,8 @@ async def head(call: Call) -> Response:
     manifest = await _find(call)
     if names_digest(call.visit.header(b"if-none-match"), manifest.digest):
         return Response(status_code=304, headers={"ETag": etag(manifest.digest)})
+    # A client that is told of a manifest does not push it: what is damaged must not be told of.
+    await call.services.manifests.content(manifest)
     return Content(b"", _headers(manifest))
 
 

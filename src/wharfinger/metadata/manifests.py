@@ -52,9 +52,9 @@ CONTENT = Statement(select(manifests.c.content).where(manifests.c.id == bindpara
 
 
 _EXISTING: Final = Statement(
-    select(manifests.c.id, manifests.c.deleted_at).where(
-        manifests.c.repository_id == bindparam("repository"), manifests.c.digest == bindparam("digest")
-    )
+    select(
+        manifests.c.id, manifests.c.deleted_at, (manifests.c.content != bindparam("content")).label("damaged")
+    ).where(manifests.c.repository_id == bindparam("repository"), manifests.c.digest == bindparam("digest"))
 )
 _INSERT: Final = Statement(
     insert(manifests).returning(manifests.c.id),
@@ -124,11 +124,19 @@ class Arrival(enum.Enum):
 
 
 def put(connection: Connection, new: NewManifest, by: Actor, now: Instant) -> tuple[int, Arrival]:
-    """Store the manifest, or bring it back if it was deleted; return its id, and which it was."""
-    row = _EXISTING.first(connection, repository=new.repository_id, digest=new.digest)
+    """Store the manifest, or bring it back if it was deleted; return its id, and which it was.
+
+    One digest names one content. Stored bytes that differ from those that were pushed are damaged, and are replaced:
+    whoever pushes is told that the manifest is stored.
+    """
+    row = _EXISTING.first(connection, repository=new.repository_id, digest=new.digest, content=new.content)
     if row is None:
         return _insert(connection, new, by, now), Arrival.NEW
-    manifest_id, deleted_at = row
+    manifest_id, deleted_at, damaged = row
+    if damaged:
+        connection.execute(
+            update(manifests).where(manifests.c.id == manifest_id).values(content=new.content, size=len(new.content))
+        )
     if deleted_at is not None:
         connection.execute(
             update(manifests)

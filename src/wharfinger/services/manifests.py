@@ -15,7 +15,6 @@ import orjson
 from wharfinger.clock import DAY, Clock, Instant, after
 from wharfinger.domain.digests import Algorithm, Digest, algorithm_of, digest_of
 from wharfinger.domain.errors import (
-    DatabaseUnavailable,
     DigestMismatch,
     ManifestBlobUnknown,
     ManifestInvalid,
@@ -47,6 +46,9 @@ from wharfinger.metadata.tags import TagChange, Target
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import ensure, name_unknown
+from wharfinger.telemetry import logger
+
+_log = logger("manifests")
 
 REVIEW_DELAY: Final = DAY
 _PARSE_IN_THREAD: Final = 64 * 1024
@@ -122,8 +124,8 @@ class Manifests:
         """Return the exact bytes that were pushed; they are verified when they enter the memory.
 
         Raises:
-            ManifestUnknown: it was collected since it was found.
-            DatabaseUnavailable: the stored bytes are not what the digest names.
+            ManifestUnknown: it was collected since it was found, or the stored bytes are not what the digest names.
+                The next push of the same manifest stores them anew.
         """
         content = self._cache.get(manifest.digest)
         if content is None:
@@ -132,8 +134,9 @@ class Manifests:
                 raise manifest_unknown(manifest.digest)
             content = bytes(row[0])
             if digest_of(content, algorithm_of(manifest.digest)) != manifest.digest:
-                message = "The stored manifest is damaged; push it again."
-                raise DatabaseUnavailable(message)
+                _log.error("a stored manifest is damaged; pushing it again repairs it", digest=manifest.digest)
+                message = f"The stored manifest {manifest.digest} is damaged; push it again."
+                raise ManifestUnknown(message, detail={"digest": manifest.digest})
             self._cache.put(manifest.digest, content)
         return content
 
