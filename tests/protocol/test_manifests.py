@@ -249,6 +249,7 @@ def test_damaged_manifest_is_404_until_it_is_pushed_again(start_server, material
         for reference in ("v1", digest):
             assert repository.manifest("HEAD", reference).status_code == 404
             assert "push it again" in refused(repository.manifest("GET", reference), 404, "MANIFEST_UNKNOWN")
+        refused(repository.blob("GET", digest), 404, "BLOB_UNKNOWN")
         assert repository.put("v1", document).status_code == 201
         server.stop()
         server.start()

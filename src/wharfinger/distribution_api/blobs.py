@@ -98,9 +98,10 @@ async def _manifest_as_blob(call: Call, digest: Digest, unknown: BlobUnknown) ->
     """Answer for a manifest under the blobs' path, which containerd falls back to."""
     try:
         manifest = await call.services.manifests.find(call.registry, call.name, digest)
+        content = await call.services.manifests.content(manifest)
     except Unknown:
         raise unknown from None
-    return Content(await call.services.manifests.content(manifest), _headers(digest, manifest.size))
+    return Content(content, _headers(digest, manifest.size))
 
 
 def _headers(digest: Digest, length: int) -> list[RawHeader]:
