@@ -9,7 +9,6 @@ from wharfinger import bootstrap, telemetry
 from wharfinger.bootstrap import Deployment
 from wharfinger.console.door import Console
 from wharfinger.distribution_api.door import DistributionAPI
-from wharfinger.domain.access import Mode
 from wharfinger.settings import Settings
 from wharfinger.web.authentication import Challenge, Entrance, basic_challenge, bearer_challenge
 from wharfinger.web.edge import Door, Edge, EdgeRules
@@ -79,7 +78,7 @@ def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) ->
         proxies=proxies,
         headers=headers,
         prefix=settings.http.prefix.rstrip("/"),
-        is_open=deployment.services.authorization.mode is Mode.OPEN,
+        is_open=settings.auth.kind in {None, "none"},
     )
     line = telemetry.RequestLine(
         settings.log.formatter, settings.log.fields, enabled=not settings.log.accesslog.disabled

@@ -156,7 +156,7 @@ def build(settings: Settings) -> Deployment:
     small_blobs = ContentCache(max_bytes=8 * MEBIBYTE, max_item=64 * 1024)
     listing = Repositories(database)
     services = Services(
-        authorization=Authorization(_mode(settings)),
+        authorization=Authorization(database, _mode(settings)),
         blobs=Blobs(database, clock, switches, small_blobs),
         collection=Collection(database, registries, clock),
         health=_health(settings, clock, database, store),
@@ -267,9 +267,11 @@ def _observe_store(operation: str, seconds: float, outcome: str) -> None:
     telemetry.STORE_OPERATIONS.labels(operation, outcome).observe(seconds)
 
 
-def _mode(settings: Settings) -> Mode:
+def _mode(settings: Settings) -> Mode | None:
     match settings.auth.kind:
-        case None | "none":
+        case None:
+            return None
+        case "none":
             return Mode.OPEN
         case "htpasswd":
             return Mode.HTPASSWD

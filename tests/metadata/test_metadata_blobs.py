@@ -20,6 +20,7 @@ from wharfinger.metadata import blobs as rows
 from wharfinger.metadata import manifests
 from wharfinger.metadata.blobs import NewBlob
 from wharfinger.metadata.schema import blob_reviews, blobs, manifest_references, repository_blobs, tombstones
+from wharfinger.metadata.standing import EVERYTHING
 
 
 @pytest.fixture
@@ -138,18 +139,18 @@ def test_members_may_be_asked_for_by_the_thousand(connection, repository):
 def test_a_blob_elsewhere_is_found_in_the_named_or_in_any_repository(connection, repository):
     other = make_repository(connection, "other")
     blob_id = make_blob(connection, repository)
-    assert rows.find_elsewhere(connection, REGISTRY, digest("layer"), None) == (blob_id, 5)
-    assert rows.find_elsewhere(connection, REGISTRY, digest("layer"), repository) == (blob_id, 5)
-    assert rows.find_elsewhere(connection, REGISTRY, digest("layer"), other) is None
+    assert rows.find_elsewhere(connection, REGISTRY, digest("layer"), None, EVERYTHING) == (blob_id, 5)
+    assert rows.find_elsewhere(connection, REGISTRY, digest("layer"), repository, EVERYTHING) == (blob_id, 5)
+    assert rows.find_elsewhere(connection, REGISTRY, digest("layer"), other, EVERYTHING) is None
 
 
 def test_a_blob_that_was_deleted_or_lost_is_found_nowhere(connection, repository):
     blob_id = make_blob(connection, repository)
     rows.unlink(connection, repository, blob_id, NOW, LATER)
-    assert rows.find_elsewhere(connection, REGISTRY, digest("layer"), None) is None
+    assert rows.find_elsewhere(connection, REGISTRY, digest("layer"), None, EVERYTHING) is None
     rows.join(connection, repository, blob_id, NOW, LATER)
     rows.set_missing(connection, blob_id, "ab/layer")
-    assert rows.find_elsewhere(connection, REGISTRY, digest("layer"), None) is None
+    assert rows.find_elsewhere(connection, REGISTRY, digest("layer"), None, EVERYTHING) is None
 
 
 def test_a_deletion_is_remembered_where_it_happened(connection, repository):

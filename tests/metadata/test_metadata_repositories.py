@@ -26,6 +26,7 @@ from wharfinger.metadata import manifests, uploads
 from wharfinger.metadata import repositories as rows
 from wharfinger.metadata.repositories import REPOSITORY
 from wharfinger.metadata.schema import namespaces, repositories
+from wharfinger.metadata.standing import EVERYTHING
 from wharfinger.metadata.uploads import UploadRow
 
 
@@ -76,10 +77,10 @@ def test_a_repository_is_listed_from_its_first_change_on(connection):
         if name != "zeta":
             rows.touch(connection, repository_id, NOW)
     ordered = sorted(["acme/b", "acme/a", "acme-x/a", "acme/a-b"], key=str.encode)
-    assert list(rows.list_names(connection, REGISTRY, None, 10)) == ordered
-    assert list(rows.list_names(connection, REGISTRY, ordered[0], 2)) == ordered[1:3]
+    assert list(rows.list_names(connection, REGISTRY, None, 10, EVERYTHING)) == ordered
+    assert list(rows.list_names(connection, REGISTRY, ordered[0], 2, EVERYTHING)) == ordered[1:3]
     connection.execute(update(repositories).where(repositories.c.name == ordered[0]).values(deleted_at=NOW))
-    assert list(rows.list_names(connection, REGISTRY, None, 10)) == ordered[1:]
+    assert list(rows.list_names(connection, REGISTRY, None, 10, EVERYTHING)) == ordered[1:]
 
 
 def test_a_change_is_noted_and_the_listing_dates_from_the_first(connection):

@@ -5,14 +5,11 @@ import asyncio
 
 import pytest
 
-from tests.services.world import NAME, FakeClock
+from tests.services.world import FakeClock
 from wharfinger.blobstore.memory import MemoryBlobStore
 from wharfinger.clock import SECOND
-from wharfinger.domain.access import Access, Action, Mode
 from wharfinger.domain.digests import digest_of
-from wharfinger.domain.identity import ANONYMOUS, Principal
 from wharfinger.domain.names import DEFAULT_REGISTRY
-from wharfinger.services.authorization import Authorization
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.health import Health
 from wharfinger.services.registries import Registries, Registry
@@ -101,15 +98,6 @@ async def test_a_check_that_does_not_answer_is_given_up(health, monkeypatch):
 
     health.add("database", never, interval=1)
     assert await health.problems() == {"database": "no answer within 0.01 seconds"}
-
-
-@pytest.mark.parametrize("action", Action)
-def test_in_open_mode_anyone_may_do_anything(action):
-    authorization = Authorization(Mode.OPEN)
-    for principal in (ANONYMOUS, Principal(name="somebody", account_id=7)):
-        authorization.require(principal, Access(action, NAME))
-        authorization.require(principal, Access(action))
-        assert authorization.allows(principal, Access(action, NAME))
 
 
 def test_a_registry_is_found_by_id_and_by_host():

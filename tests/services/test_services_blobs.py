@@ -19,6 +19,7 @@ from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.clock import HOUR
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.errors import BlobUnknown, DatabaseUnavailable, DeletionDisabled, ReadOnly, StillReferenced
+from wharfinger.metadata.standing import EVERYTHING
 from wharfinger.services.blobs import LEASE
 
 pytestmark = pytest.mark.parametrize("world", EVERY_PAIR, indirect=True)
@@ -33,7 +34,7 @@ def stat(node, digest, name=NAME):
 
 def head(node, digest, name=NAME):
     """Ask as somebody who is about to push."""
-    return node.blobs.stat_to_push(node.registry, name, digest)
+    return node.blobs.stat_to_push(node.registry, name, digest, EVERYTHING)
 
 
 async def lease(node, name=NAME):
@@ -109,7 +110,7 @@ async def test_looking_does_not_undo_a_deletion_but_pushing_and_mounting_do(worl
     await node.blobs.delete(node.registry, NAME, digest)
     with pytest.raises(BlobUnknown):
         await head(node, digest)
-    assert await node.uploads.mount(node.registry, NAME, digest, OTHER, ACTOR)
+    assert await node.uploads.mount(node.registry, NAME, digest, OTHER, EVERYTHING, ACTOR)
     assert await read_blob(node, digest) == SMALL_BLOB
     await node.blobs.delete(node.registry, NAME, digest)
     await push_blob(node, SMALL_BLOB)
@@ -123,7 +124,7 @@ async def test_a_blob_that_was_deleted_everywhere_is_given_to_nobody(node):
     await node.blobs.delete(node.registry, OTHER, digest)
     with pytest.raises(BlobUnknown):
         await head(node, digest)
-    assert not await node.uploads.mount(node.registry, NAME, digest, None, ACTOR)
+    assert not await node.uploads.mount(node.registry, NAME, digest, None, EVERYTHING, ACTOR)
 
 
 async def test_a_lease_is_renewed_when_less_than_half_of_it_is_left(world, node):

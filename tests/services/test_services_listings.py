@@ -17,6 +17,7 @@ from wharfinger.domain.errors import (
     StoreUnavailable,
 )
 from wharfinger.metadata import queues
+from wharfinger.metadata.standing import EVERYTHING
 
 
 async def tags(node, last=None, limit=100, name=NAME):
@@ -25,7 +26,7 @@ async def tags(node, last=None, limit=100, name=NAME):
 
 
 async def catalog(node, last=None, limit=100):
-    page = await node.repositories.catalog(node.registry, last, limit)
+    page = await node.repositories.catalog(node.registry, last, limit, EVERYTHING)
     return list(page.items), page.more
 
 
@@ -136,7 +137,7 @@ async def test_summaries_show_what_is_here(world, node):
     await push_image(node, b"layer", tags=("v1", "v2"))
     world.clock.move(HOUR)
     await push_image(node, b"layer", name=OTHER)
-    page = await node.repositories.summaries(node.registry, None, 10)
+    page = await node.repositories.summaries(node.registry, None, 10, EVERYTHING)
     assert [(one.name, one.tags, one.manifests) for one in page.items] == [(NAME, 2, 1), (OTHER, 1, 1)]
     assert page.items[0].size == len(image(b"layer")) + len(b"layer") + len(b"{}")
     assert page.items[1].changed_at == world.clock.now()

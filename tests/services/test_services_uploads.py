@@ -22,6 +22,7 @@ from wharfinger.domain.errors import (
     UploadUnknown,
 )
 from wharfinger.domain.uploads import Chunk, ContentRange
+from wharfinger.metadata.standing import EVERYTHING
 
 pytestmark = pytest.mark.parametrize("world", EVERY_PAIR, indirect=True)
 
@@ -386,7 +387,7 @@ async def test_uploads_that_stand_still_end_with_their_bytes(world, node):
 
 async def test_a_mounted_blob_is_read_where_it_was_mounted(world, node):
     digest = await push_blob(node, b"layer", OTHER)
-    assert await node.uploads.mount(node.registry, NAME, digest, OTHER, ACTOR)
+    assert await node.uploads.mount(node.registry, NAME, digest, OTHER, EVERYTHING, ACTOR)
     assert await read_blob(node, digest) == b"layer"
     assert len(objects(node.store)) == 1
     await world.assert_sound()
@@ -394,14 +395,14 @@ async def test_a_mounted_blob_is_read_where_it_was_mounted(world, node):
 
 async def test_a_mount_from_anywhere_finds_the_blob(node):
     digest = await push_blob(node, b"layer", OTHER)
-    assert await node.uploads.mount(node.registry, NAME, digest, None, ACTOR)
+    assert await node.uploads.mount(node.registry, NAME, digest, None, EVERYTHING, ACTOR)
     assert await read_blob(node, digest) == b"layer"
 
 
 async def test_a_mount_of_what_the_source_does_not_have_changes_nothing(world, node):
     digest = await push_blob(node, b"layer", OTHER)
-    assert not await node.uploads.mount(node.registry, NAME, digest_of(b"never"), OTHER, ACTOR)
-    assert not await node.uploads.mount(node.registry, NAME, digest, "acme/nowhere", ACTOR)
+    assert not await node.uploads.mount(node.registry, NAME, digest_of(b"never"), OTHER, EVERYTHING, ACTOR)
+    assert not await node.uploads.mount(node.registry, NAME, digest, "acme/nowhere", EVERYTHING, ACTOR)
     with pytest.raises(BlobUnknown):
         await node.blobs.stat(node.registry, NAME, digest)
     await world.assert_sound()
@@ -414,7 +415,7 @@ async def test_a_read_only_registry_takes_no_uploads(world):
         append(node, "u", b"x"),
         complete(node, "u", b"x"),
         push_blob(node),
-        node.uploads.mount(node.registry, NAME, digest_of(b"x"), None, ACTOR),
+        node.uploads.mount(node.registry, NAME, digest_of(b"x"), None, EVERYTHING, ACTOR),
     ):
         with pytest.raises(ReadOnly):
             await attempt

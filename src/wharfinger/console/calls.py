@@ -10,6 +10,7 @@ from wharfinger.console.addresses import Address
 from wharfinger.domain.errors import QueryInvalid
 from wharfinger.domain.names import RepositoryName
 from wharfinger.services import Services
+from wharfinger.services.authorization import Sight
 from wharfinger.services.registries import Registry
 
 _MAX_FIELDS = 20
@@ -21,6 +22,8 @@ class Call:
 
     services: Services
     registry: Registry
+    sight: Sight
+    """Which repositories the visitor sees."""
     name: RepositoryName
     """Empty for a page of the registry itself."""
     query: Mapping[str, str]

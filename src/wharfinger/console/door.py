@@ -89,10 +89,11 @@ class Console:
         name = RepositoryName("") if text is None else parse_repository_name(unquote(text))
         query = read_query(scope["query_string"])
         access = Access(route.action, name or None)
+        registry = self._services.registries.on_host(visit.header(b"host") or "")
         try:
             if self._entrance is not None:
                 visit.principal = await self._entrance.recognise(visit)
-            self._services.authorization.require(visit.principal, access)
+            await self._services.authorization.require(visit.principal, registry, access)
         except Unauthenticated as error:
             answer = self.refusal(error, visit)
             answer.headers.update({} if self._entrance is None else self._entrance.challenge(visit, access, error))
@@ -101,13 +102,14 @@ class Console:
             return self._switch_language(visit, path, query)
         call = Call(
             services=self._services,
-            registry=self._services.registries.on_host(visit.header(b"host") or ""),
+            registry=registry,
+            sight=await self._services.authorization.sight(visit.principal, to_list=True),
             name=name,
             query=query,
             address=address_of(visit, self._host),
             now=self._clock.now(),
         )
-        return self._respond(await route.page(call), visit, query)
+        return self._respond(await route.page(call), visit, query, await self._services.authorization.mode())
 
     def _switch_language(self, visit: Visit, path: str, query: Mapping[str, str]) -> Response:
         """Remember the language and lead back to the same page; its path was matched, so it is one of ours."""
@@ -124,7 +126,7 @@ class Console:
         )
         return answer
 
-    def _respond(self, view: View, visit: Visit | None, query: Mapping[str, str]) -> Response:
+    def _respond(self, view: View, visit: Visit | None, query: Mapping[str, str], mode: Mode | None = None) -> Response:
         code = languages.CODES[0]
         address = Address(FALLBACK, encrypted=False)
         if visit is not None:
@@ -133,18 +135,15 @@ class Console:
         shared = {
             "address": address,
             "now": self._clock.now(),
-            "notice": None if visit is None else self._notice(visit),
+            "notice": None if visit is None or mode is not Mode.OPEN else _notice(visit),
             "query": query,
         }
         html = self._renderer.render(code, view, shared)
         return HTMLResponse(html, view.status, {**HEADERS, "Content-Language": code})
 
-    def _notice(self, visit: Visit) -> str | None:
-        """Say why a visitor must know that the registry is open, if there is a reason."""
-        match self._services.authorization.mode:
-            case Mode.OPEN:
-                if came_through_proxy(visit):
-                    return "proxy"
-                return None if is_loopback(visit.client) else "network"
-            case _:
-                return None
+
+def _notice(visit: Visit) -> str | None:
+    """Say why a visitor must know that the registry is open, if there is a reason."""
+    if came_through_proxy(visit):
+        return "proxy"
+    return None if is_loopback(visit.client) else "network"

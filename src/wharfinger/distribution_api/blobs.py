@@ -43,11 +43,12 @@ async def head(call: Call) -> Response:
     digest = parse_digest(call.parameter)
     blobs = call.services.blobs
     authorization, principal = call.services.authorization, call.visit.principal
-    links = authorization.pulls_everywhere(principal) and authorization.allows(
-        principal, Access(Action.PUSH, call.name)
-    )
     try:
-        blob = await (blobs.stat_to_push if links else blobs.stat)(call.registry, call.name, digest)
+        if await authorization.allows(principal, call.registry, Access(Action.PUSH, call.name)):
+            sight = await authorization.sight(principal)
+            blob = await blobs.stat_to_push(call.registry, call.name, digest, sight)
+        else:
+            blob = await blobs.stat(call.registry, call.name, digest)
     except BlobUnknown as unknown:
         answer = await _manifest_as_blob(call, digest, unknown)
         answer.body = b""

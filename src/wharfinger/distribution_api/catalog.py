@@ -23,7 +23,8 @@ async def repositories(call: Call) -> Response:
     query = Query(call.scope)
     maximum = call.limits.catalog_page
     limit = query.limit(default=min(DEFAULT_PAGE, maximum), maximum=maximum)
-    page = await call.services.repositories.catalog(call.registry, _position(query), limit)
+    sight = await call.services.authorization.sight(call.visit.principal, to_list=True)
+    page = await call.services.repositories.catalog(call.registry, _position(query), limit, sight)
     answer = _json(orjson.dumps({"repositories": page.items}))
     if page.more:
         answer.headers["Link"] = link_to_next(

@@ -70,10 +70,11 @@ class DistributionAPI:
         visit.route = match.route.path or "/"
         name = RepositoryName("") if match.name is None else parse_repository_name(match.name)
         access = Access(match.route.action, name or None)
+        registry = self._services.registries.on_host(visit.header(b"host") or "")
         try:
             if self._entrance is not None:
                 visit.principal = await self._entrance.recognise(visit)
-            self._services.authorization.require(visit.principal, access)
+            await self._services.authorization.require(visit.principal, registry, access)
         except Unauthenticated as error:
             return self._challenged(visit, access, error)
         call = Call(
@@ -81,7 +82,7 @@ class DistributionAPI:
             body=body,
             visit=visit,
             services=self._services,
-            registry=self._services.registries.on_host(visit.header(b"host") or ""),
+            registry=registry,
             name=name,
             parameter=unquote(match.parameter) if "%" in match.parameter else match.parameter,
             limits=self._limits,

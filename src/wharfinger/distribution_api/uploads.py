@@ -69,11 +69,10 @@ async def _mount(call: Call, digest: Digest, source: str | None) -> bool:
     except NameInvalid:
         return False
     authorization, principal = call.services.authorization, call.visit.principal
-    if name is None and not authorization.pulls_everywhere(principal):
+    if name is not None and not await authorization.allows(principal, call.registry, Access(Action.MOUNT, name)):
         return False
-    if name is not None and not authorization.allows(principal, Access(Action.PULL, name)):
-        return False
-    return await call.services.uploads.mount(call.registry, call.name, digest, name, call.visit.actor())
+    sight = await authorization.sight(principal)
+    return await call.services.uploads.mount(call.registry, call.name, digest, name, sight, call.visit.actor())
 
 
 async def _push(call: Call, digest: Digest) -> Response:

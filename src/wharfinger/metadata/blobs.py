@@ -16,6 +16,7 @@ from wharfinger.domain.digests import Digest
 from wharfinger.metadata import queues
 from wharfinger.metadata.database import InsertInto, Statement
 from wharfinger.metadata.schema import blobs, manifest_references, manifests, repositories, repository_blobs
+from wharfinger.metadata.standing import Sight, visible
 
 LIVE = "live"
 MISSING = "missing"
@@ -143,9 +144,9 @@ def join(connection: Connection, repository_id: int, blob_id: int, now: Instant,
 
 
 def find_elsewhere(
-    connection: Connection, registry_id: int, digest: Digest, from_repository: int | None
+    connection: Connection, registry_id: int, digest: Digest, from_repository: int | None, sight: Sight
 ) -> tuple[int, int] | None:
-    """Return id and size of a live blob that a live repository has: the one given, or any of the registry."""
+    """Return id and size of a live blob that a live repository has: the one given, or any that is in sight."""
     statement = (
         select(blobs.c.id, blobs.c.size)
         .join(repository_blobs, repository_blobs.c.blob_id == blobs.c.id)
@@ -161,7 +162,9 @@ def find_elsewhere(
     )
     if from_repository is not None:
         statement = statement.where(repositories.c.id == from_repository)
-    row = connection.execute(statement).first()
+    elif sight is not None:
+        statement = statement.where(visible)
+    row = connection.execute(statement, sight or {}).first()
     return None if row is None else (int(row.id), int(row.size))
 
 

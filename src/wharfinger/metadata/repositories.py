@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, exists, func, select, update
 
 from wharfinger.clock import Instant
+from wharfinger.domain.access import Role
+from wharfinger.domain.accounts import AccountName
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, namespace_of
+from wharfinger.metadata import accounts, grants
 from wharfinger.metadata.database import Statement
+from wharfinger.metadata.grants import PlaceKey, SubjectKey
 from wharfinger.metadata.schema import (
     blobs,
     manifest_references,
@@ -22,6 +26,7 @@ from wharfinger.metadata.schema import (
     tags,
     uploads,
 )
+from wharfinger.metadata.standing import Sight, visible
 
 REPOSITORY = Statement(
     select(repositories.c.id, repositories.c.listed_at, repositories.c.revision).where(
@@ -33,17 +38,23 @@ REPOSITORY = Statement(
 """Parameters `registry_id`, `repository`; columns id, listed_at, revision."""
 
 
-_LIST: Final = Statement(
-    select(repositories.c.name)
-    .where(
-        repositories.c.registry_id == bindparam("registry"),
-        repositories.c.deleted_at.is_(None),
-        repositories.c.listed_at.is_not(None),
-        repositories.c.name > bindparam("last"),
+def _build_list(*conditions: ColumnElement[bool]) -> Select[tuple[str]]:
+    return (
+        select(repositories.c.name)
+        .where(
+            repositories.c.registry_id == bindparam("registry"),
+            repositories.c.deleted_at.is_(None),
+            repositories.c.listed_at.is_not(None),
+            repositories.c.name > bindparam("last"),
+            *conditions,
+        )
+        .order_by(repositories.c.name)
+        .limit(bindparam("most"))
     )
-    .order_by(repositories.c.name)
-    .limit(bindparam("most"))
-)
+
+
+_LIST: Final = Statement(_build_list())
+_LIST_VISIBLE: Final = Statement(_build_list(visible))
 _CREATE: Final = Statement(
     lambda insert: insert(repositories).on_conflict_do_nothing().returning(repositories.c.id),
     columns=(
@@ -59,7 +70,7 @@ _CREATE: Final = Statement(
 )
 _CREATE_NAMESPACE: Final = Statement(
     lambda insert: insert(namespaces).on_conflict_do_nothing(),
-    columns=("registry_id", "name", "default_visibility", "created_at", "created_by"),
+    columns=("registry_id", "name", "owner_id", "default_visibility", "created_at", "created_by"),
 )
 _TOUCH: Final = Statement(
     update(repositories)
@@ -97,11 +108,14 @@ def find(connection: Connection, registry_id: int, name: RepositoryName) -> int 
 
 
 def ensure(connection: Connection, registry_id: int, name: RepositoryName, by: Actor, now: Instant) -> tuple[int, bool]:
-    """Return the id of the live repository of that name, and whether this call made it."""
+    """Return the id of the live repository of that name, and whether this call made it; its maker gets admin on it."""
     found = find(connection, registry_id, name)
     if found is not None:
         return found, False
-    namespace_id, visibility = _ensure_namespace(connection, registry_id, name, by, now)
+    namespace = namespace_of(name)
+    namespace_id, visibility = None, "private"
+    if namespace is not None:
+        namespace_id, visibility = ensure_namespace(connection, registry_id, namespace, by, now)
     made = _CREATE.first(
         connection,
         registry_id=registry_id,
@@ -114,12 +128,43 @@ def ensure(connection: Connection, registry_id: int, name: RepositoryName, by: A
         revision=0,
     )
     if made is not None:
+        _give_to_maker(connection, int(made[0]), by, now)
         return int(made[0]), True
     found = find(connection, registry_id, name)
     if found is None:
         message = f"repository {name} was made and deleted while it was looked up"
         raise RuntimeError(message)
     return found, False
+
+
+def find_namespace(connection: Connection, registry_id: int, name: str) -> tuple[int, str] | None:
+    """Return the id of a namespace, and the visibility that its new repositories take."""
+    statement = select(namespaces.c.id, namespaces.c.default_visibility).where(
+        namespaces.c.registry_id == registry_id, namespaces.c.name == name
+    )
+    row = connection.execute(statement).first()
+    return None if row is None else (int(row[0]), str(row[1]))
+
+
+def ensure_namespace(connection: Connection, registry_id: int, name: str, by: Actor, now: Instant) -> tuple[int, str]:
+    """Return the same as `find_namespace`, making the namespace if it is new."""
+    found = find_namespace(connection, registry_id, name)
+    if found is not None:
+        return found
+    _CREATE_NAMESPACE.count(
+        connection,
+        registry_id=registry_id,
+        name=name,
+        owner_id=_owner_of_new(connection, registry_id, name),
+        default_visibility="private",
+        created_at=now,
+        created_by=by.principal.account_id,
+    )
+    found = find_namespace(connection, registry_id, name)
+    if found is None:
+        message = f"namespace {name} was made and deleted while it was looked up"
+        raise RuntimeError(message)
+    return found
 
 
 def lock(connection: Connection, repository_id: int) -> None:
@@ -133,9 +178,14 @@ def touch(connection: Connection, repository_id: int, now: Instant) -> None:
     _TOUCH.count(connection, repository=repository_id, now=now)
 
 
-def list_names(connection: Connection, registry_id: int, last: str | None, limit: int) -> Sequence[RepositoryName]:
-    """Return the names of listed repositories after `last`, by bytes."""
-    rows = _LIST.rows(connection, registry=registry_id, last=last or "", most=limit)
+def list_names(
+    connection: Connection, registry_id: int, last: str | None, limit: int, sight: Sight
+) -> Sequence[RepositoryName]:
+    """Return the names of listed repositories after `last`, by bytes, as far as somebody sees them."""
+    if sight is None:
+        rows = _LIST.rows(connection, registry=registry_id, last=last or "", most=limit)
+    else:
+        rows = _LIST_VISIBLE.rows(connection, registry=registry_id, last=last or "", most=limit, **sight)
     return [RepositoryName(name) for (name,) in rows]
 
 
@@ -222,25 +272,17 @@ def _sum_blobs(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
     return {repository_id: int(size) for repository_id, size in connection.execute(statement)}
 
 
-def _ensure_namespace(
-    connection: Connection, registry_id: int, name: RepositoryName, by: Actor, now: Instant
-) -> tuple[int | None, str]:
-    """Return the namespace of the name and the visibility that its new repositories take."""
-    namespace = namespace_of(name)
-    if namespace is None:
-        return None, "private"
-    statement = select(namespaces.c.id, namespaces.c.default_visibility).where(
-        namespaces.c.registry_id == registry_id, namespaces.c.name == namespace
-    )
-    row = connection.execute(statement).first()
-    if row is None:
-        _CREATE_NAMESPACE.count(
-            connection,
-            registry_id=registry_id,
-            name=namespace,
-            default_visibility="private",
-            created_at=now,
-            created_by=by.principal.account_id,
-        )
-        row = connection.execute(statement).one()
-    return row[0], row[1]
+def _give_to_maker(connection: Connection, repository_id: int, by: Actor, now: Instant) -> None:
+    maker = by.principal.account_id
+    if maker is not None:
+        place = PlaceKey(repository_id=repository_id)
+        grants.give(connection, SubjectKey(account_id=maker), place, Role.ADMIN, maker, now)
+
+
+def _owner_of_new(connection: Connection, registry_id: int, name: str) -> int | None:
+    """Return whose a new namespace is: the account's of that name, in a registry where accounts own namespaces."""
+    wanted = select(registries.c.account_namespaces).where(registries.c.id == registry_id)
+    if not connection.execute(wanted).scalar():
+        return None
+    owner = accounts.lock(connection, AccountName(name))
+    return None if owner is None else owner.id

@@ -1,18 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a principal may do a thing: the one place where a door asks."""
+"""Whether a principal may do a thing: the one place where a door asks.
 
-from wharfinger.domain.access import Access, Action, Mode, Outcome, decide
+The facts come from one look-up, which the database remembers until anybody commits (ADR 0021); the judgement is
+`domain.access.decide`. What was granted or taken away counts from the next request on, in every process.
+"""
+
+from wharfinger.domain.access import NOWHERE, Access, Decision, Mode, Outcome, Standing, decide
 from wharfinger.domain.errors import Denied, TokenTooNarrow, Unauthenticated
 from wharfinger.domain.identity import Principal
+from wharfinger.domain.names import namespace_of
+from wharfinger.metadata import standing as standing_rows
+from wharfinger.metadata.database import Database
+from wharfinger.metadata.standing import EVERYTHING, NOTHING, Sight
+from wharfinger.services.registries import Registry
+
+__all__ = ["Authorization", "Sight"]
 
 
 class Authorization:
-    """Answers by the rules of the deployment's mode."""
+    """Answers by the rules of the deployment's mode.
 
-    def __init__(self, mode: Mode) -> None:
-        self.mode = mode
+    Args:
+        database: where accounts and grants are.
+        mode: as the settings choose; nothing for open until there is an account, and accounts from then on.
+        anonymous_pull: the deployment's own switch: whether public means everybody.
+    """
 
-    def require(self, principal: Principal, access: Access) -> None:
+    def __init__(self, database: Database, mode: Mode | None, *, anonymous_pull: bool = True) -> None:
+        self._database = database
+        self._chosen = mode
+        self._anonymous_pull = anonymous_pull
+
+    async def mode(self) -> Mode:
+        """Return the rules that count now: the first account ends open mode, in every process, at once."""
+        if self._chosen is not None:
+            return self._chosen
+        return Mode.OPEN if await self._database.find(standing_rows.ANY_ACCOUNT) is None else Mode.ACCOUNTS
+
+    async def require(self, principal: Principal, registry: Registry, access: Access) -> None:
         """Return if the principal may.
 
         Raises:
@@ -20,10 +45,10 @@ class Authorization:
             TokenTooNarrow: it may, but its token does not say so.
             Denied: it may not.
         """
-        decision = decide(self.mode, principal, access)
+        decision = await self.decide(principal, registry, access)
         if decision.allowed:
             return
-        message = f"You may not {access.action.value} {access.repository or 'here'}: {decision.rule}."
+        message = f"You may not {access.action} {access.repository or 'here'}: {decision.rule}."
         match decision.outcome:
             case Outcome.SIGN_IN:
                 what = "use this registry" if access.repository is None else f"{access.action} {access.repository}"
@@ -34,18 +59,42 @@ class Authorization:
             case _:
                 raise Denied(message)
 
-    def pulls_everywhere(self, principal: Principal) -> bool:
-        """Say whether the principal may pull from every repository.
-
-        Only then may content be taken from a repository that the client did not name: a mount without a source, and a
-        layer that is linked instead of sent. A token server's token names all that its holder may pull.
-        """
-        match self.mode:
-            case Mode.OPEN | Mode.HTPASSWD:
-                return decide(self.mode, principal, Access(Action.LIST)).allowed
-            case Mode.TOKEN | Mode.ACCOUNTS:
-                return False
-
-    def allows(self, principal: Principal, access: Access) -> bool:
+    async def allows(self, principal: Principal, registry: Registry, access: Access) -> bool:
         """Say whether the principal may, for a second resource that a handler touches (the source of a mount)."""
-        return decide(self.mode, principal, access).allowed
+        return (await self.decide(principal, registry, access)).allowed
+
+    async def decide(self, principal: Principal, registry: Registry, access: Access) -> Decision:
+        """Return the answer with the rule that gave it."""
+        mode = await self.mode()
+        standing = await self.standing(principal, registry, access) if mode is Mode.ACCOUNTS else NOWHERE
+        return decide(mode, principal, access, standing)
+
+    async def standing(self, principal: Principal, registry: Registry, access: Access) -> Standing:
+        """Return where the principal stands at the name; the same look-up whether there is such a name or not."""
+        repository = access.repository or ""
+        row = await self._database.find(
+            standing_rows.STANDING,
+            account_id=principal.account_id or standing_rows.NOBODY,
+            registry_id=registry.id,
+            repository=repository,
+            namespace=(access.repository and namespace_of(access.repository)) or "",
+        )
+        return NOWHERE if row is None else standing_rows.standing_of(row, anonymous_pull=self._anonymous_pull)
+
+    async def sight(self, principal: Principal, *, to_list: bool = False) -> Sight:
+        """Return which repositories somebody may take content from without having named them.
+
+        That is a mount without a source, and a layer that is linked instead of sent.
+
+        Args:
+            principal: who takes, or looks.
+            to_list: for a list of repositories, which was allowed already.
+        """
+        match await self.mode():
+            case Mode.OPEN | Mode.HTPASSWD:
+                return EVERYTHING
+            case Mode.TOKEN:
+                # All that its holder may pull was asked for by name; the list of names is another thing to ask for.
+                return EVERYTHING if to_list else NOTHING
+            case Mode.ACCOUNTS:
+                return standing_rows.sight_of(principal, anonymous_pull=self._anonymous_pull)

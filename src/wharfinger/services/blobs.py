@@ -18,6 +18,7 @@ from wharfinger.domain.switches import Switches
 from wharfinger.metadata import blobs as rows
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata.database import Connection, Database
+from wharfinger.metadata.standing import Sight
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.registries import Registry
 
@@ -69,12 +70,15 @@ class Blobs:
             raise blob_unknown(digest)
         return found[0]
 
-    async def stat_to_push(self, registry: Registry, repository: RepositoryName, digest: Digest) -> BlobStat:
+    async def stat_to_push(
+        self, registry: Registry, repository: RepositoryName, digest: Digest, sight: Sight
+    ) -> BlobStat:
         """Return a blob to somebody who is about to push a manifest that needs it.
 
-        A blob that another repository of the registry has is linked here, so that it need not be uploaded; one that
-        is here has its lease renewed when less than half is left. Most calls write nothing. Where the database cannot
-        write, the client is left to upload, or to rely on a lease that has time left.
+        A blob that another repository has, one that the caller sees (`Authorization.sight`), is linked here, so that it
+        need not be uploaded; one that is here has its lease renewed when less than half is left. Most calls write
+        nothing. Where the database cannot write, the client is left to upload, or to rely on a lease that has time
+        left.
 
         Raises:
             BlobUnknown: the registry does not have it, or it was deleted from this repository by hand.
@@ -83,7 +87,7 @@ class Blobs:
         found = await self._find(registry, repository, digest)
         now = self._clock.now()
         if found is None:
-            if not await self._try_to_link(registry, repository, digest, now):
+            if not await self._try_to_link(registry, repository, digest, now, sight):
                 raise blob_unknown(digest)
             return await self.stat(registry, repository, digest)
         stat, repository_id, lease_until = found
@@ -152,13 +156,18 @@ class Blobs:
         stat = BlobStat(digest=digest, size=size, store_key=store_key, blob_id=blob_id)
         return stat, repository_id, lease_until
 
-    async def _try_to_link(self, registry: Registry, repository: RepositoryName, digest: Digest, now: Instant) -> bool:
+    async def _try_to_link(
+        self, registry: Registry, repository: RepositoryName, digest: Digest, now: Instant, sight: Sight
+    ) -> bool:
         if self._switches.read_only or not await self._database.find(
             rows.ELSEWHERE, registry_id=registry.id, digest=digest
         ):
             return False
         try:
-            return await self._database.write(lambda c: self._link(c, registry, repository, digest, now)) is not None
+            return (
+                await self._database.write(lambda c: self._link(c, registry, repository, digest, now, sight))
+                is not None
+            )
         except DatabaseUnavailable:
             return False
 
@@ -171,12 +180,18 @@ class Blobs:
                 raise
 
     def _link(
-        self, connection: Connection, registry: Registry, repository: RepositoryName, digest: Digest, now: Instant
+        self,
+        connection: Connection,
+        registry: Registry,
+        repository: RepositoryName,
+        digest: Digest,
+        now: Instant,
+        sight: Sight,
     ) -> int | None:
         repository_id = repository_rows.find(connection, registry.id, repository)
         if repository_id is None or rows.was_deleted_here(connection, repository_id, digest):
             return None
-        found = rows.find_elsewhere(connection, registry.id, digest, None)
+        found = rows.find_elsewhere(connection, registry.id, digest, None, sight)
         if found is None:
             return None
         rows.join(connection, repository_id, found[0], now, after(now, LEASE))

@@ -11,6 +11,7 @@ from wharfinger.metadata import events
 from wharfinger.metadata import repositories as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.repositories import RepositorySummary
+from wharfinger.metadata.standing import Sight
 from wharfinger.services.registries import Registry
 
 
@@ -20,18 +21,23 @@ class Repositories:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def catalog(self, registry: Registry, last: str | None, limit: int) -> Page[RepositoryName]:
-        """Return names after `last`, sorted by bytes; a repository is listed from its first manifest on."""
+    async def catalog(self, registry: Registry, last: str | None, limit: int, sight: Sight) -> Page[RepositoryName]:
+        """Return names after `last`, sorted by bytes, as far as the caller sees them (`Authorization.sight`).
+
+        A repository is listed from its first manifest on.
+        """
         if limit == 0:
             return Page((), more=False)
-        found = await self._database.read(lambda c: rows.list_names(c, registry.id, last, limit + 1))
+        found = await self._database.read(lambda c: rows.list_names(c, registry.id, last, limit + 1, sight))
         return page_of(found, limit)
 
-    async def summaries(self, registry: Registry, last: str | None, limit: int) -> Page[RepositorySummary]:
-        """Return what a list shows of the repositories after `last`."""
+    async def summaries(
+        self, registry: Registry, last: str | None, limit: int, sight: Sight
+    ) -> Page[RepositorySummary]:
+        """Return what a list shows of the repositories after `last`, as far as the caller sees them."""
 
         def work(connection: Connection) -> Page[RepositorySummary]:
-            names = page_of(rows.list_names(connection, registry.id, last, limit + 1), limit)
+            names = page_of(rows.list_names(connection, registry.id, last, limit + 1, sight), limit)
             return Page(rows.summarize(connection, registry.id, names.items), more=names.more)
 
         return await self._database.read(work)

@@ -19,6 +19,7 @@ from wharfinger.metadata import blobs as blob_rows
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import uploads as rows
 from wharfinger.metadata.database import Connection, Database
+from wharfinger.metadata.standing import Sight
 from wharfinger.metadata.uploads import UploadRow
 from wharfinger.services.blobs import LEASE
 from wharfinger.services.ingest import CLAIM, Batch, Ingest, Means, UploadStatus, discard, upload_unknown
@@ -148,9 +149,10 @@ class Uploads:
         repository: RepositoryName,
         digest: Digest,
         source: RepositoryName | None,
+        sight: Sight,
         by: Actor,
     ) -> bool:
-        """Make a blob that the source has (without a source: any repository) a member of this repository.
+        """Make a blob that the source has (without a source: any repository in sight) a member of this repository.
 
         Returns whether it could; if not, nothing changed and the client is to upload. Whether the caller may pull from
         the source was decided before.
@@ -162,7 +164,7 @@ class Uploads:
             source_id = None if source is None else repository_rows.find(connection, registry.id, source)
             if source is not None and source_id is None:
                 return False
-            found = blob_rows.find_elsewhere(connection, registry.id, digest, source_id)
+            found = blob_rows.find_elsewhere(connection, registry.id, digest, source_id, sight)
             if found is None:
                 return False
             repository_id = ensure(connection, registry, repository, by, now)

@@ -50,7 +50,7 @@ class Chosen:
 async def show_list(call: Call) -> View:
     """Show what is in the registry, and how to push to it and pull from it."""
     last = _last_name(call)
-    page = await call.services.repositories.summaries(call.registry, last, REPOSITORIES_PAGE)
+    page = await call.services.repositories.summaries(call.registry, last, REPOSITORIES_PAGE, call.sight)
     return View(
         template="repositories/list.html",
         values={
