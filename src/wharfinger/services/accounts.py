@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts: users, organizations and robots, from their creation to their end, and the passwords of users.
+
+Names come parsed. Locks are taken in one order: users and robots before organizations.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wharfinger.clock import Clock, Instant
+from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, MemberRole, RobotName, locked_until
+from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown
+from wharfinger.domain.events import Event, EventAction
+from wharfinger.domain.identity import Actor
+from wharfinger.domain.pages import Page, page_of
+from wharfinger.metadata import accounts as rows
+from wharfinger.metadata import events, organizations, repositories
+from wharfinger.metadata.accounts import Account, Password
+from wharfinger.metadata.database import Connection, Database
+
+PEOPLE: Final = (AccountKind.USER, AccountKind.ORGANIZATION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """What is to change; nothing leaves a field as it is, an empty text removes it."""
+
+    display_name: str | None = None
+    email: str | None = None
+    description: str | None = None
+    access_type: AccessType | None = None
+    anonymous_pull: bool | None = None
+
+    def columns(self) -> dict[str, object]:
+        """Return the columns to set."""
+        texts = {"display_name": self.display_name, "email": self.email, "description": self.description}
+        found: dict[str, object] = {name: text or None for name, text in texts.items() if text is not None}
+        if self.access_type is not None:
+            found["access_type"] = self.access_type.value
+        if self.anonymous_pull is not None:
+            found["anonymous_pull"] = int(self.anonymous_pull)
+        return found
+
+
+class Accounts:
+    """Every account of the deployment."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def create_user(
+        self,
+        name: AccountName,
+        by: Actor,
+        *,
+        profile: AccountChange | None = None,
+        password_hash: str | None = None,
+        claim: bool | None = None,
+    ) -> Account:
+        """Create a user.
+
+        Args:
+            name: parsed as a new one's.
+            by: who does it.
+            profile: what is known of the user.
+            password_hash: of its first password; without one it cannot sign in with a password.
+            claim: where repositories begin with that name already, whether the user takes them over.
+
+        Raises:
+            AccountConflict: the name is taken, or `claim` must be said.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> Account:
+            made = _create(connection, AccountKind.USER, name, now, claim=claim)
+            if password_hash is not None:
+                rows.set_password(connection, made, password_hash, now)
+            return _finish(connection, made, AccountKind.USER, profile, by, now)
+
+        return await self._database.write(work)
+
+    async def create_organization(
+        self,
+        name: AccountName,
+        by: Actor,
+        *,
+        owner: AccountName,
+        profile: AccountChange | None = None,
+        claim: bool | None = None,
+    ) -> Account:
+        """Create an organization with its first owner.
+
+        Raises:
+            AccountConflict: as `create_user`.
+            AccountUnknown: there is no such user.
+            AccountInvalid: the owner is not a user.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> Account:
+            user = require_kind(connection, owner, AccountKind.USER)
+            made = _create(connection, AccountKind.ORGANIZATION, name, now, claim=claim)
+            organizations.put_member(connection, made, user.id, MemberRole.OWNER, by.principal.account_id, now)
+            return _finish(connection, made, AccountKind.ORGANIZATION, profile, by, now)
+
+        return await self._database.write(work)
+
+    async def create_robot(self, name: RobotName, by: Actor, *, profile: AccountChange | None = None) -> Account:
+        """Create a robot of an organization or of a registry.
+
+        Raises:
+            AccountConflict: the name is taken.
+            AccountUnknown: there is no such organization or registry.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> Account:
+            organization_id, registry_id = _owner_of(connection, name)
+            made = rows.create(
+                connection,
+                AccountKind.ROBOT,
+                name.full,
+                now,
+                organization_id=organization_id,
+                registry_id=registry_id,
+            )
+            if made is None:
+                raise _taken(name.full)
+            return _finish(connection, made, AccountKind.ROBOT, profile, by, now)
+
+        return await self._database.write(work)
+
+    async def change(self, name: AccountName, change: AccountChange, by: Actor) -> Account:
+        """Change what is known of an account, or how it may sign in."""
+        now = self._clock.now()
+
+        def work(connection: Connection) -> Account:
+            account = require(connection, name)
+            columns = change.columns()
+            rows.change(connection, account.id, columns)
+            tell(connection, EventAction.ACCOUNT_CHANGED, name, by, now, detail=", ".join(sorted(columns)) or None)
+            return require(connection, name)
+
+        return await self._database.write(work)
+
+    async def suspend(self, name: AccountName, by: Actor) -> None:
+        """Stop an account: neither it nor anything it holds is let in; of an organization, also its robots and teams.
+
+        One that is suspended already stays so, and nothing is told.
+        """
+        await self._set_suspended(name, by, suspended=True)
+
+    async def resume(self, name: AccountName, by: Actor) -> None:
+        """Let a suspended account in again, with all that it held."""
+        await self._set_suspended(name, by, suspended=False)
+
+    async def delete(self, name: AccountName, by: Actor) -> None:
+        """Delete an account; an organization takes its robots and teams with it. Repositories stay.
+
+        Raises:
+            AccountUnknown: there is none of that name.
+            AccountConflict: a user is the last owner of an organization.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            account = require(connection, name)
+            for membership in organizations.organizations_of(connection, account.id):
+                require(connection, membership.name)
+                require_another_owner(connection, membership.account_id, membership.name, account)
+            rows.delete_account(connection, account, now)
+            tell(connection, EventAction.ACCOUNT_DELETED, name, by, now, detail=account.kind.value)
+
+        await self._database.write(work)
+
+    async def find(self, name: AccountName) -> Account:
+        """Return the account of that name.
+
+        Raises:
+            AccountUnknown: there is none.
+        """
+        found = await self._database.read(lambda c: rows.find(c, name))
+        if found is None:
+            raise unknown(name)
+        return found
+
+    async def list(self, kinds: Sequence[AccountKind], last: str | None, limit: int) -> Page[Account]:
+        """Return accounts of some kinds after `last`, sorted by the bytes of their names."""
+        found = await self._database.read(lambda c: rows.list_accounts(c, kinds, last, limit + 1))
+        return page_of(found, limit)
+
+    async def robots(self, organization: AccountName) -> Sequence[Account]:
+        """Return the robots of an organization."""
+
+        def work(connection: Connection) -> Sequence[Account]:
+            owner = rows.find(connection, organization)
+            if owner is None:
+                raise unknown(organization)
+            return rows.list_robots(connection, organization_id=owner.id)
+
+        return await self._database.read(work)
+
+    async def robots_of_registry(self, registry_id: int) -> Sequence[Account]:
+        """Return the robots of a registry."""
+        return await self._database.read(lambda c: rows.list_robots(c, registry_id=registry_id))
+
+    async def set_password(self, name: AccountName, password_hash: str, by: Actor) -> None:
+        """Set the password of a user; whoever signed in with the old one has to sign in again.
+
+        Raises:
+            AccountUnknown: there is none of that name.
+            AccountInvalid: it is not a user.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            account = require_kind(connection, name, AccountKind.USER)
+            rows.set_password(connection, account.id, password_hash, now)
+            rows.end_password_sessions(connection, account.id, now)
+            tell(connection, EventAction.PASSWORD_CHANGED, name, by, now)
+
+        await self._database.write(work)
+
+    async def password(self, name: str) -> Password | None:
+        """Return what the password of an account is compared with; nothing if there is none of that name."""
+        row = await self._database.find(rows.PASSWORD, name=name)
+        return None if row is None else rows.password_of(row)
+
+    async def note_failure(self, account_id: int) -> Instant | None:
+        """Count a wrong password; return until when no further one is taken, if that is so now."""
+        now = self._clock.now()
+
+        def work(connection: Connection) -> Instant | None:
+            failures = rows.count_failure(connection, account_id)
+            until = locked_until(failures, now)
+            rows.set_lock(connection, account_id, failures, until)
+            return until
+
+        return await self._database.write(work, durable=False)
+
+    async def note_success(self, password: Password, rehashed: str | None = None) -> None:
+        """Forget wrong passwords after a right one, and keep its new hash if it got one; else nothing is written."""
+
+        def work(connection: Connection) -> None:
+            if password.failures:
+                rows.set_lock(connection, password.account_id, 0, None)
+            if rehashed is not None:
+                rows.rehash_password(connection, password.account_id, password.hash, rehashed)
+
+        if password.failures or rehashed is not None:
+            await self._database.write(work, durable=False)
+
+    async def _set_suspended(self, name: AccountName, by: Actor, *, suspended: bool) -> None:
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            account = require(connection, name)
+            if (account.suspended_at is not None) is suspended:
+                return
+            rows.change(connection, account.id, {"suspended_at": now if suspended else None})
+            action = EventAction.ACCOUNT_SUSPENDED if suspended else EventAction.ACCOUNT_RESUMED
+            tell(connection, action, name, by, now)
+
+        await self._database.write(work)
+
+
+def require(connection: Connection, name: AccountName) -> Account:
+    """Return the account of that name, locked.
+
+    Raises:
+        AccountUnknown: there is none.
+    """
+    account = rows.lock(connection, name)
+    if account is None:
+        raise unknown(name)
+    return account
+
+
+def require_kind(connection: Connection, name: AccountName, kind: AccountKind) -> Account:
+    """Return the account of that name, locked.
+
+    Raises:
+        AccountUnknown: there is none.
+        AccountInvalid: it is of another kind.
+    """
+    account = require(connection, name)
+    if account.kind is not kind:
+        message = f"{name!r} is not {_a(kind)}, but {_a(account.kind)}."
+        raise AccountInvalid(message)
+    return account
+
+
+def require_another_owner(
+    connection: Connection, organization_id: int, organization: AccountName, user: Account
+) -> None:
+    """Return if the organization, which is locked, has an owner besides the user, or the user is none.
+
+    Raises:
+        AccountConflict: the user is its last owner.
+    """
+    if organizations.role_of(connection, organization_id, user.id) is not MemberRole.OWNER:
+        return
+    if organizations.count_owners(connection, organization_id) == 1:
+        message = (
+            f"{user.name!r} is the last owner of {organization!r}: make somebody else an owner first, "
+            "or delete the organization."
+        )
+        raise AccountConflict(message)
+
+
+def unknown(name: str) -> AccountUnknown:
+    """Return the error for an account that is not here."""
+    return AccountUnknown(f"There is no account {name!r}.", detail={"name": name})
+
+
+def tell(
+    connection: Connection, action: EventAction, target: str, by: Actor, now: Instant, *, detail: str | None = None
+) -> None:
+    """Record what happened to an account, in the transaction in which it happens."""
+    events.record(connection, None, Event(action=action, target=target, detail=detail), by, now)
+
+
+def _create(connection: Connection, kind: AccountKind, name: AccountName, now: Instant, *, claim: bool | None) -> int:
+    if claim is None and rows.has_unowned_namespace(connection, name):
+        message = (
+            f"There are repositories that begin with {name}/ already. Say whether the new account takes them over "
+            "(claim) or leaves them as they are (leave)."
+        )
+        raise AccountConflict(message, detail={"name": name})
+    made = rows.create(connection, kind, name, now)
+    if made is None:
+        raise _taken(name)
+    if claim:
+        rows.claim_namespaces(connection, name, made)
+    return made
+
+
+def _finish(
+    connection: Connection,
+    account_id: int,
+    kind: AccountKind,
+    profile: AccountChange | None,
+    by: Actor,
+    now: Instant,
+) -> Account:
+    if profile is not None:
+        rows.change(connection, account_id, profile.columns())
+    account = rows.lock_by_id(connection, account_id)
+    if account is None:
+        message = f"account {account_id} is not there in the transaction that made it"
+        raise RuntimeError(message)
+    tell(connection, EventAction.ACCOUNT_CREATED, account.name, by, now, detail=kind.value)
+    return account
+
+
+def _owner_of(connection: Connection, name: RobotName) -> tuple[int | None, int | None]:
+    if name.organization is not None:
+        return require_kind(connection, name.organization, AccountKind.ORGANIZATION).id, None
+    registry_id = repositories.find_registry(connection, name.registry or "")
+    if registry_id is None:
+        message = f"There is no registry {name.registry!r}."
+        raise AccountUnknown(message)
+    return None, registry_id
+
+
+def _taken(name: str) -> AccountConflict:
+    return AccountConflict(f"The name {name!r} is taken; choose another one.", detail={"name": name})
+
+
+def _a(kind: AccountKind) -> str:
+    return f"an {kind}" if kind is AccountKind.ORGANIZATION else f"a {kind}"

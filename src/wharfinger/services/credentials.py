@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Credentials: what is stored of tokens, access keys and refresh tokens. Their secrets are made and checked elsewhere.
+
+A secret is never here: a credential is found by the hash of its secret, and its owner knows it by its last characters.
+"""
+
+from collections.abc import Sequence
+
+from wharfinger.clock import DAY, Clock
+from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, CredentialKind
+from wharfinger.domain.errors import AccountInvalid, AccountUnknown
+from wharfinger.domain.events import EventAction
+from wharfinger.domain.identity import Actor
+from wharfinger.metadata import accounts as account_rows
+from wharfinger.metadata import credentials as rows
+from wharfinger.metadata.credentials import Credential, Holder, NewCredential
+from wharfinger.metadata.database import Connection, Database
+from wharfinger.services.accounts import require, tell, unknown
+
+
+class Credentials:
+    """Stored credentials of every account."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def create(self, account: AccountName, new: NewCredential, by: Actor) -> int:
+        """Store a credential of an account and return its id.
+
+        Raises:
+            AccountUnknown: there is no such account.
+            AccountInvalid: accounts of its kind or access type hold no such credentials.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> int:
+            owner = require(connection, account)
+            if owner.kind is AccountKind.ORGANIZATION:
+                message = f"{account!r} is an organization: only users and robots have credentials."
+                raise AccountInvalid(message)
+            if owner.access_type is AccessType.CONSOLE and new.kind is not CredentialKind.REFRESH:
+                message = f"{account!r} may sign in to the console only: it can have neither tokens nor access keys."
+                raise AccountInvalid(message)
+            made = rows.create(connection, owner.id, new, by.principal.account_id, now)
+            tell(connection, EventAction.CREDENTIAL_CREATED, _named(new.kind, made, new.name, account), by, now)
+            return made
+
+        return await self._database.write(work)
+
+    async def find(self, fingerprint: str) -> Holder | None:
+        """Return the credential whose secret has this hash, good or not, and whose it is."""
+        row = await self._database.find(rows.HOLDER, fingerprint=fingerprint)
+        return None if row is None else rows.holder_of(row)
+
+    async def list(self, account: AccountName) -> Sequence[Credential]:
+        """Return the credentials of an account, revoked ones too, the newest first.
+
+        Raises:
+            AccountUnknown: there is no such account.
+        """
+
+        def work(connection: Connection) -> Sequence[Credential]:
+            owner = account_rows.find(connection, account)
+            if owner is None:
+                raise unknown(account)
+            return rows.list_credentials(connection, owner.id)
+
+        return await self._database.read(work)
+
+    async def revoke(self, account: AccountName, credential_id: int, by: Actor) -> None:
+        """End a credential of the account, and those that came from it.
+
+        Raises:
+            AccountUnknown: the account has no such credential, or it has ended already.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            owner = require(connection, account)
+            found = rows.revoke(connection, owner.id, credential_id, now)
+            if found is None:
+                message = f"{account!r} has no credential {credential_id} that could be revoked."
+                raise AccountUnknown(message)
+            kind, name = found
+            tell(connection, EventAction.CREDENTIAL_REVOKED, _named(kind, credential_id, name, account), by, now)
+
+        await self._database.write(work)
+
+    async def revoke_all(self, account: AccountName, by: Actor) -> int:
+        """End every credential of the account; return how many there were.
+
+        Raises:
+            AccountUnknown: there is no such account.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> int:
+            ended = rows.revoke_all(connection, require(connection, account).id, now)
+            detail = f"{ended} credentials"
+            tell(connection, EventAction.CREDENTIAL_REVOKED, f"all of {account}", by, now, detail=detail)
+            return ended
+
+        return await self._database.write(work)
+
+    async def touch(self, holder: Holder) -> None:
+        """Note that a credential was used; written once a day for each, because nobody needs it more exactly."""
+        now = self._clock.now()
+        if holder.last_used_at is not None and now - holder.last_used_at < DAY:
+            return
+        await self._database.write(lambda c: rows.touch(c, holder.credential_id, now), durable=False)
+
+
+def _named(kind: CredentialKind, credential_id: int, name: str, account: AccountName) -> str:
+    return f"{kind} {credential_id} ({name}) of {account}"
