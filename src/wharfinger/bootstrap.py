@@ -40,13 +40,17 @@ from wharfinger.security.jws import ALGORITHMS
 from wharfinger.security.trust import TrustedKeys
 from wharfinger.security.watched import WatchedFile
 from wharfinger.services import Services
+from wharfinger.services.accounts import Accounts
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
+from wharfinger.services.credentials import Credentials
+from wharfinger.services.grants import Grants
 from wharfinger.services.health import Health
 from wharfinger.services.identity import HtpasswdIdentity, Identity, TokenServerIdentity
 from wharfinger.services.manifests import Manifests
+from wharfinger.services.organizations import Organizations
 from wharfinger.services.registries import Registries, Registry
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.tags import Tags
@@ -156,14 +160,18 @@ def build(settings: Settings) -> Deployment:
     small_blobs = ContentCache(max_bytes=8 * MEBIBYTE, max_item=64 * 1024)
     listing = Repositories(database)
     services = Services(
+        accounts=Accounts(database, clock),
         authorization=Authorization(database, _mode(settings)),
         blobs=Blobs(database, clock, switches, small_blobs),
         collection=Collection(database, registries, clock),
+        credentials=Credentials(database, clock),
+        grants=Grants(database, clock),
         health=_health(settings, clock, database, store),
         identity=identity,
         manifests=Manifests(
             database=database, clock=clock, switches=switches, rules=_manifest_rules(settings), cache=content
         ),
+        organizations=Organizations(database, clock),
         registries=registries,
         repositories=listing,
         tags=Tags(database, listing, clock, switches),

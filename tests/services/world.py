@@ -16,10 +16,14 @@ from wharfinger.domain.manifests import OCI_INDEX, OCI_MANIFEST, ManifestRules
 from wharfinger.domain.names import DEFAULT_REGISTRY, RepositoryName
 from wharfinger.domain.switches import Switches
 from wharfinger.domain.uploads import Chunk
+from wharfinger.services.accounts import Accounts
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
+from wharfinger.services.credentials import Credentials
+from wharfinger.services.grants import Grants
 from wharfinger.services.manifests import ManifestPush, Manifests
+from wharfinger.services.organizations import Organizations
 from wharfinger.services.registries import Registries, Registry
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.tags import Tags
@@ -64,6 +68,10 @@ class Node:
     tags: Tags
     repositories: Repositories
     collection: Collection
+    accounts: Accounts
+    organizations: Organizations
+    grants: Grants
+    credentials: Credentials
 
 
 class World:
@@ -112,6 +120,10 @@ class World:
             tags=Tags(database, repositories, self.clock, switches),
             repositories=repositories,
             collection=Collection(database, Registries(registry), self.clock),
+            accounts=Accounts(database, self.clock),
+            organizations=Organizations(database, self.clock),
+            grants=Grants(database, self.clock),
+            credentials=Credentials(database, self.clock),
         )
 
     async def assert_sound(self):

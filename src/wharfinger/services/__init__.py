@@ -7,12 +7,16 @@ who may call it was decided at the door. `Services` is what `bootstrap` assemble
 
 from dataclasses import dataclass
 
+from wharfinger.services.accounts import Accounts
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.collection import Collection
+from wharfinger.services.credentials import Credentials
+from wharfinger.services.grants import Grants
 from wharfinger.services.health import Health
 from wharfinger.services.identity import Identity
 from wharfinger.services.manifests import Manifests
+from wharfinger.services.organizations import Organizations
 from wharfinger.services.registries import Registries
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.tags import Tags
@@ -23,13 +27,17 @@ from wharfinger.services.uploads import Uploads
 class Services:
     """Every use case of a deployment."""
 
+    accounts: Accounts
     authorization: Authorization
     blobs: Blobs
     collection: Collection
+    credentials: Credentials
+    grants: Grants
     health: Health
     identity: Identity | None
     """Recognises callers; nothing in open mode, where nobody is asked."""
     manifests: Manifests
+    organizations: Organizations
     registries: Registries
     repositories: Repositories
     tags: Tags
