@@ -140,6 +140,7 @@ class Ingest:
         writer, start = self._open_writer(), self._open_writer().offset
         while (batch := await self._next(body)) is not None:
             await self._write(writer, batch)
+            del batch  # it would stay in memory while the next one is gathered
         check_received(chunk, writer.offset - start)
 
     async def _next(self, body: AsyncIterator[Batch]) -> Batch | None:

@@ -12,7 +12,8 @@ from wharfinger.domain.errors import ManifestTooLarge
 PROGRESS_BYTES: Final = 32 * 1024
 """What must arrive within one deadline: about a kibibyte a second."""
 GATHER_BYTES: Final = 512 * 1024
-"""How much is gathered before it is handed on: what a request holds in memory, give or take a piece."""
+"""How much is gathered before it is handed on. Whoever takes a batch lets go of it before asking for the next one, so
+this, the piece that went beyond it and what the server has read ahead are all that a request holds in memory."""
 
 
 class ClientGone(Exception):
@@ -45,6 +46,7 @@ class Body:
         """Yield the body in batches of pieces as they arrived, about `GATHER_BYTES` at a time.
 
         Docker sends pieces of 32 KiB, and whatever is done for each of them is done thousands of times for a layer.
+        A batch that the caller has let go of is gone before the next one is gathered.
 
         Raises:
             ClientGone, ClientStalled: the body ended before its end; what had arrived was yielded before.
