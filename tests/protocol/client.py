@@ -72,8 +72,9 @@ class Client:
     http: httpx.Client
 
     @classmethod
-    def of(cls, base_url):
-        return cls(httpx.Client(base_url=base_url, timeout=60, event_hooks={"response": [check_every_answer]}))
+    def of(cls, base_url, auth=None):
+        hooks = {"response": [check_every_answer]}
+        return cls(httpx.Client(base_url=base_url, timeout=60, auth=auth, event_hooks=hooks))
 
     def __enter__(self):
         return self
