@@ -8,10 +8,10 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 
 from tests.web.scopes import Answer, ask, nothing, scope
 from wharfinger.domain.errors import HeaderInvalid, WharfingerError
-from wharfinger.telemetry import RequestLine
+from wharfinger.telemetry import REQUEST_COUNTS, REQUESTS, RequestLine
 from wharfinger.web.edge import Edge, EdgeRules
 from wharfinger.web.requests import Proxies
-from wharfinger.web.responses import WholeFile
+from wharfinger.web.responses import Content, WholeFile
 
 
 class Hall:
@@ -176,10 +176,46 @@ class WharfingerBroken(Exception):
 async def test_one_line_tells_of_each_request(edge, lines):
     await ask(edge, scope("/v2/?n", method="HEAD", headers=[("user-agent", "client/1")], client=("203.0.113.9", 1)))
     (line,) = lines()
-    wanted = {"msg": "request", "client": "203.0.113.9", "method": "HEAD", "path": "/v2/?n", "status": 200, "bytes": 8}
+    wanted = {"msg": "request", "client": "203.0.113.9", "method": "HEAD", "path": "/v2/?n", "status": 200, "bytes": 0}
     assert wanted.items() <= line.items()
     assert line["agent"] == "client/1"
     assert line["ms"] >= 0
+
+
+async def test_an_answer_to_head_has_no_bytes_whatever_its_door_would_send(build, lines):
+    for answer in (PlainTextResponse("five!"), Content(b"five!", []), Content(b"five!", [], 404)):
+        for method in ("GET", "HEAD"):
+            await ask(build(doors={"": Desk(answer)}), scope("/", method=method))
+    assert [(line["method"], line["bytes"]) for line in lines()] == [("GET", 5), ("HEAD", 0)] * 3
+
+
+@pytest.mark.parametrize("ending", [asyncio.CancelledError, KeyboardInterrupt, GeneratorExit])
+async def test_a_request_that_is_broken_off_before_its_answer_is_logged_and_counted(edge, halls, lines, ending):
+    before = counted("499")
+    halls["/v2"].error = ending()
+    with pytest.raises(ending):
+        await ask(edge, scope("/v2/", headers=[("user-agent", "client/1")]))
+    (line,) = lines()
+    wanted = {"status": 499, "path": "/v2/", "client": "192.0.2.1", "agent": "client/1", "bytes": 0}
+    assert wanted.items() <= line.items()
+    assert counted("499") == before + 1
+
+
+async def test_what_ends_after_its_worker_is_logged_at_once(build, halls, tmp_path):
+    """Nobody would come back to what was put off."""
+    edge = build()
+    await ask(edge, {"type": "lifespan"}, lifespan("lifespan.startup", "lifespan.shutdown"))
+    halls["/v2"].error = asyncio.CancelledError()
+    with pytest.raises(asyncio.CancelledError):
+        await ask(edge, scope("/v2/"))
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert json.loads(line)["status"] == 499
+
+
+def counted(status):
+    REQUEST_COUNTS.flush()
+    found = (one for metric in REQUESTS.collect() for one in metric.samples if one.name.endswith("_count"))
+    return sum(one.value for one in found if one.labels["status"] == status)
 
 
 async def test_a_file_that_the_server_sends_is_counted_and_its_size_is_ours(build, lines, tmp_path):
@@ -205,6 +241,11 @@ async def test_a_prefix_is_taken_off_where_it_is_a_whole_part(build, halls, path
     found, raw, root, _ = door.seen[0]
     assert (found, raw) == (seen, seen.encode())
     assert root == ("/base" if path != seen else "")
+
+
+async def test_the_log_shows_the_path_that_was_sent(build, lines):
+    await ask(build(prefix="/base"), scope("/base/v2/a"))
+    assert lines()[0]["path"] == "/base/v2/a"
 
 
 async def test_what_is_decoded_does_not_choose_the_door(edge):

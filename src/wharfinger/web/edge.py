@@ -23,6 +23,8 @@ from wharfinger.web.responses import Content
 
 _log = logger("web")
 Header = tuple[bytes, bytes]
+BROKEN_OFF: Final = 499
+"""Logged and counted for a request that ended before it had an answer, as nginx does; no client is sent it."""
 
 
 class Door(Protocol):
@@ -87,6 +89,7 @@ class Edge:
         self._ids = _ids()
         self._warn = rules.is_open
         self._after_start: Callable[[], None] | None = None
+        self._ending = False
 
     def after_start(self, call: Callable[[], None]) -> None:
         """Have something called on the loop once the application has started, and the server knows it."""
@@ -103,33 +106,39 @@ class Edge:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        request_id = next(self._ids)
+        exchange = _Exchange(next(self._ids), scope, send)
+        try:
+            answer = await self._ask(exchange, scope, receive)
+            exchange.status = answer.status_code
+            answer.raw_headers += self._headers
+            answer.raw_headers.append((b"x-request-id", exchange.id.encode()))
+            if type(answer) is Content:
+                exchange.size = len(answer.body)
+                await answer(scope, receive, send)
+            else:
+                await answer(scope, receive, exchange)
+        except Exception:  # the answer has begun: breaking the connection is the only honest end
+            _log.exception("unexpected", request_id=exchange.id, path=exchange.path[:200])
+            raise
+        finally:  # also when the server ends and breaks the request off
+            self._note(exchange, scope["method"], time.perf_counter() - began)
+
+    async def _ask(self, exchange: "_Exchange", scope: Scope, receive: Receive) -> Response:
+        """Return the answer of the door, or its refusal."""
         path = self._path(scope)
         door = self._door(path)
-        visit: Visit | None = None
         try:
             headers = read_headers(scope)
             client, scheme = self._rules.proxies.client_and_scheme(scope, headers)
-            visit = Visit(request_id, path, client, scheme, headers)
+            exchange.visit = Visit(exchange.id, path, client, scheme, headers)
             if self._warn and self._rules.proxies.forwards(headers):
                 self._warn_once(client)
-            answer = await door.answer(scope, receive, visit)
+            return await door.answer(scope, receive, exchange.visit)
         except WharfingerError as error:
-            answer = door.refusal(error, visit)
+            return door.refusal(error, exchange.visit)
         except Exception:  # noqa: BLE001 - logged, and told to the client as a failure without a reason
-            _log.exception("unexpected", request_id=request_id, path=path[:200])
-            answer = door.failure(request_id)
-        answer.raw_headers += self._headers
-        answer.raw_headers.append((b"x-request-id", request_id.encode()))
-        outgoing = _Outgoing(send)
-        try:
-            await answer(scope, receive, send if type(answer) is Content else outgoing)
-        except Exception:  # the answer has begun: breaking the connection is the only honest end
-            _log.exception("unexpected", request_id=request_id, path=path[:200])
-            raise
-        finally:
-            size = len(answer.body) if type(answer) is Content else outgoing.size
-            self._note(scope, visit, request_id, answer.status_code, size, time.perf_counter() - began)
+            _log.exception("unexpected", request_id=exchange.id, path=exchange.path[:200])
+            return door.failure(exchange.id)
 
     def _door(self, path: str) -> Door:
         for prefix, door in self._doors:
@@ -153,22 +162,30 @@ class Edge:
             scope["path"] = scope["path"][len(prefix) :] or "/"
         return path
 
-    def _note(self, scope: Scope, visit: Visit | None, request_id: str, status: int, size: int, seconds: float) -> None:
+    def _note(self, exchange: "_Exchange", method: str, seconds: float) -> None:
+        visit = exchange.visit
         route = "-" if visit is None else visit.route
-        method: str = scope["method"]  # clients invent methods; the metrics must not grow with them
-        REQUEST_COUNTS.add(route, method if method in _METHODS else "other", status, seconds, size)
+        size = 0 if method == "HEAD" else exchange.size  # the server does not send the body of such an answer
+        # Clients invent methods; the metrics must not grow with them.
+        REQUEST_COUNTS.add(route, method if method in _METHODS else "other", exchange.status, seconds, size)
         if self._line.enabled:
             agent = None if visit is None else visit.headers.get(b"user-agent")
             self._line.write(
-                request_id=request_id,
+                request_id=exchange.id,
                 client="-" if visit is None else visit.client,
                 method=method,
-                path=scope["raw_path"].decode("latin-1"),
-                status=status,
+                path=exchange.path,
+                status=exchange.status,
                 size=size,
                 seconds=seconds,
                 user_agent="" if agent is None else agent.decode("latin-1"),
             )
+        if self._ending:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._line.flush()
+        REQUEST_COUNTS.flush()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -182,20 +199,27 @@ class Edge:
         if self._after_start is not None:
             self._after_start()
         await receive()
-        await self._stopped()
-        self._line.flush()
-        REQUEST_COUNTS.flush()
+        self._ending = True  # the loop may not get to what is put off from here on
+        try:
+            await self._stopped()
+        finally:
+            self._flush()
         await send({"type": "lifespan.shutdown.complete"})
 
 
-class _Outgoing:
-    """The server's `send`, with the bytes of the body counted as they leave."""
+class _Exchange:
+    """A request, and what became of it: as the server's `send`, it counts the bytes of the body as they leave."""
 
-    __slots__ = ("_send", "size")
+    __slots__ = ("_send", "id", "path", "size", "status", "visit")
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, request_id: str, scope: Scope, send: Send) -> None:
+        self.id = request_id
+        self.path: str = scope["raw_path"].decode("latin-1")
+        """As it was sent."""
+        self.visit: Visit | None = None
+        self.status = BROKEN_OFF
         self.size = 0
+        self._send = send
 
     async def __call__(self, message: Message) -> None:
         if "body" in message:
