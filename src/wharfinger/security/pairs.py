@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from wharfinger.clock import DAY, SECOND, Instant, as_datetime
 
 SOON: Final = 14 * DAY
-_MIN_RSA_BITS: Final = 2048
-_CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+# What the server's TLS library signs with, as tried: it gives up on P-521 and on RSA keys of other sizes.
+_RSA_BITS: Final = range(2048, 4096 + 1, 512)
+_CURVES: Final = (ec.SECP256R1, ec.SECP384R1)
 
 
 class PairRefused(Exception):
@@ -105,7 +106,9 @@ def _private_key(path: Path, content: bytes) -> PrivateKeyTypes:
         message = f"{path} holds a key that cannot be read"
         raise PairRefused(message) from error
     if not _is_spoken(key):
-        message = f"{path}: this kind of key cannot be used; make an ECDSA key (P-256), or RSA with 2048 bits or more"
+        message = (
+            f"{path}: this kind of key cannot be used; make an ECDSA key (P-256) or an RSA key of 2048 to 4096 bits"
+        )
         raise PairRefused(message)
     return key
 
@@ -124,7 +127,7 @@ def _require_complete(path: Path, content: bytes, kind: str) -> None:
 def _is_spoken(key: PrivateKeyTypes) -> bool:
     match key:
         case rsa.RSAPrivateKey():
-            return key.key_size >= _MIN_RSA_BITS
+            return key.key_size in _RSA_BITS
         case ec.EllipticCurvePrivateKey():
             return isinstance(key.curve, _CURVES)
         case _:

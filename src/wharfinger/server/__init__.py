@@ -13,6 +13,7 @@ All are started afresh (not forked), share nothing but the database, the blobs a
 
 import multiprocessing
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -82,7 +83,7 @@ def serve(settings: Settings, *, with_jobs: bool) -> None:
         _require_free(settings)
         server = _server(settings, settings.http.addr, worker_count(settings))
         if with_jobs:
-            jobs = stack.enter_context(_companion("jobs", partial(bootstrap.work, settings, os.getpid())))
+            jobs = stack.enter_context(_companion("jobs", partial(_work, settings, os.getpid())))
             server.companions = [*server.companions, jobs]
         if settings.http.debug.addr is not None:
             debug = stack.enter_context(_companion("debug", partial(_serve_debug, settings, os.getpid())))
@@ -121,6 +122,11 @@ def _watched(certificate: "Certificate", changed: Callable[[], None]) -> Iterato
         thread.join()
 
 
+def _work(settings: Settings, parent: int) -> None:
+    _leave_sighup_to_the_main_process()
+    bootstrap.work(settings, parent)
+
+
 def _serve_debug(settings: Settings, parent: int) -> None:
     bootstrap.end_with(parent)
     address = settings.http.debug.addr or ""
@@ -130,6 +136,7 @@ def _serve_debug(settings: Settings, parent: int) -> None:
 def _application(settings: Settings, parent: int, listening: Listening | None = None) -> "Edge":
     from wharfinger import application  # noqa: PLC0415 - only a worker loads what it serves
 
+    _leave_sighup_to_the_main_process()
     bootstrap.end_with(parent)
     return _telling(application.application(settings), listening)
 
@@ -137,8 +144,14 @@ def _application(settings: Settings, parent: int, listening: Listening | None = 
 def _debug_application(settings: Settings, parent: int, listening: Listening | None = None) -> "Edge":
     from wharfinger import application  # noqa: PLC0415 - as above
 
+    _leave_sighup_to_the_main_process()
     bootstrap.end_with(parent)
     return _telling(application.debug_application(settings), listening)
+
+
+def _leave_sighup_to_the_main_process() -> None:
+    """Have this process live on: a service manager, or a terminal that closes, tells all processes at once."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _telling(edge: "Edge", listening: Listening | None) -> "Edge":

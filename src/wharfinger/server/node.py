@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wharfinger.web.edge import Edge
 
 _START_SECONDS: Final = 60.0
+_RETRY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.2
 _LAST_REQUEST_SECONDS: Final = 86_400.0
 """After this long, nobody reads the answer to an old worker's last request any more."""
@@ -136,7 +137,8 @@ class Node(MPServer):
             _log.info("the workers were replaced", certificate=self._certificate and self._certificate.summary)
         elif not self.interrupt_signal:
             self.ssl_ctx = before
-            _log.error("new workers do not start; the ones before stay, with their certificate")
+            _log.error("new workers do not start; the ones before stay, with their certificate, until the next attempt")
+            _later(_RETRY_SECONDS, self.replace_soon)
 
     def _replace(self, spawn_target: object, target_loader: Loader) -> bool:
         """Start a new set of workers and retire the old one; the old one stays if the new one is not complete."""
@@ -156,9 +158,7 @@ class Node(MPServer):
         self.interrupt_children += [worker.idx for worker in new if not worker.is_alive()]
         self._old = [*(worker for worker in self._old if worker.is_alive()), *retired]
         for worker in retired:
-            last = threading.Timer(_LAST_REQUEST_SECONDS, worker.kill)
-            last.daemon = True
-            last.start()
+            _later(_LAST_REQUEST_SECONDS, worker.kill)
         return True
 
     def _start(
@@ -190,3 +190,10 @@ class Node(MPServer):
     def _stop_workers(self) -> None:
         self.wrks += [worker for worker in self._old if worker.is_alive()]
         super()._stop_workers()
+
+
+def _later(seconds: float, call: Callable[[], None]) -> None:
+    """Call something after a time, unless the process has ended by then."""
+    timer = threading.Timer(seconds, call)
+    timer.daemon = True
+    timer.start()
