@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from tests.workers.virtual_time import run
 from wharfinger.domain.errors import ManifestTooLarge
 from wharfinger.web.bodies import GATHER_BYTES, PROGRESS_BYTES, Body, ClientGone, ClientStalled
+from wharfinger.web.requests import Visit
+
+
+def visit():
+    """Return a request that announces a body."""
+    return Visit("r-1", "/", "192.0.2.1", "http", {}, unread=True)
 
 
 class Sender:
@@ -35,7 +42,7 @@ def received(sender, deadline=10, consume=0.0):
     async def main():
         pieces = []
         try:
-            async for batch in Body(sender, deadline, announced=True).batches():
+            async for batch in Body(sender, deadline, visit()).batches():
                 pieces += batch
                 await asyncio.sleep(consume)
         except (ClientGone, ClientStalled) as error:
@@ -47,7 +54,7 @@ def received(sender, deadline=10, consume=0.0):
 
 
 def whole(sender, deadline, limit):
-    return Body(sender, deadline, announced=True).whole(limit)
+    return Body(sender, deadline, visit()).whole(limit)
 
 
 def test_a_body_is_yielded_as_it_arrives():
@@ -57,21 +64,20 @@ def test_a_body_is_yielded_as_it_arrives():
 
 async def test_a_long_body_is_yielded_in_batches_of_bounded_size():
     piece = b"x" * PROGRESS_BYTES
-    batches = [batch async for batch in Body(Sender(*[piece] * 40), 10, announced=True).batches()]
+    batches = [batch async for batch in Body(Sender(*[piece] * 40), 10, visit()).batches()]
     assert [sum(map(len, batch)) for batch in batches] == [GATHER_BYTES, GATHER_BYTES, 8 * PROGRESS_BYTES]
 
 
-@pytest.mark.parametrize("end", [True, {"type": "http.disconnect"}])
-async def test_it_is_known_whether_the_end_of_a_body_was_seen(end):
-    body = Body(Sender(b"x" * GATHER_BYTES, b"y", end=end), 10, announced=True)
-    batches = body.batches()
-    await anext(batches)
-    assert not body.ended
-    assert await anext(batches) == [b"y"]
-    with pytest.raises(StopAsyncIteration if end is True else ClientGone):
-        await anext(batches)
-    assert body.ended
-    assert Body(Sender(), 10, announced=False).ended
+@pytest.mark.parametrize(("end", "unread"), [(True, False), ({"type": "http.disconnect"}, True), (None, True)])
+def test_it_is_known_whether_the_end_of_a_body_was_seen(end, unread):
+    async def main():
+        one = visit()
+        with suppress(ClientGone, ClientStalled):
+            async for batch in Body(Sender(b"x" * GATHER_BYTES, b"y", end=end), 10, one).batches():
+                assert one.unread or batch == [b"y"]
+        return one.unread
+
+    assert run(main())[0] is unread
 
 
 def test_a_client_that_sends_nothing_is_given_up_at_the_deadline():

@@ -6,9 +6,10 @@ import os
 import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
 
-from tests.web.scopes import Answer, ask, nothing, scope
+from tests.web.scopes import Answer, ask, scope
 from wharfinger.domain.errors import HeaderInvalid, WharfingerError
 from wharfinger.telemetry import REQUEST_COUNTS, REQUESTS, RequestLine
+from wharfinger.web.bodies import Body
 from wharfinger.web.edge import Edge, EdgeRules
 from wharfinger.web.requests import Proxies
 from wharfinger.web.responses import Content, WholeFile
@@ -298,5 +299,44 @@ async def test_a_worker_that_cannot_start_says_so(build, halls, capfd):
     assert capfd.readouterr()
 
 
-async def test_a_body_that_nobody_reads_is_left_alone(edge):
-    assert (await ask(edge, scope("/", method="POST"), nothing)).status == 200
+@pytest.mark.parametrize("announced", [("content-length", "5"), ("transfer-encoding", "chunked")])
+@pytest.mark.parametrize("error", [None, HeaderInvalid("refused by the door"), ValueError("unexpected")])
+@pytest.mark.parametrize("path", ["/", "/v2/"])
+async def test_an_answer_that_leaves_a_body_unread_ends_the_connection(edge, halls, path, error, announced):
+    for hall in halls.values():
+        hall.error = error
+    answer = await ask(edge, scope(path, method="POST", headers=[announced]), left_alone)
+    assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(("version", "said"), [("1.0", "close"), ("2", None)])
+async def test_only_http_1_knows_such_a_header(edge, version, said):
+    request = scope("/", method="POST", headers=[("content-length", "5")], version=version)
+    assert (await ask(edge, request, left_alone)).headers.get("connection") == said
+
+
+async def left_alone():
+    raise AssertionError
+
+
+async def test_a_request_whose_headers_cannot_be_read_ends_the_connection(edge):
+    answer = await ask(edge, scope("/", headers=[("content-length", "0"), ("content-length", "5")]))
+    assert (answer.status, answer.headers["connection"]) == (400, "close")
+
+
+@pytest.mark.parametrize("headers", [[], [("content-length", "0")]])
+async def test_an_answer_to_a_request_without_a_body_keeps_the_connection(edge, headers):
+    assert "connection" not in (await ask(edge, scope("/", method="POST", headers=headers))).headers
+
+
+async def test_an_answer_to_a_body_that_was_read_keeps_the_connection(build):
+    class Reader(Hall):
+        async def answer(self, _scope, receive, visit):
+            return PlainTextResponse(await Body(receive, 10, visit).whole(5))
+
+    async def body():
+        return {"type": "http.request", "body": b"five!", "more_body": False}
+
+    edge = build(doors={"": Reader("reader")})
+    answer = await ask(edge, scope("/", method="POST", headers=[("content-length", "5")]), body)
+    assert (answer.body, answer.headers.get("connection")) == (b"five!", None)

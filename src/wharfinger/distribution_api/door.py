@@ -43,18 +43,14 @@ class DistributionAPI:
 
     async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:
         """Answer a request."""
-        body = Body(receive, self._limits.body_deadline, announced=_has_body(visit))
         try:
-            answer = await self._answer(scope, body, visit)
+            return await self._answer(scope, Body(receive, self._limits.body_deadline, visit), visit)
         except WharfingerError as error:
-            answer = errors.respond(error)
+            return errors.respond(error)
         except ClientStalled:
-            answer = errors.stalled()
+            return errors.stalled()
         except ClientGone:
-            answer = errors.broken_off()
-        if not body.ended:
-            answer.headers["Connection"] = "close"
-        return answer
+            return errors.broken_off()
 
     def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:  # noqa: ARG002 - the door's interface
         """Return the answer to a request that did not get as far as a handler."""
@@ -97,10 +93,6 @@ class DistributionAPI:
         """Ask for a credential, or for a better one."""
         headers = {} if self._entrance is None else self._entrance.challenge(visit, access, error)
         return errors.respond(error, headers)
-
-
-def _has_body(visit: Visit) -> bool:
-    return visit.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in visit.headers
 
 
 def _below(path: str) -> str:

@@ -77,24 +77,14 @@ def failure(request_id: str) -> Response:
 def stalled() -> Response:
     """Return the answer to a client that stopped sending; it may resume."""
     entry = {"code": "BLOB_UPLOAD_INVALID", "message": "The request's body stopped coming; resume the upload."}
-    return Response(
-        orjson.dumps({"errors": [entry]}),
-        status_code=408,
-        headers={"Connection": "close"},
-        media_type="application/json",
-    )
+    return Response(orjson.dumps({"errors": [entry]}), status_code=408, media_type="application/json")
 
 
 def broken_off() -> Response:
     """Return the answer to a request whose body ends before its end; a client that has gone will not read it."""
     message = "The body ended before its end, or its chunks cannot be read; what arrived before that may be resumed."
     entry = {"code": "SIZE_INVALID", "message": message}
-    return Response(
-        orjson.dumps({"errors": [entry]}),
-        status_code=400,
-        headers={"Connection": "close"},
-        media_type="application/json",
-    )
+    return Response(orjson.dumps({"errors": [entry]}), status_code=400, media_type="application/json")
 
 
 def _entries(error: WharfingerError, code: str) -> list[dict[str, object]]:

@@ -8,6 +8,7 @@ from typing import Final
 from starlette.types import Receive
 
 from wharfinger.domain.errors import ManifestTooLarge
+from wharfinger.web.requests import Visit
 
 PROGRESS_BYTES: Final = 32 * 1024
 """What must arrive within one deadline: about a kibibyte a second."""
@@ -30,17 +31,15 @@ class Body:
     Args:
         receive: the server's.
         deadline: seconds in which `PROGRESS_BYTES` must arrive; time that passes between two reads does not count.
-        announced: whether the request's headers say that there is one.
+        visit: the request; it is told when the end was seen.
     """
 
-    __slots__ = ("_deadline", "_receive", "ended")
+    __slots__ = ("_deadline", "_receive", "_visit")
 
-    def __init__(self, receive: Receive, deadline: float, *, announced: bool) -> None:
+    def __init__(self, receive: Receive, deadline: float, visit: Visit) -> None:
         self._receive = receive
         self._deadline = deadline
-        self.ended = not announced
-        """Whether its end was seen. An answer that leaves some of it unread ends the connection, and must say so: the
-        client would send its next request into a connection that is being closed."""
+        self._visit = visit
 
     async def batches(self) -> AsyncIterator[list[bytes]]:
         """Yield the body in batches of pieces as they arrived, about `GATHER_BYTES` at a time.
@@ -87,13 +86,13 @@ class Body:
             async with asyncio.timeout_at(since + self._deadline) as timer:
                 while length < enough:
                     message = await self._receive()
-                    self.ended = not message.get("more_body", False)
                     if message["type"] != "http.request":
                         raise ClientGone
                     if piece := message.get("body", b""):
                         batch.append(piece)
                         length += len(piece)
-                    if self.ended:
+                    if not message.get("more_body", False):
+                        self._visit.unread = False
                         return False
                     # A timer is moved now and then, not for every piece.
                     if length - counted >= PROGRESS_BYTES and now() - since > self._deadline / 8:

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from wharfinger.domain.errors import WharfingerError
 from wharfinger.telemetry import REQUEST_COUNTS, RequestLine, logger
-from wharfinger.web.requests import Proxies, Visit, read_headers
+from wharfinger.web.requests import Proxies, Visit, announces_body, read_headers
 from wharfinger.web.responses import Content
 
 _log = logger("web")
@@ -112,6 +112,8 @@ class Edge:
             exchange.status = answer.status_code
             answer.raw_headers += self._headers
             answer.raw_headers.append((b"x-request-id", exchange.id.encode()))
+            if exchange.leaves_body() and scope["http_version"] != "2":  # there, requests do not follow one another
+                answer.raw_headers.append((b"connection", b"close"))
             if type(answer) is Content:
                 exchange.size = len(answer.body)
                 await answer(scope, receive, send)
@@ -130,7 +132,7 @@ class Edge:
         try:
             headers = read_headers(scope)
             client, scheme = self._rules.proxies.client_and_scheme(scope, headers)
-            exchange.visit = Visit(exchange.id, path, client, scheme, headers)
+            exchange.visit = Visit(exchange.id, path, client, scheme, headers, unread=announces_body(headers))
             if self._warn and self._rules.proxies.forwards(headers):
                 self._warn_once(client)
             return await door.answer(scope, receive, exchange.visit)
@@ -220,6 +222,14 @@ class _Exchange:
         self.status = BROKEN_OFF
         self.size = 0
         self._send = send
+
+    def leaves_body(self) -> bool:
+        """Say whether the body, or a part of it, was left unread; without readable headers nobody knows.
+
+        An answer to such a request ends the connection and must say so: the client would send its next request into a
+        connection that is being closed.
+        """
+        return self.visit is None or self.visit.unread
 
     async def __call__(self, message: Message) -> None:
         if "body" in message:

@@ -30,6 +30,8 @@ class Visit:
     principal: Principal = ANONYMOUS
     route: str = "-"
     """The path pattern, for the metrics."""
+    unread: bool = False
+    """Whether it has a body whose end nobody has seen yet."""
 
     def header(self, name: bytes) -> str | None:
         """Return a request header, by its name in lower case."""
@@ -66,6 +68,11 @@ def read_headers(scope: Scope) -> dict[bytes, bytes]:
         message = "An HTTP/1.1 request must have a Host header."
         raise HeaderInvalid(message)
     return headers
+
+
+def announces_body(headers: dict[bytes, bytes]) -> bool:
+    """Say whether a request with these headers has a body."""
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
 
 
 class Proxies:
