@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import ipaddress
 import socket
+import ssl
 
 import pytest
 
@@ -198,7 +199,8 @@ async def test_a_certificate_for_another_name_does_not_hold(authority):
         assert peer.heads == []
 
 
-async def test_a_certificate_of_an_unknown_authority_does_not_hold(authority):
+async def test_a_certificate_of_an_unknown_authority_does_not_hold(authority, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     async with Peer({"/": answer()}, authority.context(NAME)) as peer:
         with (
             client(HERE, tls=trust()) as one,
@@ -219,6 +221,24 @@ async def test_a_server_that_speaks_no_tls_is_a_failure():
         port = server.sockets[0].getsockname()[1]
         with client(HERE) as one, pytest.raises(OutboundFailed, match="cannot be reached"):
             await one.request(f"https://{NAME}:{port}/")
+
+
+async def test_a_server_that_wants_a_certificate_of_ours_is_a_failure(authority):
+    tls = authority.context(NAME)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    async with Peer({"/": answer()}, tls) as peer:
+        with client(HERE, tls=trust(authority.file)) as one, pytest.raises(OutboundFailed, match="broke off"):
+            await one.request(peer.url())
+        assert peer.heads == []
+
+
+async def test_what_does_not_decrypt_is_a_failure(authority):
+    async def garble(writer):
+        writer.transport._ssl_protocol._transport.write(b"\x17\x03\x03\x00\x05hello")
+
+    async with Peer({"/": garble}, authority.context(NAME)) as peer:
+        with client(HERE, tls=trust(authority.file)) as one, pytest.raises(OutboundFailed, match="broke off"):
+            await one.request(peer.url())
 
 
 async def test_a_handshake_that_never_ends_is_given_up_and_closed():

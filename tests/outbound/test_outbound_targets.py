@@ -55,6 +55,7 @@ def test_a_url_is_read_in_its_parts(url, target):
         "ftp://example.com/",
         "file:///etc/passwd",
         "gopher://example.com/",
+        "http\u017f://example.com/",
         "https://user@example.com/",
         "https://user:password@example.com/",
         "https://@example.com/",
@@ -107,6 +108,12 @@ def test_a_port_that_nobody_added_is_refused_except_for_a_listed_host(port):
     with pytest.raises(OutboundRefused, match=f"Port {port} of example.com"):
         parse_target(f"https://example.com:{port}/", POLICY, "never")
     assert parse_target(f"https://gitlab.internal:{port}/", POLICY, "never").port == port
+
+
+@pytest.mark.parametrize("port", [0, 65536, 99999])
+def test_a_listed_host_has_no_more_ports_than_there_are(port):
+    with pytest.raises(OutboundRefused, match=f"Port {port} of"):
+        parse_target(f"https://gitlab.internal:{port}/", POLICY, "never")
 
 
 def test_plain_http_depends_on_the_caller_and_the_list():

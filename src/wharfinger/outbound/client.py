@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +29,6 @@ _ANYWHERE: Final = {"accept"}
 """Headers of a caller that go along to another origin. All others may hold a secret."""
 _BROKEN: Final = (
     OSError,  # of TLS and of sockets
-    ValueError,  # of the parser below us: a length with thousands of digits
     httpcore.NetworkError,
     httpcore.ProtocolError,
 )
@@ -205,9 +203,6 @@ def _redirected(ask: _Ask, target: Target) -> _Ask:
 
 
 def _check(ask: _Ask, answer: Answer) -> None:
-    if answer.status < HTTPStatus.OK:
-        message = f"{ask.target.host} wants to speak another protocol."
-        raise OutboundFailed(message)
     if len(answer.body) > ask.limits.body:
         message = f"{ask.target.host} sends more than this registry reads."
         raise OutboundFailed(message)
