@@ -16,10 +16,10 @@ def health():
     return Health(FakeClock())
 
 
-async def get(probes, path, client="203.0.113.9"):
+async def get(probes, path, client="203.0.113.9", method="GET"):
     visit = Visit("r-1", path, client, "http", {})
     answer = Answer()
-    request = scope(path)
+    request = scope(path, method=method)
     await (await probes.answer(request, nothing, visit))(request, nothing, answer.send)
     return answer, visit.route
 
@@ -63,6 +63,16 @@ async def test_metrics_are_for_this_machine_unless_they_have_a_listener(health, 
     answer, route = await get(Probes(health, open_metrics=opened), "/metrics", client)
     assert (answer.status, route) == (status, "/metrics")
     assert (b"wharfinger_" in answer.body) == (status == 200)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/debug/health", "/metrics"])
+async def test_probes_take_get_and_head_only(health, path):
+    probes = Probes(health, open_metrics=True)
+    assert (await get(probes, path, method="HEAD"))[0].status == 200
+    for method in ("POST", "PUT", "DELETE", "OPTIONS", "MADEUP"):
+        answer, route = await get(probes, path, method=method)
+        assert (answer.status, answer.headers["allow"], route) == (405, "GET, HEAD", path)
+    assert (await get(probes, "/nothing", method="POST"))[0].status == 404
 
 
 async def test_metrics_may_have_another_path(health):

@@ -38,6 +38,8 @@ class Probes:
         """Answer a probe."""
         path: str = scope["path"]
         visit.route = path if path in {*PATHS, self._metrics_path} else "-"
+        if visit.route != "-" and scope["method"] not in {"GET", "HEAD"}:
+            return PlainTextResponse("This path takes GET and HEAD.\n", status_code=405, headers={"Allow": "GET, HEAD"})
         return await self._answer(path, visit)
 
     def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:  # noqa: ARG002 - as above
