@@ -258,6 +258,22 @@ def test_a_role_that_a_mistake_gave_to_nobody_opens_nothing():
             assert decide(Mode.ACCOUNTS, ANONYMOUS, Access(action, NAME), everything).outcome is Outcome.SIGN_IN
 
 
+@pytest.mark.parametrize("name", [NAME, None], ids=["absent", "registry"])
+def test_what_was_known_of_a_repository_that_is_not_there_opens_nothing(name):
+    gone = Standing(visibility=Visibility.PUBLIC, inherits=True, is_member=True, on_repository=ADMIN)
+    assert decide(Mode.ACCOUNTS, ANN, Access(Action.PULL, name), gone).outcome is Outcome.DENIED
+    there = replace(gone, repository_id=HERE)
+    assert decide(Mode.ACCOUNTS, ANN, Access(Action.PULL, name), there).allowed is (name is not None)
+
+
+@pytest.mark.parametrize("action", [one for one in Action if one not in (Action.VISIT, Action.LIST)])
+def test_a_token_that_is_limited_to_repositories_manages_no_registry_whatever_was_looked_up(action):
+    manager = Standing(repository_id=HERE, visibility=Visibility.PUBLIC, on_deployment=ADMIN)
+    limited = replace(ANN, ceiling=Ceiling(repositories=frozenset({HERE})))
+    assert decide(Mode.ACCOUNTS, ANN, Access(action), manager).allowed
+    assert decide(Mode.ACCOUNTS, limited, Access(action), manager).outcome is Outcome.DENIED
+
+
 def test_a_list_of_one_repository_is_a_pull():
     for principal, facts in WAYS.values():
         for where in ("private", "internal", "public", "absent"):
@@ -276,6 +292,35 @@ def test_a_refusal_names_what_is_missing_in_the_same_words_for_private_and_absen
             for where in ("private", "absent")
         )
         assert there == absent
+
+
+@pytest.mark.parametrize(
+    ("way", "where", "rule"),
+    [
+        ("an", "public", "the repository is public"),
+        ("ac", "public", "the repository is public"),
+        ("ac", "internal", "the repository is internal: every account may pull"),
+        ("m+", "private", "member of the organization, which the repository inherits"),
+        ("rr", "private", "read on the repository"),
+        ("rw", "public", "write on the repository"),
+        ("a+", "private", "admin on the namespace, which the repository inherits"),
+        ("nw", "absent", "write on the namespace, where the name is free"),
+        ("ow", "private", "owner of the namespace"),
+        ("gr", "private", "viewer on the registry"),
+        ("gw", "absent", "write on the registry"),
+        ("da", "private", "manager on the deployment"),
+    ],
+)
+def test_a_yes_names_the_rule_that_gave_it(way, where, rule):
+    principal, facts = WAYS[way]
+    decision = decide(Mode.ACCOUNTS, principal, asked(where, "pull"), standing_at(where, facts, anonymous_pull=True))
+    assert (decision.outcome, decision.rule) == (Outcome.ALLOWED, rule)
+
+
+def test_where_anonymous_pull_is_off_public_names_every_account():
+    public = standing_at("public", NOWHERE, anonymous_pull=False)
+    decision = decide(Mode.ACCOUNTS, ANN, asked("public", "pull"), public)
+    assert decision.rule == "the repository is public, which means every account here"
 
 
 @pytest.mark.parametrize(

@@ -338,7 +338,7 @@ def _names(entry: Entry, access: Access) -> bool:
 
 
 def _is_all_of(entry: Entry, access: Access) -> bool:
-    return entry.everything and access.repository is not None and entry.repository == access.repository
+    return entry.everything and entry.repository == access.repository
 
 
 def _is_list(access: Access) -> bool:
