@@ -52,8 +52,8 @@ class Password:
     locked_until: Instant | None
 
 
-ANY: Final = Statement(select(accounts.c.id).where(accounts.c.deleted_at.is_(None)).limit(1))
-"""Column id: whether there is any account at all."""
+ANY: Final = Statement(select(accounts.c.id).limit(1))
+"""Column id: whether there ever was an account. Deleted ones count: deleting the last must not open the registry."""
 
 PASSWORD: Final = Statement(
     select(
@@ -69,6 +69,20 @@ PASSWORD: Final = Statement(
     .where(accounts.c.name == bindparam("name"), accounts.c.deleted_at.is_(None))
 )
 """Parameter `name`; `password_of` reads the columns."""
+
+_employer: Final = accounts.alias("employer")
+GOOD: Final = Statement(
+    select(accounts.c.name)
+    .outerjoin(_employer, _employer.c.id == accounts.c.organization_id)
+    .where(
+        accounts.c.id == bindparam("account_id"),
+        accounts.c.deleted_at.is_(None),
+        accounts.c.suspended_at.is_(None),
+        _employer.c.suspended_at.is_(None),
+        accounts.c.access_type == AccessType.BOTH.value,
+    )
+)
+"""Parameter `account_id`; column name, if the account is not suspended and may use a password under `/v2/`."""
 
 _COLUMNS: Final = tuple(accounts.c[name] for name in Account.__dataclass_fields__)
 _FIND: Final = select(*_COLUMNS).where(accounts.c.deleted_at.is_(None))

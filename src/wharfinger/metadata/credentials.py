@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Text, bindparam, cast, func, insert, or_, select, update
+from sqlalchemy import Connection, Text, bindparam, cast, func, insert, literal_column, or_, select, update
 
 from wharfinger.clock import DAY, Instant
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, CredentialKind
@@ -97,14 +97,16 @@ class Holder:
 
 _parent: Final = credentials.alias("parent")
 _employer: Final = accounts.alias("employer")
+_comma: Final = literal_column("','")
 _ids: Final = (
-    select(func.aggregate_strings(cast(credential_repositories.c.repository_id, Text), ","))
+    # A column, because a plain text would become a parameter, which only the toolkit itself could fill in.
+    select(func.aggregate_strings(cast(credential_repositories.c.repository_id, Text), _comma))  # type: ignore[arg-type]
     .where(credential_repositories.c.credential_id == credentials.c.id)
     .correlate(credentials)
     .scalar_subquery()
 )
 
-HOLDER: Final = Statement(
+_HOLDER: Final = (
     select(
         credentials.c.id,
         credentials.c.kind,
@@ -126,9 +128,13 @@ HOLDER: Final = Statement(
     .join(accounts, accounts.c.id == credentials.c.account_id)
     .outerjoin(_parent, _parent.c.id == credentials.c.parent_id)
     .outerjoin(_employer, _employer.c.id == accounts.c.organization_id)
-    .where(credentials.c.fingerprint == bindparam("fingerprint"))
 )
+HOLDER: Final = Statement(_HOLDER.where(credentials.c.fingerprint == bindparam("fingerprint")))
 """Parameter `fingerprint`; `holder_of` reads the columns."""
+HOLDER_BY_ID: Final = Statement(
+    _HOLDER.where(credentials.c.id == bindparam("credential_id"), credentials.c.account_id == bindparam("account_id"))
+)
+"""Parameters `credential_id`, `account_id`; `holder_of` reads the columns."""
 
 
 def holder_of(row: Row) -> Holder:

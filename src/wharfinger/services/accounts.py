@@ -228,6 +228,11 @@ class Accounts:
         row = await self._database.find(rows.PASSWORD, name=name)
         return None if row is None else rows.password_of(row)
 
+    async def name_of(self, account_id: int) -> AccountName | None:
+        """Return the name of an account that may use its password under `/v2/` now."""
+        row = await self._database.find(rows.GOOD, account_id=account_id)
+        return None if row is None else AccountName(row[0])
+
     async def note_failure(self, account_id: int) -> Instant | None:
         """Count a wrong password; return until when no further one is taken, if that is so now."""
         now = self._clock.now()

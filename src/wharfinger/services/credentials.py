@@ -53,6 +53,11 @@ class Credentials:
         row = await self._database.find(rows.HOLDER, fingerprint=fingerprint)
         return None if row is None else rows.holder_of(row)
 
+    async def find_by_id(self, account_id: int, credential_id: int) -> Holder | None:
+        """Return a credential of an account, good or not: what a registry token was made for."""
+        row = await self._database.find(rows.HOLDER_BY_ID, account_id=account_id, credential_id=credential_id)
+        return None if row is None else rows.holder_of(row)
+
     async def list(self, account: AccountName) -> Sequence[Credential]:
         """Return the credentials of an account, revoked ones too, the newest first.
 
