@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sealed secrets: they open with the right key in the right place, and in no other way."""
 
+import base64
+
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +34,19 @@ def test_sealing_twice_gives_two_texts_without_the_secret():
 def test_key_id_gives_nothing_of_the_key_away_and_differs_for_each():
     assert Envelope([OLD]).key_id != Envelope([NEW]).key_id
     assert len(Envelope([OLD]).key_id) == 16
+
+
+def test_format_is_the_documented_one():
+    """What is stored must open for ever; and the id in it must not be a part of the key."""
+
+    def derived(purpose, length):
+        return HKDF(hashes.SHA256(), length, salt=None, info=b"wharfinger envelope v1 " + purpose).derive(OLD)
+
+    version, key_id, sealed = Envelope([OLD]).seal(SECRET, Place("t", "r", "c")).split(".")
+    content = base64.urlsafe_b64decode(sealed + "==")
+    bound = b"\0\0\0\2v1" + b"".join(b"\0\0\0\1" + part for part in (b"t", b"r", b"c"))
+    assert (version, key_id) == ("v1", derived(b"id", 8).hex())
+    assert AESGCM(derived(b"key", 32)).decrypt(content[:12], content[12:], bound) == SECRET
 
 
 @given(st.builds(Place, texts, texts, texts))

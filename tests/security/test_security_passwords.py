@@ -54,7 +54,9 @@ class Counting:
         self.calls, self.running, self.most = 0, 0, 0
         self.lock = threading.Lock()
 
-    def verify(self, _stored, _password):
+    def verify(self, stored, _password):
+        if stored == "unreadable":
+            raise argon2.exceptions.InvalidHashError
         with self.lock:
             self.calls += 1
             self.running += 1
@@ -78,6 +80,12 @@ def test_unknown_account_costs_one_comparison_as_a_known_one_does():
     assert passwords._hasher.calls == 1
     assert passwords.verify_nobody("wrong") == WRONG
     assert passwords._hasher.calls == 2
+
+
+def test_unreadable_hash_costs_one_comparison_too():
+    passwords, _ = counting()
+    assert passwords.verify("unreadable", "wrong") == WRONG
+    assert passwords._hasher.calls == 1
 
 
 def test_comparison_for_nobody_has_the_parameters_of_a_new_hash():

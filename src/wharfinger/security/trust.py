@@ -12,7 +12,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.x509 import verification as x509_verification
-from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store
 from jwt import PyJWK, PyJWTError
 
 from wharfinger.clock import Instant, as_datetime
@@ -114,7 +114,7 @@ def _verifier(roots: list[x509.Certificate], now: Instant) -> x509_verification.
 
     Certificates of token servers are made by hand and name no host, so the rules of the web would refuse them.
     """
-    certifies = ExtensionPolicy.permit_all().require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _require_ca)
+    certifies = ExtensionPolicy.permit_all().require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
     return (
         PolicyBuilder()
         .store(Store(roots))
@@ -123,12 +123,6 @@ def _verifier(roots: list[x509.Certificate], now: Instant) -> x509_verification.
         .extension_policies(ca_policy=certifies, ee_policy=ExtensionPolicy.permit_all())
         .build_client_verifier()
     )
-
-
-def _require_ca(_policy: Policy, _certificate: x509.Certificate, constraints: x509.BasicConstraints) -> None:
-    if not constraints.ca:
-        message = "not a certificate that certifies others"
-        raise ValueError(message)
 
 
 def _read_chain(chain: object) -> list[x509.Certificate]:
