@@ -37,17 +37,17 @@ class Site:
         async with httpx.AsyncClient(transport=transport) as http:
             return await http.request(method, f"{scheme}://registry.test{path}", headers=headers, **options)
 
-    async def push(self, name, thing, *tags):
+    async def push(self, name, thing, *tags, **options):
         """Push an image, an index or an artifact under its tags, or under its digest alone."""
         for method, path, content, media_type in requests(name, thing, *tags):
-            answer = await self.ask(path, method, content=content, headers={"Content-Type": media_type})
+            answer = await self.ask(path, method, content=content, headers={"Content-Type": media_type}, **options)
             assert answer.status_code == 201, answer.text
         return thing
 
 
-def push(url, name, thing, *tags):
+def push(url, name, thing, *tags, auth=None):
     """Push to a registry with a socket."""
-    with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
+    with httpx.Client(base_url=url, timeout=60, trust_env=False, auth=auth) as http:
         for method, path, content, media_type in requests(name, thing, *tags):
             answer = http.request(method, path, content=content, headers={"Content-Type": media_type})
             assert answer.status_code == 201, answer.text

@@ -9,6 +9,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.console.registry import push
 from tests.support.images import artifact, image, platforms
+from tests.support.passwords import sign_in_by, write_users
 from tests.support.server import Servers
 
 pytestmark = pytest.mark.slow
@@ -86,12 +87,13 @@ def registry(tmp_path_factory):
 
 
 @contextmanager
-def page_of(browser, width=1440, height=900, **options):
-    """A page in a context of its own; in the end it must not have complained of anything."""
+def page_of(browser, width=1440, height=900, *, refused=False, **options):
+    """A page in a context of its own; in the end it must not have complained of anything but a refusal it expects."""
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
     page = context.new_page()
     complaints = []
-    page.on("console", lambda message: UNTRUSTED in message.text or complaints.append(message.text))
+    expected = [UNTRUSTED, *(["status of 401"] if refused else [])]
+    page.on("console", lambda said: any(one in said.text for one in expected) or complaints.append(said.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("requestfailed", lambda request: complaints.append(request.url))
     yield page
@@ -217,3 +219,34 @@ def test_without_scripts_everything_is_there(browser, registry):
         page.goto(local(registry, "/repositories/acme/app?tag=1.0"))
         assert page.get_by_text(f"docker pull localhost:{registry.port}/acme/app:1.0").is_visible()
         assert page.locator("button").count() == 0
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A registry with a password file."""
+    folder = tmp_path_factory.mktemp("guarded")
+    servers = Servers(folder)
+    server = servers(environment=sign_in_by(write_users(folder / "users", ann="right")))
+    push(server.url, "team/app", image("app"), "1.0", auth=("ann", "right"))
+    yield server
+    servers.stop()
+
+
+@pytest.mark.parametrize(("locale", "title"), [("en-GB", "Sign in first"), ("ko-KR", "먼저 로그인하세요")])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_who_gives_the_prompt_a_wrong_answer_sees_what_to_do(browser, guarded, locale, title, scheme):
+    wrong = {"username": "ann", "password": "wrong"}
+    with page_of(browser, locale=locale, color_scheme=scheme, http_credentials=wrong, refused=True) as page:
+        page.goto(local(guarded))
+        assert page.get_by_role("heading", name=title).is_visible()
+        assert page.get_by_text("The user name or the password is wrong.").is_visible()
+        assert "team/app" not in page.content()
+        assert page.evaluate(CONTRAST) == []
+        assert page.evaluate(UNNAMED) == []
+
+
+def test_who_answers_the_prompt_sees_the_list(browser, guarded):
+    with page_of(browser, http_credentials={"username": "ann", "password": "right"}) as page:
+        page.goto(local(guarded))
+        page.get_by_role("link", name="team/app").click()
+        assert page.get_by_text(f"docker pull localhost:{guarded.port}/team/app:1.0").is_visible()

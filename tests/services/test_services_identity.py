@@ -129,6 +129,14 @@ async def test_a_wrong_name_and_a_wrong_password_get_one_answer(desk):
     assert name.value.message == secret.value.message == "The user name or the password is wrong."
 
 
+@pytest.mark.parametrize("secret", ["", "right"])
+async def test_who_gives_no_name_is_told_to_sign_in_and_costs_nothing(desk, secret):
+    """podman sends an empty name and an empty password if it has none."""
+    with pytest.raises(CredentialInvalid, match="no name was given"):
+        await desk.identity.recognise(Password("", secret))
+    assert desk.checks.asked == []
+
+
 async def test_a_token_is_refused_with_what_would_be_right(desk):
     with pytest.raises(CredentialInvalid, match="a user name and a password"):
         await desk.identity.recognise(Bearer("right"))

@@ -148,6 +148,9 @@ class HtpasswdIdentity:
                 return Principal(name=shown.name)
 
     async def _check(self, shown: Password) -> None:
+        if not shown.name:  # as podman says that it has nothing to show
+            message = "Sign in with a user name and a password, for example with `podman login`: no name was given."
+            raise CredentialInvalid(message)
         users = await self._file.current()
         if users is not self._users:
             self._remembered.clear()
