@@ -5,10 +5,18 @@ Apart from `bootstrap`, because the main process and the background jobs serve n
 loading what does.
 """
 
+from urllib.parse import urlsplit
+
 from wharfinger import bootstrap, telemetry
 from wharfinger.bootstrap import Deployment
 from wharfinger.console.door import Console
 from wharfinger.distribution_api.door import DistributionAPI
+from wharfinger.distribution_api.token import PATH as TOKEN_PATH
+from wharfinger.distribution_api.token import TokenEndpoint
+from wharfinger.domain.names import DEFAULT_REGISTRY
+from wharfinger.services.identity import Identity
+from wharfinger.services.sign_in import AccountIdentity
+from wharfinger.services.tokens import service_of
 from wharfinger.settings import Settings
 from wharfinger.web.authentication import Challenge, Entrance, basic_challenge, bearer_challenge
 from wharfinger.web.edge import Door, Edge, EdgeRules
@@ -28,32 +36,59 @@ def application(settings: Settings) -> Edge:
         catalog_page=settings.catalog.maxentries,
         tags_page=settings.tags.maxtags,
     )
-    identity = deployment.services.identity
-    entrance = None if identity is None else Entrance(identity, _challenge(settings))
+    services, identity = deployment.services, deployment.services.identity
     doors: dict[str, Door] = {
-        "/v2": DistributionAPI(deployment.services, limits, entrance),
+        "/v2": DistributionAPI(services, limits, _entrance(identity, _challenge(settings))),
         **dict.fromkeys(PROBE_PATHS, probes),
-        "": Console(
-            deployment.services, entrance=entrance, host=settings.http.host, prefix=settings.http.prefix.rstrip("/")
-        ),
     }
+    if isinstance(identity, AccountIdentity):
+        doors[TOKEN_PATH] = TokenEndpoint(services, identity, limits)
+    doors[""] = Console(
+        services,
+        entrance=_entrance(identity, _challenge_to_people(settings)),
+        host=settings.http.host,
+        prefix=_prefix(settings),
+    )
     return _edge(settings, doors, deployment)
 
 
+def _entrance(identity: Identity | None, challenge: Challenge) -> Entrance | None:
+    return None if identity is None else Entrance(identity, challenge)
+
+
 def _challenge(settings: Settings) -> Challenge:
-    """Return how callers are asked to sign in."""
+    """Return how clients are asked to sign in."""
     token = settings.auth.token
-    if token.realm is None:
-        return basic_challenge(settings.auth.htpasswd.realm)
-    if token.autoredirect:
-        return bearer_challenge(_own_token_endpoint, token.service)
-    realm = token.realm
-    return bearer_challenge(lambda _visit: realm, token.service)
+    match settings.auth.kind:
+        case "htpasswd":
+            return basic_challenge(settings.auth.htpasswd.realm)
+        case "token" if token.autoredirect:
+            # As distribution names it: the token endpoint beside us, behind the same proxy.
+            return bearer_challenge(lambda visit: f"{_base(settings, visit, said=False)}/auth/token", token.service)
+        case "token":
+            realm = str(token.realm)
+            return bearer_challenge(lambda _visit: realm, token.service)
+        case _:
+            return bearer_challenge(
+                lambda visit: f"{_base(settings, visit)}{_prefix(settings)}{TOKEN_PATH}", service_of(DEFAULT_REGISTRY)
+            )
 
 
-def _own_token_endpoint(visit: Visit) -> str:
-    """Return the token endpoint beside us, behind the same proxy, as distribution's `autoredirect` names it."""
-    return f"{visit.scheme}://{visit.header(b'host')}/auth/token"
+def _challenge_to_people(settings: Settings) -> Challenge:
+    """Return how a browser is asked: it knows passwords, and no tokens."""
+    return _challenge(settings) if settings.auth.kind == "token" else basic_challenge(settings.auth.htpasswd.realm)
+
+
+def _base(settings: Settings, visit: Visit, *, said: bool = True) -> str:
+    """Return scheme and host under which this client reaches us."""
+    if said and settings.http.host is not None:
+        parts = urlsplit(settings.http.host if "//" in settings.http.host else f"https://{settings.http.host}")
+        return f"{parts.scheme}://{parts.netloc}"
+    return f"{visit.scheme}://{visit.header(b'host')}"
+
+
+def _prefix(settings: Settings) -> str:
+    return settings.http.prefix.rstrip("/")
 
 
 def debug_application(settings: Settings) -> Edge:
@@ -77,7 +112,7 @@ def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) ->
     rules = EdgeRules(
         proxies=proxies,
         headers=headers,
-        prefix=settings.http.prefix.rstrip("/"),
+        prefix=_prefix(settings),
         is_open=settings.auth.kind in {None, "none"},
     )
     line = telemetry.RequestLine(

@@ -12,7 +12,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,24 +21,18 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from wharfinger import telemetry
+from wharfinger import sign_in, telemetry
 from wharfinger.blobstore.base import BlobStore
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.clock import Clock
-from wharfinger.domain.access import Mode
-from wharfinger.domain.errors import DatabaseUnavailable, StoreFull, Unavailable, WharfingerError
+from wharfinger.domain.errors import DatabaseUnavailable, StoreFull, Unavailable
 from wharfinger.domain.manifests import ManifestRules
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
 from wharfinger.metadata.database import Database
 from wharfinger.outbound import checks
-from wharfinger.security.external import ExternalTokens
-from wharfinger.security.htpasswd import Users, parse_htpasswd
-from wharfinger.security.jws import ALGORITHMS
-from wharfinger.security.trust import TrustedKeys
-from wharfinger.security.watched import WatchedFile
 from wharfinger.services import Services
 from wharfinger.services.accounts import Accounts
 from wharfinger.services.authorization import Authorization
@@ -48,14 +42,15 @@ from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
 from wharfinger.services.grants import Grants
 from wharfinger.services.health import Health
-from wharfinger.services.identity import HtpasswdIdentity, Identity, TokenServerIdentity
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.organizations import Organizations
 from wharfinger.services.registries import Registries, Registry
 from wharfinger.services.repositories import Repositories
+from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tags import Tags
+from wharfinger.services.tokens import Tokens
 from wharfinger.services.uploads import Uploads
-from wharfinger.settings import Settings, TokenServer
+from wharfinger.settings import Settings
 from wharfinger.workers import jobs, runner
 
 _log = telemetry.logger("bootstrap")
@@ -68,10 +63,6 @@ _RETRY_SECONDS: Final = 2.0
 
 class MigrationNeeded(Exception):
     """The database is not at this version's schema, and `database.migrate` is `manual`."""
-
-
-class SignInUnready(WharfingerError):
-    """A file that says who may come in cannot be read; the registry does not come up open instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,35 +127,40 @@ def migrate(settings: Settings, *, by_hand: bool = False) -> str | None:
         engine.dispose()
 
 
-def try_sign_in(settings: Settings) -> None:
-    """Read what recognises callers once, before processes are started that would all fail without it.
-
-    Raises:
-        SignInUnready: a file that it needs cannot be read.
-    """
-    _identity(settings, Clock(), users=parse_htpasswd)  # what is wrong with single users, the workers say
-
-
 def build(settings: Settings) -> Deployment:
     """Open the database and the stores and make every service; the database has been migrated."""
     clock = Clock()
-    identity = _identity(settings, clock)
+    identity = sign_in.identity(settings, clock)
     registry_id = _default_registry(settings)  # first: a database that does not answer leaves nothing open
     database = _database(settings)
     store = _store(settings)
     switches = Switches(
-        deletion=bool(settings.storage.delete.enabled), read_only=settings.storage.maintenance.readonly.enabled
+        deletion=settings.storage.delete.enabled, read_only=settings.storage.maintenance.readonly.enabled
     )
-    registries = Registries(Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store))
+    default = Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store)
+    registries = Registries(default)
+    accounts, credentials = Accounts(database, clock), Credentials(database, clock)
+    authorization = Authorization(database, sign_in.mode(settings), switches)
+    tokens = Tokens(database, clock, authorization, sign_in.envelope(settings))
+    if settings.auth.kind is None:
+        identity = AccountIdentity(
+            accounts=accounts,
+            credentials=credentials,
+            tokens=tokens,
+            authorization=authorization,
+            registry=default,
+            clock=clock,
+            password_login=True,
+        )
     content = ContentCache(max_bytes=32 * MEBIBYTE, max_item=4 * MEBIBYTE)
     small_blobs = ContentCache(max_bytes=8 * MEBIBYTE, max_item=64 * 1024)
     listing = Repositories(database)
     services = Services(
-        accounts=Accounts(database, clock),
-        authorization=Authorization(database, _mode(settings)),
+        accounts=accounts,
+        authorization=authorization,
         blobs=Blobs(database, clock, switches, small_blobs),
         collection=Collection(database, registries, clock),
-        credentials=Credentials(database, clock),
+        credentials=credentials,
         grants=Grants(database, clock),
         health=_health(settings, clock, database, store),
         identity=identity,
@@ -175,6 +171,7 @@ def build(settings: Settings) -> Deployment:
         registries=registries,
         repositories=listing,
         tags=Tags(database, listing, clock, switches),
+        tokens=tokens,
         uploads=Uploads(
             database=database,
             clock=clock,
@@ -273,61 +270,6 @@ def _store(settings: Settings) -> BlobStore:
 
 def _observe_store(operation: str, seconds: float, outcome: str) -> None:
     telemetry.STORE_OPERATIONS.labels(operation, outcome).observe(seconds)
-
-
-def _mode(settings: Settings) -> Mode | None:
-    match settings.auth.kind:
-        case None:
-            return None
-        case "none":
-            return Mode.OPEN
-        case "htpasswd":
-            return Mode.HTPASSWD
-        case "token":
-            return Mode.TOKEN
-
-
-def _users(content: bytes) -> Users:
-    users = parse_htpasswd(content)
-    for problem in users.problems:
-        _log.warning("htpasswd", line=problem.line, problem=problem.message)
-    return users
-
-
-def _identity(settings: Settings, clock: Clock, users: Callable[[bytes], Users] = _users) -> Identity | None:
-    """Return what recognises callers; a file that it needs and that cannot be read stops the start."""
-    auth = settings.auth
-    try:
-        if auth.htpasswd.path is not None:
-            return HtpasswdIdentity(WatchedFile(auth.htpasswd.path, users, clock), clock)
-        if auth.token.realm is not None:
-            return _token_server(auth.token, clock)
-    except (OSError, ValueError) as error:
-        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        message = f"auth.{auth.kind}: {why}; nobody could sign in without this file, so the registry does not start"
-        raise SignInUnready(message) from error
-    return None
-
-
-def _token_server(token: TokenServer, clock: Clock) -> Identity:
-    def watched(path: Path | None, check: Callable[[bytes], TrustedKeys]) -> WatchedFile[bytes] | None:
-        def parse(content: bytes) -> bytes:
-            check(content)  # a file that holds no keys is refused while the one before it still counts
-            return content
-
-        return None if path is None else WatchedFile(path, parse, clock)
-
-    def verifier(certificates: bytes, jwks: bytes) -> ExternalTokens:
-        keys = TrustedKeys(certificates=certificates, jwks=jwks)
-        algorithms = token.signingalgorithms or ALGORITHMS
-        return ExternalTokens(keys, issuer=token.issuer, service=token.service, algorithms=algorithms)
-
-    return TokenServerIdentity(
-        watched(token.rootcertbundle, lambda content: TrustedKeys(certificates=content)),
-        watched(token.jwks, lambda content: TrustedKeys(jwks=content)),
-        verifier,
-        clock,
-    )
 
 
 def _default_registry(settings: Settings) -> int:

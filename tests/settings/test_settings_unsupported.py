@@ -12,7 +12,6 @@ HARMLESS = {
     "storage.tag": "{concurrencylimit: 8}",
     "storage.redirect": "{disable: true}",
     "redis": "{addr: 'localhost:6379', password: hunter2, pool: {maxidle: 3}}",
-    "http.secret": "hunter2",
     "http.relativeurls": "true",
     "http.tls.clientauth": "request-client-cert",
     "log.reportcaller": "true",

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from wharfinger import __version__, bootstrap, server
+from wharfinger import __version__, bootstrap, server, sign_in
 from wharfinger.cli.terminal import ConfigFile, complain, err, fail, note, out, read_settings
 from wharfinger.domain.errors import WharfingerError
 from wharfinger.settings import Loaded, describe
@@ -23,7 +23,7 @@ def serve(
     loaded = read_settings(config)
     settings = loaded.settings
     try:
-        bootstrap.try_sign_in(settings)
+        sign_in.try_sign_in(settings)
         concern = server.check_certificate(settings)  # first: a start that fails leaves the database as it was
         before = bootstrap.migrate(settings)
         _greet(loaded, before)

@@ -48,6 +48,7 @@ TABLE: Final[Mapping[type[WharfingerError], tuple[int, str]]] = {
     errors.DeletionDisabled: (405, "UNSUPPORTED"),
     errors.ReadOnly: (405, "UNSUPPORTED"),
     errors.StillReferenced: (405, "UNSUPPORTED"),
+    errors.SignInUnready: (503, "UNAVAILABLE"),
     errors.StoreUnavailable: (503, "UNAVAILABLE"),
     errors.DatabaseUnavailable: (503, "UNAVAILABLE"),
     errors.StoreFull: (503, "UNAVAILABLE"),

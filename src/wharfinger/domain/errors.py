@@ -11,7 +11,8 @@ WharfingerError
 ├─ Refused        Unauthenticated{CredentialInvalid  TokenTooNarrow}  Denied  PreconditionFailed  TooManyAttempts
 │                 AccountConflict
 ├─ Unsupported    MethodUnsupported  DeletionDisabled  ReadOnly  StillReferenced
-└─ Unavailable    StoreUnavailable  DatabaseUnavailable  StoreFull  OutboundUnavailable{OutboundRefused  OutboundFailed}
+└─ Unavailable    SignInUnready  StoreUnavailable  DatabaseUnavailable  StoreFull
+                  OutboundUnavailable{OutboundRefused  OutboundFailed}
 ```
 
 Each message is a sentence for the person at the client: what was wrong and what would be right. It is built from
@@ -247,6 +248,10 @@ class StoreUnavailable(Unavailable):
 
 class DatabaseUnavailable(Unavailable):
     """The database did not answer, or answered with an error."""
+
+
+class SignInUnready(Unavailable):
+    """Something that recognising callers needs cannot be had: a file, or the secret that seals keys."""
 
 
 class StoreFull(Unavailable):

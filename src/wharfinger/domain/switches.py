@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from wharfinger.domain.errors import DeletionDisabled, ReadOnly
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Switches:
-    """What the deployment does for nobody."""
+    """What the deployment does for nobody.
 
-    deletion: bool
+    Args:
+        deletion: as the operator said; nothing if that depends on the mode: with accounts, roles decide.
+        read_only: whether every change is refused.
+        has_accounts: whether the deployment has accounts; the one who finds out says so.
+    """
+
+    deletion: bool | None
     read_only: bool
+    has_accounts: bool = False
     deletion_set_by: str = "storage.delete.enabled"
 
     def require_writable(self) -> None:
@@ -32,6 +39,6 @@ class Switches:
             ReadOnly: as `require_writable`.
         """
         self.require_writable()
-        if not self.deletion:
+        if not (self.has_accounts if self.deletion is None else self.deletion):
             message = f"Deletion is off in this registry; the operator turns it on with {self.deletion_set_by}: true."
             raise DeletionDisabled(message)

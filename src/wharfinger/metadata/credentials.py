@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Text, bindparam, cast, func, insert, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, func, insert, literal_column, or_, select, update
 
 from wharfinger.clock import DAY, Instant
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, CredentialKind
@@ -97,7 +97,7 @@ class Holder:
 
 _parent: Final = credentials.alias("parent")
 _employer: Final = accounts.alias("employer")
-_comma: Final = literal_column("','")
+_comma: Final[ColumnElement[str]] = literal_column("','")
 _ids: Final = (
     # A column, because a plain text would become a parameter, which only the toolkit itself could fill in.
     select(func.aggregate_strings(cast(credential_repositories.c.repository_id, Text), _comma))  # type: ignore[arg-type]

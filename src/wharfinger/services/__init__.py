@@ -20,6 +20,7 @@ from wharfinger.services.organizations import Organizations
 from wharfinger.services.registries import Registries
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.tags import Tags
+from wharfinger.services.tokens import Tokens
 from wharfinger.services.uploads import Uploads
 
 
@@ -41,6 +42,7 @@ class Services:
     registries: Registries
     repositories: Repositories
     tags: Tags
+    tokens: Tokens
     uploads: Uploads
 
 

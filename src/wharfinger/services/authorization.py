@@ -9,6 +9,7 @@ from wharfinger.domain.access import NOWHERE, Access, Decision, Mode, Outcome, S
 from wharfinger.domain.errors import Denied, TokenTooNarrow, Unauthenticated
 from wharfinger.domain.identity import Principal
 from wharfinger.domain.names import namespace_of
+from wharfinger.domain.switches import Switches
 from wharfinger.metadata import standing as standing_rows
 from wharfinger.metadata.database import Database
 from wharfinger.metadata.standing import EVERYTHING, NOTHING, Sight
@@ -23,11 +24,15 @@ class Authorization:
     Args:
         database: where accounts and grants are.
         mode: as the settings choose; nothing for open until there is an account, and accounts from then on.
+        switches: of the operator, which may depend on whether there are accounts.
         anonymous_pull: the deployment's own switch: whether public means everybody.
     """
 
-    def __init__(self, database: Database, mode: Mode | None, *, anonymous_pull: bool = True) -> None:
+    def __init__(
+        self, database: Database, mode: Mode | None, switches: Switches | None = None, *, anonymous_pull: bool = True
+    ) -> None:
         self._database = database
+        self._switches = switches
         self._chosen = mode
         self._anonymous_pull = anonymous_pull
 
@@ -35,7 +40,11 @@ class Authorization:
         """Return the rules that count now: the first account ends open mode, in every process, at once."""
         if self._chosen is not None:
             return self._chosen
-        return Mode.OPEN if await self._database.find(standing_rows.ANY_ACCOUNT) is None else Mode.ACCOUNTS
+        if await self._database.find(standing_rows.ANY_ACCOUNT) is None:
+            return Mode.OPEN
+        if self._switches is not None:
+            self._switches.has_accounts = True
+        return Mode.ACCOUNTS
 
     async def require(self, principal: Principal, registry: Registry, access: Access) -> None:
         """Return if the principal may.

@@ -28,6 +28,7 @@ from wharfinger.settings.kinds import (
     PLACE,
     PREFIX,
     PROXIES,
+    SECRET,
     SECRET_HEADERS,
     SIZE,
     SPAN,
@@ -241,6 +242,14 @@ class Http:
     host: str | None = field(
         default=None,
         metadata=about(URL, "The URL under which clients reach the server.", unset="taken from each request"),
+    )
+    secret: Secret | None = field(
+        default=None,
+        metadata=about(
+            SECRET,
+            "Seals what is kept secret, such as keys that sign tokens: 32 random characters or more. A secret.",
+            unset="a file beside the SQLite database",
+        ),
     )
     prefix: str = field(
         default="/", metadata=about(PREFIX, "The path before `/v2/`, if the server is not at the root of its host.")

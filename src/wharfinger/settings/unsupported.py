@@ -113,7 +113,6 @@ FOREIGN: Final[tuple[Foreign, ...]] = (
     _harmless("storage.tag", "tags are rows of the database; finding those of a manifest is one query"),
     _harmless("storage.redirect", "files on a local disk are never redirected"),
     _harmless("redis", "no cache outside the process is needed"),
-    _harmless("http.secret", "the state of an upload is in the database, not in a signed URL"),
     _harmless("http.relativeurls", "clients find their way with either form of a Location"),
     _harmless("http.tls.clientauth", "it matters only together with http.tls.clientcas"),
     _harmless("log.reportcaller", "every line names its event instead of a place in the source"),

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The token endpoint: a credential and a list of wishes in, a registry token out.
+
+`GET` as distribution's token specification has it (Basic, `scope`, `offline_token`), `POST` as its OAuth 2 variant
+(`grant_type=password` or `refresh_token`, a form). Whoever asks for more than it may gets a token for less: the refusal
+comes with the request that needs it, where it can say what is missing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.responses import Response
+from starlette.types import Receive, Scope
+
+from wharfinger.clock import as_datetime
+from wharfinger.distribution_api import errors
+from wharfinger.domain.errors import (
+    EndpointUnknown,
+    MethodUnsupported,
+    QueryInvalid,
+    Unauthenticated,
+    WharfingerError,
+)
+from wharfinger.domain.identity import Actor
+from wharfinger.domain.scopes import parse_scopes
+from wharfinger.services import Services
+from wharfinger.services.identity import Password
+from wharfinger.services.registries import Registry
+from wharfinger.services.sign_in import AccountIdentity
+from wharfinger.services.tokens import IssuedToken, service_of
+from wharfinger.web.authentication import read_authorization
+from wharfinger.web.bodies import Body, ClientGone, ClientStalled
+from wharfinger.web.requests import Visit
+from wharfinger.web.routing import Limits
+
+PATH: Final = "/token"
+_MAX_FORM: Final = 16 * 1024
+_MAX_FIELDS: Final = 100
+_CHALLENGE: Final = 'Basic realm="Wharfinger", charset="UTF-8"'
+
+
+class TokenEndpoint:
+    """The door of `/token`.
+
+    Args:
+        services: the use cases.
+        identity: recognises accounts.
+        limits: what one request may take.
+    """
+
+    def __init__(self, services: Services, identity: AccountIdentity, limits: Limits) -> None:
+        self._services = services
+        self._identity = identity
+        self._tokens = services.tokens
+        self._limits = limits
+
+    async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:
+        """Answer a request for a token."""
+        visit.route = PATH
+        body = Body(receive, self._limits.body_deadline, visit)
+        try:
+            answer = await self._answer(scope, visit, body)
+        except Unauthenticated as error:
+            answer = errors.respond(error, {"WWW-Authenticate": _CHALLENGE})
+        except WharfingerError as error:
+            answer = errors.respond(error)
+        except ClientStalled:
+            answer = errors.stalled()
+        except ClientGone:
+            answer = errors.broken_off()
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:  # noqa: ARG002 - the door's interface
+        """Return the answer to a request that cannot be read."""
+        return errors.respond(error)
+
+    def failure(self, request_id: str) -> Response:
+        """Return the answer when something failed that nobody expected."""
+        return errors.failure(request_id)
+
+    async def _answer(self, scope: Scope, visit: Visit, body: Body) -> Response:
+        if visit.path.partition("?")[0] != PATH:
+            message = f"The path is no endpoint; tokens are given at {PATH}."
+            raise EndpointUnknown(message)
+        registry = self._services.registries.on_host(visit.header(b"host") or "")
+        match scope["method"]:
+            case "GET":
+                return await self._get(_pairs(scope["query_string"]), visit, registry)
+            case "POST":
+                return await self._post(_pairs(await body.whole(_MAX_FORM)), visit, registry)
+            case method:
+                message = f"{method[:20]} does not exist here; tokens are asked for with GET or POST."
+                raise MethodUnsupported(message, ["GET", "POST"])
+
+    async def _get(self, query: "_Fields", visit: Visit, registry: Registry) -> Response:
+        wanted = parse_scopes(query.every("scope"))
+        self._check_service(query, registry)
+        visit.principal = principal = await self._identity.recognise(
+            read_authorization(visit.headers.get(b"authorization"))
+        )
+        if principal.is_anonymous and not wanted:
+            message = "Sign in with a user name and a password or token: `docker login` asks for both."
+            raise Unauthenticated(message)
+        issued = await self._tokens.issue(principal, registry, wanted, "basic")
+        content = {"token": issued.text, **_common(issued)}
+        if query.one("offline_token") == "true" and not principal.is_anonymous:
+            content["refresh_token"] = await self._identity.remember_device(_actor(visit), query.one("client_id"))
+        return _json(content)
+
+    async def _post(self, form: "_Fields", visit: Visit, registry: Registry) -> Response:
+        wanted = parse_scopes(form.every("scope"))
+        self._check_service(form, registry)
+        match form.one("grant_type"):
+            case "password":
+                shown = Password(form.one("username") or "", form.one("password") or "")
+                principal = await self._identity.recognise(shown)
+            case "refresh_token":
+                principal = await self._identity.refresh(form.one("refresh_token") or "")
+            case _:
+                message = "`grant_type` must be password or refresh_token."
+                raise QueryInvalid(message)
+        visit.principal = principal
+        issued = await self._tokens.issue(principal, registry, wanted, "form")
+        granted = " ".join(str(one) for one in issued.granted if one.actions)
+        content = {**_common(issued), "scope": granted}
+        if form.one("grant_type") == "refresh_token":
+            content["refresh_token"] = form.one("refresh_token")
+        elif form.one("access_type") == "offline":
+            content["refresh_token"] = await self._identity.remember_device(_actor(visit), form.one("client_id"))
+        return _json(content)
+
+    def _check_service(self, fields: "_Fields", registry: Registry) -> None:
+        service, ours = fields.one("service"), service_of(registry.name)
+        if service and service != ours:
+            message = f"`service` must be {ours}, as the challenge says."
+            raise QueryInvalid(message)
+
+
+class _Fields:
+    """The parameters of a query or a form."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._pairs = pairs
+
+    def every(self, name: str) -> list[str]:
+        return [value for other, value in self._pairs if other == name]
+
+    def one(self, name: str) -> str | None:
+        values = self.every(name)
+        if len(values) > 1:
+            message = f"`{name}` comes {len(values)} times; it may come once."
+            raise QueryInvalid(message)
+        return values[0] if values else None
+
+
+def _pairs(content: bytes) -> _Fields:
+    try:
+        pairs = parse_qsl(content.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+    except ValueError as error:  # also what is not ASCII, or not UTF-8 once decoded
+        message = "The parameters cannot be read."
+        raise QueryInvalid(message) from error
+    return _Fields(pairs)
+
+
+def _actor(visit: Visit) -> Actor:
+    return replace(visit.actor(), credential_id=visit.principal.credential_id)
+
+
+def _common(issued: IssuedToken) -> dict[str, object]:
+    return {
+        "access_token": issued.text,
+        "expires_in": issued.seconds,  # without it, containerd keeps the token for ever
+        "issued_at": as_datetime(issued.issued_at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _json(content: dict[str, object]) -> Response:
+    return Response(orjson.dumps(content), media_type="application/json")

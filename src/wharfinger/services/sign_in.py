@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signing in with an account: password, personal access token, access key, refresh token, registry token.
+
+Every way leads to the same `Principal`, with the credential's limits as its ceiling, so every way gets the same
+answers. One message stands for everything that is wrong with a credential: whoever guesses learns nothing.
+"""
+
+import contextlib
+from dataclasses import replace
+from typing import Final
+
+from wharfinger.clock import DAY, Clock, Instant, after
+from wharfinger.domain.access import Mode
+from wharfinger.domain.accounts import AccessType, AccountName, CredentialKind
+from wharfinger.domain.errors import CredentialInvalid, DatabaseUnavailable
+from wharfinger.domain.identity import ANONYMOUS, Actor, Ceiling, Entry, Principal
+from wharfinger.metadata.accounts import Password as StoredPassword
+from wharfinger.metadata.credentials import Holder, NewCredential
+from wharfinger.security import tokens as secret_tokens
+from wharfinger.security.claims import AccessEntry
+from wharfinger.security.passwords import Passwords
+from wharfinger.security.signing import RegistryToken
+from wharfinger.security.tokens import TokenKind
+from wharfinger.services.accounts import Accounts
+from wharfinger.services.authorization import Authorization
+from wharfinger.services.credentials import Credentials
+from wharfinger.services.identity import Bearer, Password, PasswordChecks, Remembered, Shown
+from wharfinger.services.registries import Registry
+from wharfinger.services.tokens import Tokens
+
+_DEVICE_LIFETIME: Final = 90 * DAY
+_WRONG: Final = (
+    "The user name, password or token is wrong, has ended, or may not be used here. After several wrong passwords, "
+    "wait a moment before the next."
+)
+
+
+class AccountIdentity:
+    """Recognises accounts by what they show; see `Identity`.
+
+    Args:
+        accounts: where passwords are.
+        credentials: where the hashes of all other secrets are.
+        tokens: verifies registry tokens.
+        authorization: knows whether there are accounts yet: until then nobody is asked, and nothing is looked at.
+        registry: which registry's tokens are taken.
+        clock: the time.
+        password_login: whether the password of an account is taken under `/v2/` at all.
+    """
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        credentials: Credentials,
+        tokens: Tokens,
+        authorization: Authorization,
+        registry: Registry,
+        clock: Clock,
+        password_login: bool,
+    ) -> None:
+        self._accounts = accounts
+        self._credentials = credentials
+        self._tokens = tokens
+        self._authorization = authorization
+        self._registry = registry
+        self._clock = clock
+        self._password_login = password_login
+        self._passwords: Passwords | None = None
+        self._checks = PasswordChecks()
+        self._remembered = Remembered(clock)
+
+    async def recognise(self, shown: Shown | None) -> Principal:
+        """See `Identity.recognise`."""
+        if shown is None or await self._authorization.mode() is Mode.OPEN:
+            return ANONYMOUS
+        match shown:
+            case Bearer(token):
+                if secret_tokens.recognise(token) is TokenKind.PERSONAL:
+                    return await self._by_secret(token, CredentialKind.TOKEN, None)
+                return await self._by_registry_token(await self._tokens.verify(token, self._registry))
+            case Password(name, secret):
+                return await self._by_pair(name, secret)
+
+    async def refresh(self, secret: str) -> Principal:
+        """Return whose refresh token this is.
+
+        Raises:
+            CredentialInvalid: it is none, or has ended.
+        """
+        if secret_tokens.recognise(secret) is not TokenKind.REFRESH:
+            raise CredentialInvalid(_WRONG)
+        return await self._by_secret(secret, CredentialKind.REFRESH, None)
+
+    async def remember_device(self, by: Actor, device: str | None) -> str:
+        """Return a new refresh token, which stands for what was shown: with its limits, and ending with it.
+
+        Args:
+            by: who signed in; its principal has an account.
+            device: where, in the client's words.
+        """
+        made, principal = secret_tokens.make(TokenKind.REFRESH), by.principal
+        new = NewCredential(
+            kind=CredentialKind.REFRESH,
+            name=f"sign-in of {(device or 'a client')[:60]}",
+            fingerprint=made.fingerprint,
+            hint=made.ending,
+            scopes=principal.ceiling.scopes,
+            repositories=principal.ceiling.repositories,
+            expires_at=after(self._clock.now(), _DEVICE_LIFETIME),
+            parent_id=principal.credential_id,
+            device=(device or "")[:200] or None,
+        )
+        await self._credentials.create(AccountName(principal.name), new, by)
+        return made.text
+
+    async def _by_pair(self, name: str, secret: str) -> Principal:
+        match secret_tokens.recognise(secret):
+            case TokenKind.PERSONAL:
+                return await self._by_secret(secret, CredentialKind.TOKEN, name)
+            case TokenKind.ACCESS_KEY:
+                return await self._by_secret(secret, CredentialKind.KEY, name)
+            case TokenKind.REFRESH:
+                raise CredentialInvalid(_WRONG)  # it is exchanged at the token endpoint, and is good for nothing else
+            case None:
+                return await self._by_password(name, secret)
+
+    async def _by_secret(self, secret: str, kind: CredentialKind, name: str | None) -> Principal:
+        """Return whose secret this is; a name that comes with it must be the right one."""
+        holder = await self._credentials.find(secret_tokens.fingerprint(secret))
+        if holder is None or holder.kind is not kind or not self._is_good(holder):
+            raise CredentialInvalid(_WRONG)
+        expected = holder.public_id if kind is CredentialKind.KEY else holder.name
+        if name is not None and name != expected:
+            raise CredentialInvalid(_WRONG)
+        with contextlib.suppress(DatabaseUnavailable):  # a full disk keeps nobody from pulling
+            await self._credentials.touch(holder)
+        return _principal_of(holder)
+
+    def _is_good(self, holder: Holder) -> bool:
+        return holder.is_good(self._clock.now()) and holder.access_type is not AccessType.CONSOLE
+
+    async def _by_registry_token(self, token: RegistryToken) -> Principal:
+        entries = tuple(_entry(one, token.issued_at) for one in token.access)
+        if token.account_id is None:
+            return replace(ANONYMOUS, ceiling=Ceiling(entries=entries))
+        principal = await self._of_token(token.account_id, None if token.credential is None else token.credential.id)
+        if principal is None:
+            raise CredentialInvalid(_WRONG)
+        return replace(principal, ceiling=replace(principal.ceiling, entries=entries))
+
+    async def _of_token(self, account_id: int, credential_id: int | None) -> Principal | None:
+        """Return whom a token was made for, unless its account or the credential that it was made with has ended."""
+        if credential_id is None:
+            name = await self._accounts.name_of(account_id)
+            return None if name is None else Principal(name=name, account_id=account_id)
+        holder = await self._credentials.find_by_id(account_id, credential_id)
+        return _principal_of(holder) if holder is not None and self._is_good(holder) else None
+
+    async def _by_password(self, name: str, secret: str) -> Principal:
+        stored = await self._accounts.password(name)
+        now = self._clock.now()
+        if stored is None or not self._may_use_password(stored, now):
+            await self._checks.run(("nobody", secret), lambda: self._hasher().verify_nobody(secret).right)
+            raise CredentialInvalid(_WRONG)
+        pair = Password(f"{name}:{stored.hash}", secret)  # another hash is another pair: a new password ends the old
+        if not self._remembered.has(pair):
+            await self._check(stored, secret)
+            self._remembered.add(pair)
+        return Principal(name=stored.name, account_id=stored.account_id)
+
+    def _may_use_password(self, stored: StoredPassword, now: Instant) -> bool:
+        locked = stored.locked_until is not None and now < stored.locked_until
+        return self._password_login and not locked and not stored.suspended and stored.access_type is AccessType.BOTH
+
+    async def _check(self, stored: StoredPassword, secret: str) -> None:
+        rehashed: str | None = None
+
+        def check() -> bool:
+            nonlocal rehashed
+            verdict = self._hasher().verify(stored.hash, secret)
+            if verdict.needs_rehash:
+                rehashed = self._hasher().hash_password(secret)
+            return verdict.right
+
+        if not await self._checks.run((stored.account_id, stored.hash, secret), check):
+            with contextlib.suppress(DatabaseUnavailable):
+                await self._accounts.note_failure(stored.account_id)
+            raise CredentialInvalid(_WRONG)
+        with contextlib.suppress(DatabaseUnavailable):
+            await self._accounts.note_success(stored, rehashed)
+
+    def _hasher(self) -> Passwords:
+        """Return what hashes; made in the thread that first needs it, because making it costs a hash."""
+        if self._passwords is None:
+            self._passwords = Passwords()
+        return self._passwords
+
+
+def _principal_of(holder: Holder) -> Principal:
+    return Principal(
+        name=holder.name,
+        account_id=holder.account_id,
+        credential_id=holder.credential_id,
+        ceiling=Ceiling(scopes=holder.scopes, repositories=holder.repositories),
+    )
+
+
+def _entry(entry: AccessEntry, issued_at: Instant) -> Entry:
+    return Entry(
+        entry.name if entry.type == "repository" else None,
+        entry.actions,
+        repository_id=entry.repository_id,
+        created_since=None if entry.repository_id is not None else after(issued_at, 0),
+    )

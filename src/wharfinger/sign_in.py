@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How callers are recognised: put together from the settings, for `bootstrap`.
+
+What stands in the way of signing in stops the start: a registry that cannot ask who is there does not come up open.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from wharfinger import telemetry
+from wharfinger.clock import Clock
+from wharfinger.domain.access import Mode
+from wharfinger.domain.errors import SignInUnready
+from wharfinger.security import material
+from wharfinger.security.envelope import Envelope
+from wharfinger.security.external import ExternalTokens
+from wharfinger.security.htpasswd import Users, parse_htpasswd
+from wharfinger.security.jws import ALGORITHMS
+from wharfinger.security.material import MaterialUnusable
+from wharfinger.security.trust import TrustedKeys
+from wharfinger.security.watched import WatchedFile
+from wharfinger.services.identity import HtpasswdIdentity, Identity, TokenServerIdentity
+from wharfinger.settings import Settings, TokenServer
+
+_log = telemetry.logger("sign-in")
+
+
+def try_sign_in(settings: Settings) -> None:
+    """Read what recognises callers once, before processes are started that would all fail without it.
+
+    Raises:
+        SignInUnready: a file that it needs cannot be read.
+    """
+    identity(settings, Clock(), users=parse_htpasswd)  # what is wrong with single users, the workers say
+
+
+def envelope(settings: Settings) -> Callable[[], Envelope]:
+    """Return what makes the envelope of sealed secrets, when one is first needed; it raises `SignInUnready`.
+
+    With SQLite the secret is a file beside the database. With PostgreSQL there are several nodes, which must have the
+    same one, so the operator sets it.
+    """
+
+    def make() -> Envelope:
+        try:
+            return Envelope([_material(settings)])
+        except MaterialUnusable as error:
+            _log.error("no token can be signed or verified", why=str(error))
+            message = "The registry cannot give tokens now; its log says why."
+            raise SignInUnready(message) from error
+
+    return make
+
+
+def _material(settings: Settings) -> bytes:
+    if settings.http.secret is not None:
+        return material.from_text(settings.http.secret.reveal(), "http.secret")
+    if settings.database.url is None:
+        return material.from_file(settings.storage.filesystem.rootdirectory / "wharfinger" / "secret")
+    message = "with PostgreSQL, accounts need http.secret: 32 random characters or more, the same on every node"
+    raise MaterialUnusable(message)
+
+
+def mode(settings: Settings) -> Mode | None:
+    """Return the mode that the settings choose; nothing for open until there are accounts."""
+    match settings.auth.kind:
+        case None:
+            return None
+        case "none":
+            return Mode.OPEN
+        case "htpasswd":
+            return Mode.HTPASSWD
+        case "token":
+            return Mode.TOKEN
+
+
+def _users(content: bytes) -> Users:
+    users = parse_htpasswd(content)
+    for problem in users.problems:
+        _log.warning("htpasswd", line=problem.line, problem=problem.message)
+    return users
+
+
+def identity(settings: Settings, clock: Clock, users: Callable[[bytes], Users] = _users) -> Identity | None:
+    """Return what recognises callers; a file that it needs and that cannot be read stops the start."""
+    auth = settings.auth
+    try:
+        if auth.htpasswd.path is not None:
+            return HtpasswdIdentity(WatchedFile(auth.htpasswd.path, users, clock), clock)
+        if auth.token.realm is not None:
+            return _token_server(auth.token, clock)
+    except (OSError, ValueError) as error:
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        message = f"auth.{auth.kind}: {why}; nobody could sign in without this file, so the registry does not start"
+        raise SignInUnready(message) from error
+    return None
+
+
+def _token_server(token: TokenServer, clock: Clock) -> Identity:
+    def watched(path: Path | None, check: Callable[[bytes], TrustedKeys]) -> WatchedFile[bytes] | None:
+        def parse(content: bytes) -> bytes:
+            check(content)  # a file that holds no keys is refused while the one before it still counts
+            return content
+
+        return None if path is None else WatchedFile(path, parse, clock)
+
+    def verifier(certificates: bytes, jwks: bytes) -> ExternalTokens:
+        keys = TrustedKeys(certificates=certificates, jwks=jwks)
+        algorithms = token.signingalgorithms or ALGORITHMS
+        return ExternalTokens(keys, issuer=token.issuer, service=token.service, algorithms=algorithms)
+
+    return TokenServerIdentity(
+        watched(token.rootcertbundle, lambda content: TrustedKeys(certificates=content)),
+        watched(token.jwks, lambda content: TrustedKeys(jwks=content)),
+        verifier,
+        clock,
+    )
