@@ -27,6 +27,7 @@ _REMEMBERED: Final = 60.0
 _MOST_REMEMBERED: Final = 1_000
 _AT_ONCE: Final = 2
 _WAITING: Final = 32
+_LONGEST_NAME: Final = 200
 
 
 class Password(NamedTuple):
@@ -212,7 +213,7 @@ class TokenServerIdentity:
             _log.info("a token was refused", reason=str(error))
             message = "The token is not valid here, or no longer; get a new one from the token server."
             raise CredentialInvalid(message) from None
-        principal = Principal(name=found.subject or "token holder", ceiling=Ceiling(entries=_entries(found)))
+        principal = Principal(name=_name_of(found), ceiling=Ceiling(entries=_entries(found)))
         if len(self._verified) >= _MOST_REMEMBERED:
             self._verified.clear()
         self._verified[token] = principal, found.expires_at
@@ -227,6 +228,12 @@ class TokenServerIdentity:
             self._verified.clear()
             self._files, self._verifier = files, self._make_verifier(*files)
         return self._verifier
+
+
+def _name_of(token: ExternalToken) -> str:
+    """Return what to call the holder; a token server may write what no log or database takes."""
+    name = token.subject[:_LONGEST_NAME]
+    return "".join(character if character.isprintable() else "?" for character in name) or "token holder"
 
 
 def _entries(token: ExternalToken) -> tuple[Entry, ...]:
