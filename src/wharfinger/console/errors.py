@@ -13,11 +13,19 @@ from wharfinger.domain.errors import WharfingerError
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A kind of failure, for people; both texts are to be translated."""
+    """A kind of failure, for people; both texts are to be translated.
+
+    Args:
+        status: of the answer.
+        title: what happened.
+        advice: what to do.
+        leads_back: whether the list of repositories is worth a try.
+    """
 
     status: int
     title: str
     advice: str
+    leads_back: bool = True
 
 
 FAILURE: Final = Trouble(
@@ -27,6 +35,15 @@ FAILURE: Final = Trouble(
         "The registry failed in a way that nobody expected. Nothing that was stored is lost. Try again; if it fails "
         "again, give the request id to whoever runs this registry: the log says more under it."
     ),
+)
+TOKENS_ONLY: Final = Trouble(
+    401,
+    mark("Not for browsers"),
+    mark(
+        "This registry takes only the tokens of a token server, and a browser has none: nobody can sign in on this "
+        "page. Docker, podman and other clients get their tokens by themselves."
+    ),
+    leads_back=False,
 )
 TABLE: Final[Sequence[tuple[type[WharfingerError], Trouble]]] = (
     (
@@ -93,20 +110,22 @@ TABLE: Final[Sequence[tuple[type[WharfingerError], Trouble]]] = (
 def view_of(error: WharfingerError, request_id: str | None) -> View:
     """Return the page for an error."""
     trouble = next(trouble for kind, trouble in TABLE if isinstance(error, kind))
-    return View(
-        template="error.html",
-        status=trouble.status,
-        values={"trouble": trouble, "message": error.message, "request_id": request_id},
-    )
+    return _page(trouble, error.message, request_id)
+
+
+def view_of_tokens_only(request_id: str) -> View:
+    """Return the page for a visitor who would need a token, where only tokens count."""
+    return _page(TOKENS_ONLY, None, request_id)
 
 
 def view_of_failure(request_id: str) -> View:
     """Return the page when something failed that nobody expected."""
-    return View(
-        template="error.html",
-        status=FAILURE.status,
-        values={"trouble": FAILURE, "message": None, "request_id": request_id},
-    )
+    return _page(FAILURE, None, request_id)
+
+
+def _page(trouble: Trouble, message: str | None, request_id: str | None) -> View:
+    values = {"trouble": trouble, "message": message, "request_id": request_id}
+    return View(template="error.html", status=trouble.status, values=values)
 
 
 def headers_of(error: WharfingerError) -> Mapping[str, str]:
