@@ -323,3 +323,15 @@ def test_a_start_without_a_network_address_uses_the_default():
         [COMMAND[0], "serve", "--help"], capture_output=True, text=True, env=clean_environment(), check=True
     )
     assert "--no-work" in done.stdout
+
+
+def test_below_a_prefix_only_probes_answer_outside_it(start_server):
+    server = start_server(environment={"REGISTRY_HTTP_PREFIX": "/registry/"})
+    with client(server) as http:
+        assert http.get("/registry/v2/").status_code == 200
+        refused = http.get("/v2/")
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (404, "UNSUPPORTED")
+        assert http.get("/").status_code == 404
+        assert http.get("/registry/").status_code == 200
+        for path in ("/livez", "/readyz", "/metrics"):
+            assert http.get(path).status_code == http.get(f"/registry{path}").status_code == 200

@@ -113,6 +113,7 @@ def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) ->
         proxies=proxies,
         headers=headers,
         prefix=_prefix(settings),
+        beside=(*PROBE_PATHS, settings.http.debug.prometheus.path),
         is_open=settings.auth.kind in {None, "none"},
     )
     line = telemetry.RequestLine(

@@ -75,13 +75,13 @@ def halls():
 def build(halls, tmp_path, writers):
     opened = []
 
-    def make(*, prefix="", headers=((b"x-content-type-options", b"nosniff"),), doors=None):
+    def make(*, prefix="", beside=(), headers=((b"x-content-type-options", b"nosniff"),), doors=None):
         line = RequestLine("json", {}, enabled=True)
         (tmp_path / "log").touch()
         opened.append(os.open(tmp_path / "log", os.O_WRONLY | os.O_APPEND))
         line._out = opened[-1]
         writers.append(line)
-        rules = EdgeRules(proxies=Proxies([], unix=False), headers=headers, prefix=prefix)
+        rules = EdgeRules(proxies=Proxies([], unix=False), headers=headers, prefix=prefix, beside=beside)
         return Edge(doors or halls, rules, line, started=_nothing, stopped=_nothing)
 
     yield make
@@ -232,8 +232,7 @@ async def test_a_file_that_the_server_sends_is_counted_and_its_size_is_ours(buil
         ("/base/v2/a/b", "/v2/a/b", "protocol"),
         ("/base", "/", "console"),
         ("/base/", "/", "console"),
-        ("/basement/v2/", "/basement/v2/", "console"),
-        ("/v2/", "/v2/", "protocol"),
+        ("/base/livez", "/livez", "console"),
     ],
 )
 async def test_a_prefix_is_taken_off_where_it_is_a_whole_part(build, halls, path, seen, name):
@@ -241,7 +240,32 @@ async def test_a_prefix_is_taken_off_where_it_is_a_whole_part(build, halls, path
     door = halls["/v2" if name == "protocol" else ""]
     found, raw, root, _ = door.seen[0]
     assert (found, raw) == (seen, seen.encode())
-    assert root == ("/base" if path != seen else "")
+    assert root == "/base"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v2/", "protocol"),
+        ("/v2/a/b", "protocol"),
+        ("/", "console"),
+        ("/basement/v2/", "console"),
+        ("/bas", "console"),
+    ],
+)
+async def test_outside_the_prefix_there_is_nothing(build, halls, lines, path, name):
+    answer = await ask(build(prefix="/base"), scope(path))
+    assert answer.body.decode().startswith(
+        f"{name} refuses: Nothing lies here: the paths of this registry begin with /base/."
+    )
+    assert not any(hall.seen for hall in halls.values())
+    assert lines()[0]["path"] == path
+
+
+async def test_some_paths_are_answered_outside_the_prefix_too(build, halls):
+    for path in ("/livez", "/base/livez"):
+        assert (await ask(build(prefix="/base", beside=["/livez"]), scope(path))).status == 200
+    assert [(path, root) for path, _, root, _ in halls[""].seen] == [("/livez", ""), ("/livez", "/base")]
 
 
 async def test_the_log_shows_the_path_that_was_sent(build, lines):

@@ -5,7 +5,7 @@ import pytest
 
 from tests.services.world import FakeClock
 from tests.web.scopes import Answer, nothing, scope
-from wharfinger.domain.errors import HeaderInvalid
+from wharfinger.domain.errors import EndpointUnknown, HeaderInvalid
 from wharfinger.services.health import Health
 from wharfinger.web.probes import Probes
 from wharfinger.web.requests import Visit
@@ -88,5 +88,7 @@ async def test_other_paths_are_not_found_and_share_one_route(health):
 
 def test_a_request_that_cannot_be_read_gets_a_sentence(health):
     probes = Probes(health, open_metrics=True)
-    assert probes.refusal(HeaderInvalid("no host"), None).body == b"no host\n"
+    refusal = probes.refusal(HeaderInvalid("no host"), None)
+    assert (refusal.status_code, refusal.body) == (400, b"no host\n")
+    assert probes.refusal(EndpointUnknown("nothing here"), None).status_code == 404
     assert b"r-1" in probes.failure("r-1").body

@@ -252,7 +252,11 @@ class Http:
         ),
     )
     prefix: str = field(
-        default="/", metadata=about(PREFIX, "The path before `/v2/`, if the server is not at the root of its host.")
+        default="/",
+        metadata=about(
+            PREFIX,
+            "The path before `/v2/`, if it is not `/`. Outside it all is 404, but for the probes.",
+        ),
     )
     headers: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict,

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from wharfinger.domain.errors import WharfingerError
+from wharfinger.domain.errors import EndpointUnknown, WharfingerError
 from wharfinger.telemetry import REQUEST_COUNTS, RequestLine, logger
 from wharfinger.web.requests import Proxies, Visit, announces_body, read_headers
 from wharfinger.web.responses import Content
@@ -51,12 +51,14 @@ class EdgeRules:
         proxies: whose forwarding headers count.
         headers: put on every answer.
         prefix: a path under which everything lies, as `http.prefix` says, without a slash at its end.
+        beside: paths that are answered outside the prefix too: who asks the probes asks the node, not the site.
         is_open: whether anyone who reaches the port may push; then the first forwarded request is worth a warning.
     """
 
     proxies: Proxies
     headers: Sequence[Header]
     prefix: str = ""
+    beside: Sequence[str] = ()
     is_open: bool = False
 
 
@@ -127,12 +129,16 @@ class Edge:
 
     async def _ask(self, exchange: "_Exchange", scope: Scope, receive: Receive) -> Response:
         """Return the answer of the door, or its refusal."""
-        path = self._path(scope)
-        door = self._door(path)
+        path = self._below_prefix(scope, exchange.path)
+        door = self._door(exchange.path if path is None else path)
         try:
             headers = read_headers(scope)
             client, scheme = self._rules.proxies.client_and_scheme(scope, headers)
-            exchange.visit = Visit(exchange.id, path, client, scheme, headers, unread=announces_body(headers))
+            unread = announces_body(headers)
+            exchange.visit = Visit(exchange.id, path or exchange.path, client, scheme, headers, unread=unread)
+            if path is None:
+                message = f"Nothing lies here: the paths of this registry begin with {self._rules.prefix}/."
+                return door.refusal(EndpointUnknown(message), exchange.visit)
             if self._warn and self._rules.proxies.forwards(headers):
                 self._warn_once(client)
             return await door.answer(scope, receive, exchange.visit)
@@ -153,15 +159,17 @@ class Edge:
         message = "a proxy forwards requests to this open registry: whoever reaches the proxy may push and pull"
         _log.warning(message, client=client)
 
-    def _path(self, scope: Scope) -> str:
-        """Return the raw path below the prefix; a decoded one would let `%2F` pass for a slash."""
-        path: str = scope["raw_path"].decode("latin-1")
+    def _below_prefix(self, scope: Scope, path: str) -> str | None:
+        """Return the raw path below the prefix, or nothing outside; a decoded one would let `%2F` pass for a slash."""
         prefix = self._rules.prefix
-        if prefix and (path == prefix or path.startswith(prefix + "/")):
-            path = path[len(prefix) :] or "/"
-            scope["root_path"] = prefix
-            scope["raw_path"] = path.encode("latin-1")
-            scope["path"] = scope["path"][len(prefix) :] or "/"
+        if not prefix or path in self._rules.beside:
+            return path
+        if path != prefix and not path.startswith(prefix + "/"):
+            return None
+        path = path[len(prefix) :] or "/"
+        scope["root_path"] = prefix
+        scope["raw_path"] = path.encode("latin-1")
+        scope["path"] = scope["path"][len(prefix) :] or "/"
         return path
 
     def _note(self, exchange: "_Exchange", method: str, seconds: float) -> None:

@@ -12,7 +12,7 @@ import orjson
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope
 
-from wharfinger.domain.errors import WharfingerError
+from wharfinger.domain.errors import EndpointUnknown, WharfingerError
 from wharfinger.services.health import Health
 from wharfinger.telemetry import REQUEST_COUNTS, metrics
 from wharfinger.web.requests import Visit
@@ -43,8 +43,8 @@ class Probes:
         return await self._answer(path, visit)
 
     def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:  # noqa: ARG002 - as above
-        """Return the answer to a request that cannot be read."""
-        return PlainTextResponse(error.message + "\n", status_code=400)
+        """Return the answer to a request that cannot be read, or that leads nowhere."""
+        return PlainTextResponse(error.message + "\n", status_code=404 if isinstance(error, EndpointUnknown) else 400)
 
     def failure(self, request_id: str) -> Response:
         """Return the answer when something failed that nobody expected."""
