@@ -11,8 +11,8 @@ from wharfinger import bootstrap, telemetry
 from wharfinger.bootstrap import Deployment
 from wharfinger.console.door import Console
 from wharfinger.distribution_api.door import DistributionAPI
+from wharfinger.distribution_api.token import KEYS_PATH, TokenEndpoint
 from wharfinger.distribution_api.token import PATH as TOKEN_PATH
-from wharfinger.distribution_api.token import TokenEndpoint
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.services.identity import Identity
 from wharfinger.services.sign_in import AccountIdentity
@@ -42,7 +42,7 @@ def application(settings: Settings) -> Edge:
         **dict.fromkeys(PROBE_PATHS, probes),
     }
     if isinstance(identity, AccountIdentity):
-        doors[TOKEN_PATH] = TokenEndpoint(services, identity, limits)
+        doors[TOKEN_PATH] = doors[KEYS_PATH] = TokenEndpoint(services, identity, limits)
     doors[""] = Console(
         services,
         entrance=_entrance(identity, _challenge_to_people(settings)),

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope
 
 from wharfinger.clock import as_datetime
 from wharfinger.distribution_api import errors
+from wharfinger.domain.access import Mode
 from wharfinger.domain.errors import (
     EndpointUnknown,
     MethodUnsupported,
@@ -37,13 +38,15 @@ from wharfinger.web.requests import Visit
 from wharfinger.web.routing import Limits
 
 PATH: Final = "/token"
+KEYS_PATH: Final = "/.well-known/jwks.json"
+"""The keys that verify tokens, for everybody to read."""
 _MAX_FORM: Final = 16 * 1024
 _MAX_FIELDS: Final = 100
 _CHALLENGE: Final = 'Basic realm="Wharfinger", charset="UTF-8"'
 
 
 class TokenEndpoint:
-    """The door of `/token`.
+    """The door of `/token`, and of the keys that verify what it gives.
 
     Args:
         services: the use cases.
@@ -83,7 +86,14 @@ class TokenEndpoint:
         return errors.failure(request_id)
 
     async def _answer(self, scope: Scope, visit: Visit, body: Body) -> Response:
-        if visit.path.partition("?")[0] != PATH:
+        if await self._services.authorization.mode() is Mode.OPEN:
+            message = "Nobody needs a token here: the registry is open to everybody who reaches it."
+            raise EndpointUnknown(message)
+        path = visit.path.partition("?")[0]
+        if path == KEYS_PATH and scope["method"] in {"GET", "HEAD"}:
+            visit.route = KEYS_PATH
+            return Response(orjson.dumps(await self._tokens.jwks()), media_type="application/jwk-set+json")
+        if path != PATH:
             message = f"The path is no endpoint; tokens are given at {PATH}."
             raise EndpointUnknown(message)
         registry = self._services.registries.on_host(visit.header(b"host") or "")

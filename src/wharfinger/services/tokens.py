@@ -18,7 +18,7 @@ from typing import Final
 
 from wharfinger import telemetry
 from wharfinger.clock import DAY, Clock, Instant
-from wharfinger.domain.access import Access, Action
+from wharfinger.domain.access import Access, Action, Mode
 from wharfinger.domain.errors import CredentialInvalid, QueryInvalid
 from wharfinger.domain.identity import Principal
 from wharfinger.domain.names import RegistryName, RepositoryName
@@ -128,7 +128,12 @@ class Tokens:
             raise CredentialInvalid(message) from None
 
     async def rotate(self) -> int:
-        """Publish a new key when the newest is old, and forget keys that verify nothing any more; for a job."""
+        """Publish a new key when the newest is old, and forget keys that verify nothing any more.
+
+        Returns how many were forgotten; for a background job. Without accounts there are no keys.
+        """
+        if await self._authorization.mode() is not Mode.ACCOUNTS:
+            return 0
         now = self._clock.now()
 
         def work(connection: Connection) -> int:

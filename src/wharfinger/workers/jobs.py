@@ -36,7 +36,10 @@ def jobs(services: Services, *, purge_uploads: timedelta | None, dry_run: bool) 
         purge_uploads: how often to look for uploads that have stood still; nothing to leave them.
         dry_run: only log what would be ended.
     """
-    table = [Job(name="bury", run=partial(services.collection.bury, BATCH), interval=timedelta(seconds=30))]
+    table = [
+        Job(name="bury", run=partial(services.collection.bury, BATCH), interval=timedelta(seconds=30)),
+        Job(name="rotate signing keys", run=services.tokens.rotate, interval=timedelta(hours=1)),
+    ]
     if purge_uploads is not None:
         for registry in services.registries.all():
             run = partial(services.uploads.expire, registry, BATCH, dry_run=dry_run)
