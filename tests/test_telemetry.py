@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
+import asyncio
+import fcntl
 import json
 import os
+import select
+from contextlib import suppress
 
 import pytest
 import structlog
 
+from tests.workers.virtual_time import run
 from wharfinger import telemetry
-from wharfinger.telemetry import RequestLine, configure_log, logger, metrics
+from wharfinger.telemetry import MOST_WAITING, RequestLine, configure_log, logger, metrics
 
 HOSTILE = [
     "plain",
@@ -82,6 +87,103 @@ def test_whatever_a_client_sends_stays_one_line(written, form, hostile):
 @pytest.mark.parametrize("hostile", HOSTILE[-2:])
 def test_text_replaces_what_is_no_character(written, hostile):
     assert written("text", path=hostile, user_agent=hostile).count(b"\n") == 1
+
+
+class Pipe:
+    """A log that is a pipe as small as it can be, and does not wait for its reader."""
+
+    def __init__(self):
+        self.reader, self.writer = os.pipe2(os.O_NONBLOCK)
+        fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, select.PIPE_BUF)
+        self.line = RequestLine("json", {}, enabled=True)
+        self.line._out = self.writer
+
+    def write(self, number, agent=""):
+        request = {"request_id": str(number), "client": "192.0.2.1", "method": "GET", "path": "/", "status": 200}
+        self.line.write(**request, size=0, seconds=0.1, user_agent=agent)
+
+    def read(self):
+        """Return what lies in the pipe, which makes room for more."""
+        try:
+            return os.read(self.reader, 1 << 20)
+        except BlockingIOError:
+            return b""
+
+    def read_all(self):
+        """Return the numbers of the lines, reading until no more come."""
+        content = b""
+        while piece := self.read():
+            content += piece
+            self.line.flush()
+        return [int(json.loads(line)["id"]) for line in content.splitlines()]
+
+
+@pytest.fixture
+def pipe():
+    made = Pipe()
+    yield made
+    for end in (made.reader, made.writer):
+        with suppress(OSError):
+            os.close(end)
+
+
+def dropped():
+    return telemetry.LINES_DROPPED._value.get()
+
+
+@pytest.mark.parametrize("length", [10, 3_000, 10_000])
+def test_lines_wait_for_a_log_that_is_full(pipe, length):
+    """The longest are more than the pipe holds, and enter it in parts."""
+    before = dropped()
+    for number in range(30):
+        pipe.write(number, "x" * length)
+    assert pipe.read_all() == list(range(30))
+    assert dropped() == before
+
+
+def test_a_log_that_stays_full_takes_bounded_memory_and_what_is_lost_is_counted(pipe):
+    before = dropped()
+    for number in range(400):
+        pipe.write(number, "x" * 4_000)
+    found = pipe.read_all()
+    assert found == list(range(len(found)))
+    assert MOST_WAITING // 4_200 <= len(found) < 300
+    assert dropped() - before == 400 - len(found)
+    pipe.write(400)
+    assert pipe.read_all() == [400]
+
+
+@pytest.mark.parametrize("end", ["reader", "writer"])
+def test_a_log_that_is_closed_fails_no_request(pipe, end):
+    before = dropped()
+    os.close(getattr(pipe, end))
+    for number in range(5):
+        pipe.write(number)
+    assert dropped() - before == 5
+
+
+def test_a_full_log_is_tried_again_without_a_further_request(pipe):
+    async def main():
+        pipe.write(0, "x" * 10_000)
+        await asyncio.sleep(1)
+        content = pipe.read()
+        while not content.endswith(b"\n"):
+            await asyncio.sleep(1)
+            content += pipe.read()
+        return content
+
+    assert json.loads(run(main())[0])["id"] == "0"
+
+
+def test_lines_that_come_together_leave_together(pipe):
+    async def main():
+        for number in range(3):
+            pipe.write(number)
+        before = pipe.read()
+        await asyncio.sleep(1)
+        return before, pipe.read().count(b"\n")
+
+    assert run(main())[0] == (b"", 3)
 
 
 def test_every_line_has_the_time_it_was_written(written):

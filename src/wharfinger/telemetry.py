@@ -23,6 +23,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 LogFormat = Literal["text", "json", "logstash"]
 _GATHER_SECONDS: Final = 0.02
+MOST_WAITING: Final = 1024 * 1024
+"""Bytes of request lines that wait for a standard error that is full; further lines are lost."""
 _LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 
 _BOUNDS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0)
@@ -53,6 +55,9 @@ STORE_OPERATIONS: Final = Histogram(
     buckets=(0.001, 0.01, 0.1, 1.0, 10.0),
 )
 JOBS: Final = Counter("wharfinger_jobs", "Background jobs run, by job and outcome.", ("job", "outcome"))
+LINES_DROPPED: Final = Counter(
+    "wharfinger_log_lines_dropped", "Lines of requests that standard error did not take, and that are lost."
+)
 UP_SINCE: Final = Gauge(
     "wharfinger_process_start_time_seconds", "When the newest process started.", multiprocess_mode="max"
 )
@@ -61,25 +66,30 @@ UP_SINCE: Final = Gauge(
 class _Soon:
     """Runs a function `_GATHER_SECONDS` after it was first asked to: what comes in between is done in one go."""
 
-    __slots__ = ("_loop", "_run")
+    __slots__ = ("_asked", "_run")
 
     def __init__(self, run: Callable[[], None]) -> None:
         self._run = run
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked = False
 
     def __call__(self) -> None:
         """Ask. Without a running loop the function runs at once, for nobody would call it later."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        if not self._asked and not self.later():
             self._run()
-            return
-        if self._loop is not loop:
-            self._loop = loop
+
+    def later(self) -> bool:
+        """Ask, if there is a running loop; return whether there is."""
+        if not self._asked:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                return False
+            self._asked = True
             loop.call_later(_GATHER_SECONDS, self._now)
+        return True
 
     def _now(self) -> None:
-        self._loop = None
+        self._asked = False
         self._run()
 
 
@@ -194,15 +204,29 @@ class RequestLine:
             )
         if self._length + len(line) > select.PIPE_BUF:
             self.flush()
+        if self._length + len(line) > MOST_WAITING:
+            LINES_DROPPED.inc()
+            return
         self._waiting.append(line)
         self._length += len(line)
         self._soon()
 
     def flush(self) -> None:
-        """Write what waits: at once and, up to a pipe's limit, in one piece among the lines of other processes."""
-        lines, self._waiting, self._length = self._waiting, [], 0
-        if lines:
-            os.write(self._out, b"".join(lines))
+        """Write what waits: at once and, up to a pipe's limit, in one piece among the lines of other processes.
+
+        A log that cannot be written must not fail the request that it tells of. What standard error does not take now
+        waits; what it can never take is counted and lost.
+        """
+        rest = memoryview(b"".join(self._waiting))
+        try:
+            while rest:
+                rest = rest[os.write(self._out, rest) :]
+        except BlockingIOError:  # somebody made it not wait, and whoever reads it is slow
+            self._soon.later()
+        except OSError:
+            LINES_DROPPED.inc(rest.tobytes().count(b"\n"))
+            rest = rest[:0]
+        self._waiting, self._length = [rest.tobytes()] if rest else [], len(rest)
 
     def _now(self) -> str:
         """Return the time to the millisecond; the part to the second is made once a second."""
