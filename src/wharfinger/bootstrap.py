@@ -98,12 +98,13 @@ def blobs_path(settings: Settings) -> Path:
     return settings.storage.filesystem.rootdirectory / "wharfinger" / "blobs"
 
 
-def migrate(settings: Settings, *, by_hand: bool = False) -> str | None:
+def migrate(settings: Settings, *, by_hand: bool = False, beside: bool = False) -> str | None:
     """Bring the database to this version's schema; returns the revision it had before, if it had to move.
 
     Args:
         settings: name the database, and say whether a start may migrate it.
         by_hand: the operator asks for it, whatever the settings say.
+        beside: a node may be running meanwhile; what it holds is left to it.
 
     Raises:
         MigrationNeeded: it would have to move, and the operator wants to do that by hand.
@@ -118,7 +119,7 @@ def migrate(settings: Settings, *, by_hand: bool = False) -> str | None:
                 raise MigrationNeeded(message)
             migrations.upgrade(engine)
             return found or "nothing"
-        if settings.database.url is None:
+        if settings.database.url is None and not beside:
             # One node has this database, and it has just started: whoever held an upload is gone.
             with engine.begin() as connection:
                 uploads.release_all(connection)

@@ -6,7 +6,7 @@ Exit codes: 0 after a clean end, 1 when something failed, 2 when the command its
 
 import typer
 
-from wharfinger.cli import certificate, serving
+from wharfinger.cli import certificate, grant, org, robot, serving, team, user
 
 app = typer.Typer(
     name="wharfinger",
@@ -18,3 +18,5 @@ app = typer.Typer(
 for command in (serving.serve, serving.check, serving.work, serving.migrate, serving.version):
     app.command()(command)
 app.add_typer(certificate.app, name="certificate")
+for noun in (user, org, team, robot, grant):
+    app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])

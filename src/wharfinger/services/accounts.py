@@ -156,17 +156,23 @@ class Accounts:
         """Let a suspended account in again, with all that it held."""
         await self._set_suspended(name, by, suspended=False)
 
-    async def delete(self, name: AccountName, by: Actor) -> None:
+    async def delete(self, name: AccountName, by: Actor, *, kind: AccountKind | None = None) -> None:
         """Delete an account; an organization takes its robots and teams with it. Repositories stay.
+
+        Args:
+            name: whose account.
+            by: who does it.
+            kind: what it must be, where the caller said which kind of account it means.
 
         Raises:
             AccountUnknown: there is none of that name.
+            AccountInvalid: it is of another kind.
             AccountConflict: a user is the last owner of an organization.
         """
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
-            account = require(connection, name)
+            account = require(connection, name) if kind is None else require_kind(connection, name, kind)
             for membership in organizations.organizations_of(connection, account.id):
                 require(connection, membership.name)
                 require_another_owner(connection, membership.account_id, membership.name, account)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`wharfinger user`: people and what they sign in with."""
+
+from typing import Annotated
+
+import typer
+
+from wharfinger.cli.shell import (
+    PAGE,
+    Claim,
+    Config,
+    PasswordStdin,
+    act,
+    day_of,
+    parsed,
+    print_table,
+    read_password,
+    say,
+)
+from wharfinger.domain.accounts import AccessType, AccountKind, parse_account_name, parse_new_account_name
+from wharfinger.domain.identity import Actor
+from wharfinger.metadata.accounts import Account
+from wharfinger.services import Services
+from wharfinger.services.accounts import AccountChange
+
+app = typer.Typer(help="Create users, suspend them, and set their passwords.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The name of the user.", metavar="NAME")]
+
+
+@app.command()
+def create(
+    name: Name,
+    *,
+    display_name: Annotated[str | None, typer.Option(help="What people call the user.")] = None,
+    email: Annotated[str | None, typer.Option(help="An address that the user reads.")] = None,
+    access: Annotated[AccessType | None, typer.Option(help="Where the user may sign in.")] = None,
+    password_stdin: PasswordStdin = False,
+    no_password: Annotated[bool, typer.Option("--no-password", help="Set no password yet.")] = False,
+    claim: Claim = None,
+    config: Config = None,
+) -> None:
+    """Create a user, with a password that is typed or sent through standard input."""
+    wanted = parsed(parse_new_account_name, name)
+    hashed = None if no_password else read_password(wanted, from_stdin=password_stdin)
+    profile = AccountChange(display_name=display_name, email=email, access_type=access)
+
+    async def work(services: Services, by: Actor) -> None:
+        await services.accounts.create_user(wanted, by, profile=profile, password_hash=hashed, claim=claim)
+
+    act(config, work)
+    say(f"the user {wanted} was created")
+
+
+@app.command("list")
+def show(*, config: Config = None) -> None:
+    """List the users."""
+
+    async def work(services: Services, _by: Actor) -> list[Account]:
+        return await all_accounts(services, AccountKind.USER)
+
+    print_table(
+        ("name", "display name", "e-mail", "signs in to", "created", "suspended"),
+        (
+            (one.name, one.display_name, one.email, one.access_type, day_of(one.created_at), day_of(one.suspended_at))
+            for one in act(config, work)
+        ),
+    )
+
+
+@app.command()
+def suspend(name: Name, *, config: Config = None) -> None:
+    """Stop a user, and everything that it holds."""
+    wanted = parsed(parse_account_name, name)
+    act(config, lambda services, by: services.accounts.suspend(wanted, by))
+    say(f"{wanted} is suspended")
+
+
+@app.command()
+def resume(name: Name, *, config: Config = None) -> None:
+    """Let a suspended user in again."""
+    wanted = parsed(parse_account_name, name)
+    act(config, lambda services, by: services.accounts.resume(wanted, by))
+    say(f"{wanted} may sign in again")
+
+
+@app.command()
+def delete(name: Name, *, config: Config = None) -> None:
+    """Delete a user, with its credentials and roles; repositories stay."""
+    wanted = parsed(parse_account_name, name)
+
+    async def work(services: Services, by: Actor) -> None:
+        await services.accounts.delete(wanted, by, kind=AccountKind.USER)
+
+    act(config, work)
+    say(f"the user {wanted} was deleted")
+
+
+@app.command()
+def passwd(name: Name, *, password_stdin: PasswordStdin = False, config: Config = None) -> None:
+    """Set the password of a user; whoever signed in with the old one has to sign in again."""
+    wanted = parsed(parse_account_name, name)
+    hashed = read_password(wanted, from_stdin=password_stdin)
+    act(config, lambda services, by: services.accounts.set_password(wanted, hashed, by))
+    say(f"the password of {wanted} was changed")
+
+
+async def all_accounts(services: Services, kind: AccountKind) -> list[Account]:
+    """Return every account of a kind, page by page."""
+    found: list[Account] = []
+    while True:
+        page = await services.accounts.list([kind], found[-1].name if found else None, PAGE)
+        found.extend(page.items)
+        if not page.more:
+            return found
