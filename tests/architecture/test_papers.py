@@ -156,6 +156,12 @@ def test_the_nginx_of_the_guide_is_the_one_that_is_tested(path):
     assert _without_places(shown.partition("server {")[2]) == _without_places(tested)
 
 
+@pytest.mark.parametrize("path", ["nginx-and-tls.md", "ko/nginx-and-tls.md"])
+def test_the_passwords_of_nginx_are_those_that_are_tested(path):
+    (shown,) = [content for _, content in Page(GUIDE / path).blocks if content.startswith("auth_basic ")]
+    assert shown.strip() == nginx.PASSWORDS.format(folder="/etc/nginx").replace("/users", "/registry.users").strip()
+
+
 def _without_places(text):
     """The directives, without those that say where things are."""
     own = ("listen", "server_name", "ssl_certificate", "proxy_pass ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""nginx in front of the registry, plain and with TLS."""
+"""nginx in front of the registry: plain, with TLS, and with passwords of its own."""
 
 import ssl
 
@@ -8,6 +8,7 @@ import pytest
 from tests.clients.programs import Repository
 from tests.support import images
 from tests.support.images import Blob
+from tests.support.nginx import Nginx
 
 BIG = 50 * 1024 * 1024
 
@@ -92,3 +93,63 @@ def test_link_to_the_next_page_is_a_path_and_leads_on_through_nginx(front, name)
 
     assert first.links["next"]["url"].startswith(f"/v2/{name}/tags/list?")
     assert [first.json()["tags"], following.json()["tags"]] == [["a"], ["b"]]
+
+
+@pytest.fixture(scope="module")
+def checking(server):
+    """nginx that asks for passwords, in front of the shared registry, which is open."""
+    with Nginx(server.url, ann="correct horse") as front:
+        yield front
+
+
+def test_docker_signs_in_at_nginx_before_an_open_registry(docker, checking, name, tmp_path):
+    """Docker takes any certificate of `localhost`, and tries it without TLS when it was refused."""
+    reference = f"{checking.tls}/{name}:v1"
+    archive = images.write_docker_archive(tmp_path / "a.tar", {reference: images.busybox(name, says="let through")})
+    docker("load", "--input", archive)
+    words = ("login", "--username", "ann", "--password-stdin", checking.tls)
+
+    before = docker("push", reference, check=False)
+    wrong = docker(*words, feed="wrong horse", check=False)
+    right = docker(*words, feed="correct horse")
+    docker("push", reference)
+    docker("rmi", reference)
+    docker("pull", reference)
+    ran = docker("run", "--rm", "--network", "none", reference).stdout
+    docker("logout", checking.tls)
+    after = docker("pull", reference, check=False)
+
+    # Only signing in made the difference; what docker says last is about its attempt without TLS.
+    assert [before.status != 0, wrong.status != 0, after.status != 0] == [True, True, True]
+    assert "login attempt" in wrong.output
+    assert "Login Succeeded" in right.output
+    assert ran == "let through\n"
+
+
+def test_podman_signs_in_at_nginx_before_an_open_registry(podman, checking, name, tmp_path):
+    trust = ("--cert-dir", checking.certificates)
+    target = f"docker://{checking.tls}/{name}:v1"
+    layout = images.write_layout(tmp_path / "layout", {"v1": images.busybox(name, says="let through")})
+    loaded = podman("pull", "--quiet", f"oci:{layout}:v1").stdout.split()[-1]
+
+    wrong = podman("push", *trust, "--creds", "ann:wrong horse", loaded, target, check=False)
+    podman("push", *trust, "--creds", "ann:correct horse", loaded, target)
+
+    assert wrong.status != 0
+    assert "authentication required" in wrong.output
+
+
+def test_open_registry_does_not_look_at_the_password_that_nginx_hands_on(checking, repository, name):
+    """What nginx lets through has its `Authorization` header still."""
+    trust = ssl.create_default_context(cafile=checking.certificates / "ca.crt")
+    front = Repository(f"https://{checking.tls}", name, verify=trust)
+    front.http.auth = ("ann", "correct horse")
+    image = images.image(name)
+    front.push(image, "v1")
+
+    assert front.tags() == repository.tags() == ["v1"]
+    front.http.auth = ("ann", "wrong horse")
+    assert front.get("tags/list").status_code == 401
+    repository.http.auth = ("ann", "wrong horse")
+    assert repository.tags() == ["v1"]
+    front.close()

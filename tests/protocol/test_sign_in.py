@@ -271,6 +271,16 @@ def test_no_password_is_in_the_log_or_in_the_metrics(guarded):
         assert not [one for one in shown if len(one) > 4 and one in text]
 
 
+@pytest.mark.parametrize("shown", WRONG, ids=str)
+def test_open_registry_does_not_look_at_what_is_shown(registry, shown):
+    """A proxy in front may have looked at it."""
+    headers = {} if WRONG[shown] is None else {"Authorization": WRONG[shown]}
+    for method, path in (("GET", "/v2/"), ("GET", "/v2/_catalog"), ("POST", "/v2/open/app/blobs/uploads/")):
+        answer = registry.request(method, path, headers=headers)
+        assert answer.status_code in {200, 202}
+        assert "WWW-Authenticate" not in answer.headers
+
+
 class Crowded:
     """An identity to which too many come at once."""
 

@@ -48,21 +48,27 @@ http {{
 }}
 """
 
+PASSWORDS = """\
+auth_basic "registry";
+auth_basic_user_file {folder}/users;
+"""
+
 
 class Nginx:
     """A running nginx before `upstream`.
 
     Args:
         upstream: the URL of the registry.
+        users: names and passwords of those whom nginx lets through; everybody, if there are none.
     """
 
-    def __init__(self, upstream):
+    def __init__(self, upstream, **users):
         self.folder = Path(tempfile.mkdtemp(prefix="wharfinger-nginx-"))
         self.plain_port, self.tls_port = free_port(), free_port()
         self._log = self.folder / "error.log"
         self._process = None
         try:
-            self._start(upstream)
+            self._start(upstream, users)
         except BaseException:
             self.stop()
             raise
@@ -108,7 +114,7 @@ class Nginx:
     def __exit__(self, *_):
         self.stop()
 
-    def _start(self, upstream):
+    def _start(self, upstream, users):
         self.certificates.mkdir()
         run(
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
@@ -118,7 +124,11 @@ class Nginx:
         places = {"folder": self.folder, "plain_port": self.plain_port, "tls_port": self.tls_port}
         user = "user root;" if os.getuid() == 0 else ""
         settings = self.folder / "nginx.conf"
-        settings.write_text(CONFIG.format(user=user, upstream=upstream, **places))
+        text = CONFIG.format(user=user, upstream=upstream, **places)
+        if users:
+            (self.folder / "users").write_text("".join(f"{name}:{_hashed(users[name])}\n" for name in users))
+            text = text.replace("server_name", f"{PASSWORDS.format(folder=self.folder)}server_name", 1)
+        settings.write_text(text)
         words = ("-p", self.folder, "-e", self._log, "-c", settings)
         self._process = spawn("nginx", *words, log=self._log)
         wait_until(self._listens, within=20, why=lambda: f"nginx does not start:\n{tail(self._log)}")
@@ -128,3 +138,7 @@ class Nginx:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.tls_port), timeout=2):
             return True
         return False
+
+
+def _hashed(secret):
+    return run("openssl", "passwd", "-apr1", "-stdin", feed=f"{secret}\n").stdout.strip()
