@@ -36,6 +36,7 @@ from wharfinger.outbound import checks
 from wharfinger.services import Services
 from wharfinger.services.accounts import Accounts
 from wharfinger.services.authorization import Authorization
+from wharfinger.services.beginning import Beginning
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
@@ -159,6 +160,7 @@ def build(settings: Settings) -> Deployment:
     services = Services(
         accounts=accounts,
         authorization=authorization,
+        beginning=Beginning(database, clock),
         blobs=Blobs(database, clock, switches, small_blobs),
         collection=Collection(database, registries, clock),
         credentials=credentials,

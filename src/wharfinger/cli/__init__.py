@@ -6,7 +6,7 @@ Exit codes: 0 after a clean end, 1 when something failed, 2 when the command its
 
 import typer
 
-from wharfinger.cli import certificate, grant, org, robot, serving, team, user
+from wharfinger.cli import access, certificate, grant, init, org, robot, serving, team, token, user
 
 app = typer.Typer(
     name="wharfinger",
@@ -15,8 +15,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serving.serve, serving.check, serving.work, serving.migrate, serving.version):
+for command in (init.init, serving.serve, serving.check, serving.work, serving.migrate, serving.version):
     app.command()(command)
 app.add_typer(certificate.app, name="certificate")
-for noun in (user, org, team, robot, grant):
+for noun in (user, org, team, robot, grant, token, access):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, exists, func, select, update
 
 from wharfinger.clock import Instant
-from wharfinger.domain.access import Role
+from wharfinger.domain.access import Role, Visibility
 from wharfinger.domain.accounts import AccountName
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, namespace_of
@@ -286,3 +286,14 @@ def _owner_of_new(connection: Connection, registry_id: int, name: str) -> int | 
         return None
     owner = accounts.lock(connection, AccountName(name))
     return None if owner is None else owner.id
+
+
+def count(connection: Connection) -> int:
+    """Return how many live repositories there are, in all registries."""
+    statement = select(func.count()).select_from(repositories).where(repositories.c.deleted_at.is_(None))
+    return int(connection.execute(statement).scalar_one())
+
+
+def set_visibility_of_all(connection: Connection, visibility: Visibility) -> None:
+    """Give every repository the same visibility."""
+    connection.execute(update(repositories).values(visibility=visibility.value))

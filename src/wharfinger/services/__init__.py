@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from wharfinger.services.accounts import Accounts
 from wharfinger.services.authorization import Authorization
+from wharfinger.services.beginning import Beginning
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
@@ -30,6 +31,7 @@ class Services:
 
     accounts: Accounts
     authorization: Authorization
+    beginning: Beginning
     blobs: Blobs
     collection: Collection
     credentials: Credentials
