@@ -7,6 +7,7 @@ nobody learns from the time it takes. `visible` is a condition over `repositorie
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import (
@@ -260,7 +261,8 @@ def sight_of(principal: Principal, *, anonymous_pull: bool = True) -> Mapping[st
         principal: who looks.
         anonymous_pull: the deployment's own switch.
     """
-    may_read = principal.ceiling.scopes is None or decide(Mode.ACCOUNTS, principal, Access(Action.LIST)).allowed
+    untied = replace(principal, ceiling=replace(principal.ceiling, entries=None))
+    may_read = principal.ceiling.scopes is None or decide(Mode.ACCOUNTS, untied, Access(Action.LIST)).allowed
     allowed = principal.ceiling.repositories if may_read else frozenset[int]()
     return {
         "account_id": principal.account_id or NOBODY,
