@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -95,6 +95,7 @@ class Node(MPServer):
     """Told to stop when the server is told itself."""
     _certificate: "Certificate | None" = None
     _minimum = ""
+    _retry: threading.Timer | None = None
     _old: Sequence[WorkerProcess] = ()
 
     def use(self, certificate: "Certificate", minimum: str) -> None:
@@ -129,22 +130,27 @@ class Node(MPServer):
     def _take(self, spawn_target: object, target_loader: Loader) -> None:
         """Replace the workers by ones with what the certificate's files say now, if both can be had."""
         before = self.ssl_ctx
+        if self._retry is not None:
+            self._retry.cancel()  # this is it
         if self._certificate is not None:
             if not self._certificate.read_again():
                 return
             self._show(self._certificate)
         if self._replace(spawn_target, target_loader):
-            _log.info("the workers were replaced", certificate=self._certificate and self._certificate.summary)
+            _log.info(
+                "the workers were replaced", certificate=self._certificate.summary if self._certificate else "none"
+            )
         elif not self.interrupt_signal:
             self.ssl_ctx = before
             _log.error("new workers do not start; the ones before stay, with their certificate, until the next attempt")
-            _later(_RETRY_SECONDS, self.replace_soon)
+            self._retry = threading.Timer(_RETRY_SECONDS, self.replace_soon)
+            self._retry.daemon = True
+            self._retry.start()
 
     def _replace(self, spawn_target: object, target_loader: Loader) -> bool:
         """Start a new set of workers and retire the old one; the old one stays if the new one is not complete."""
-        started = [self._start(number, spawn_target, target_loader) for number in range(self.workers)]
-        new = [worker for worker, _ in started]
-        if not all(self._listens(notice) for _, notice in started):
+        new: list[WorkerProcess] = []
+        if not self._start_all(new, spawn_target, target_loader):
             for worker in new:
                 worker.kill()
                 worker.join()
@@ -158,8 +164,21 @@ class Node(MPServer):
         self.interrupt_children += [worker.idx for worker in new if not worker.is_alive()]
         self._old = [*(worker for worker in self._old if worker.is_alive()), *retired]
         for worker in retired:
-            _later(_LAST_REQUEST_SECONDS, worker.kill)
+            threading.Thread(target=_end_at_last, args=(worker,), name="old-worker", daemon=True).start()
         return True
+
+    def _start_all(self, new: list[WorkerProcess], spawn_target: object, target_loader: Loader) -> bool:
+        """Start as many workers as there are to be; whether all of them listen."""
+        notices = []
+        try:
+            for number in range(self.workers):
+                worker, notice = self._start(number, spawn_target, target_loader)
+                new.append(worker)
+                notices.append(notice)
+        except OSError as error:  # no memory, or too many processes: both are there while workers are replaced
+            _log.error("a worker cannot be started", reason=str(error))
+            return False
+        return all(self._listens(notice) for notice in notices)
 
     def _start(
         self, number: int, spawn_target: object, target_loader: Loader
@@ -192,8 +211,7 @@ class Node(MPServer):
         super()._stop_workers()
 
 
-def _later(seconds: float, call: Callable[[], None]) -> None:
-    """Call something after a time, unless the process has ended by then."""
-    timer = threading.Timer(seconds, call)
-    timer.daemon = True
-    timer.start()
+def _end_at_last(worker: WorkerProcess) -> None:
+    """Wait for a worker that was told to go, and end it if it never does."""
+    if not wait([worker.inner.sentinel], _LAST_REQUEST_SECONDS):
+        worker.kill()
