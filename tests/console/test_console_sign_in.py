@@ -11,7 +11,7 @@ from wharfinger.web.authentication import Entrance, basic_challenge
 
 ANN = ("ann", "비밀번호")
 CHALLENGE = 'Basic realm="Team registry", charset="UTF-8"'
-PAGES = ["/", "/repositories/team/app", "/repositories/team/nothing", "/?lang=ko"]
+PAGES = ["/", "/repositories/team/app", "/repositories/team/nothing", "/?n=5"]
 
 
 @pytest.fixture
@@ -45,6 +45,15 @@ async def test_the_page_is_in_the_language_of_the_visitor(site):
     assert "먼저 로그인하세요" in answer.text
     assert "로그인해야 볼 수 있습니다." in answer.text
     assert "Sign in first" not in answer.text
+
+
+async def test_the_language_is_switched_also_for_who_has_not_signed_in(site):
+    switched = await site.ask("/repositories/team/app?lang=ko")
+    assert (switched.status_code, switched.headers["Location"]) == (303, "/repositories/team/app")
+    cookie = switched.headers["Set-Cookie"].partition(";")[0]
+    answer = await site.ask("/repositories/team/app", headers={"Cookie": cookie})
+    assert answer.status_code == 401
+    assert answer.headers["Content-Language"] == "ko"
 
 
 @pytest.mark.parametrize("shown", [None, ("ann", "wrong")])
