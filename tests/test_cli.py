@@ -4,6 +4,7 @@
 import re
 import signal
 import socket
+import stat
 from importlib.metadata import version
 from pathlib import Path
 
@@ -53,6 +54,15 @@ def test_without_a_command_the_commands_are_listed(wharfinger):
     for words in ((), ("--help",)):
         shown = wharfinger(*words).output
         assert all(word in shown for word in ("serve", "check", "work", "migrate", "version"))
+
+
+def test_a_check_leaves_one_file_of_the_database_that_others_cannot_read(wharfinger, tmp_path):
+    for words in (("migrate",), ("check",)):
+        assert wharfinger(*words).status == 0
+        folder = tmp_path / "data" / "wharfinger"
+        assert [one.name for one in folder.iterdir() if one.name.startswith("wharfinger.db")] == ["wharfinger.db"]
+        assert stat.S_IMODE((folder / "wharfinger.db").stat().st_mode) == 0o640
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o750
 
 
 @pytest.mark.parametrize("words", [("sail",), ("serve", "--fast"), ("check", "a.yml", "b.yml")])

@@ -255,7 +255,7 @@ def _engine(settings: Settings) -> Engine:
     if settings.database.url is not None:
         return postgresql.open_engine(settings.database.url.reveal())
     path = sqlite_path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    sqlite.make_place(path)
     return sqlite.open_engine(path, pooled=False)
 
 

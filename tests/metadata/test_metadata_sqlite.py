@@ -4,6 +4,7 @@
 import asyncio
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.metadata.rows import REGISTRY, every, make_repository
 from wharfinger.domain.errors import DatabaseUnavailable
+from wharfinger.metadata import sqlite, wal_index
 from wharfinger.metadata.repositories import REPOSITORY
 from wharfinger.metadata.schema import repositories
 from wharfinger.metadata.sqlite import BATCH, EXPECTED_PRAGMAS, SqliteDatabase
@@ -173,6 +175,71 @@ def test_a_file_that_is_no_database_is_refused_at_once(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(DatabaseUnavailable):
         SqliteDatabase(path)
+
+
+def descriptors():
+    """Return the files that this process has open below the folders of tests."""
+    held = [str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    return sorted(one for one in held if "wharfinger.db" in one)
+
+
+@pytest.mark.parametrize("why", ["no database", "no wal-index", "its format", "no room for it"])
+def test_a_database_that_cannot_be_opened_leaves_nothing_open(sqlite_place, monkeypatch, why):
+    path = sqlite_place.path
+    match why:
+        case "no database":
+            path.write_bytes(b"this is not a database, and it is long enough to be seen as none" * 20)
+        case "no wal-index":
+            monkeypatch.setattr(wal_index.os, "open", fails(FileNotFoundError()))
+        case "its format":
+            monkeypatch.setattr(wal_index, "_FORMAT", 3_008_000)
+        case "no room for it":
+            monkeypatch.setattr(wal_index.mmap, "mmap", fails(OSError("no room")))
+    before = descriptors()
+    with pytest.raises(DatabaseUnavailable) as raised:  # kept: what it refers to must be closed, not just forgotten
+        SqliteDatabase(path)
+    assert descriptors() == before
+    assert raised
+
+
+def fails(error):
+    def call(*_args, **_more):
+        raise error
+
+    return call
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_closing_leaves_the_file_alone_without_a_log(sqlite_place, asked):
+    """The log and its index are removed by the last connection, if that one may write."""
+    database = SqliteDatabase(sqlite_place.path)
+    await database.write(make_repository)
+    if asked:
+        assert await database.find(REPOSITORY, registry_id=REGISTRY, repository="acme/app") is not None
+        assert await names(database) == {"acme/app"}
+    await database.aclose()
+    assert [one.name for one in sqlite_place.path.parent.iterdir() if "wharfinger.db" in one.name] == ["wharfinger.db"]
+    assert descriptors() == []
+
+
+async def test_a_new_file_is_for_its_account_and_group_alone(tmp_path):
+    path = tmp_path / "wharfinger" / "wharfinger.db"
+    sqlite.make_place(path)
+    engine = sqlite.open_engine(path, pooled=False)
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TABLE t (x)"))
+        found = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
+    engine.dispose()
+    assert found == dict.fromkeys(["wharfinger.db", "wharfinger.db-wal", "wharfinger.db-shm"], 0o640)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o750
+
+
+def test_a_file_that_is_there_keeps_its_mode_and_its_content(sqlite_place):
+    sqlite_place.path.chmod(0o600)
+    before = sqlite_place.path.read_bytes()
+    sqlite.make_place(sqlite_place.path)
+    assert stat.S_IMODE(sqlite_place.path.stat().st_mode) == 0o600
+    assert sqlite_place.path.read_bytes() == before
 
 
 SCRIPT = """

@@ -8,6 +8,7 @@ pushes share its cost. Several processes may use one file: SQLite's own lock ord
 
 import asyncio
 import contextlib
+import os
 import queue
 import random
 import sqlite3
@@ -36,6 +37,8 @@ WAITING: Final = 10_000
 """How many transactions may queue up; more are refused rather than kept waiting for minutes."""
 REMEMBERED: Final = 10_000
 """How many look-ups are remembered; a row of a look-up is small."""
+_FOLDER_MODE: Final = 0o750
+_FILE_MODE: Final = 0o640
 EXPECTED_PRAGMAS: Final = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": 2}
 
 
@@ -76,12 +79,17 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-read")
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_loop, name="sqlite-write", daemon=True)
-        try:
-            self._connection = self._engine.connect()
-            self._lookups = _open_lookups(path)
-            self._index = WalIndex.of(path)
-        except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
-            raise _unavailable(error) from error
+        self._index = WalIndex.of(path)
+        with contextlib.ExitStack() as files:  # closed from the last to the first, also if one cannot be opened
+            files.callback(self._index.release)
+            try:
+                self._connection = files.enter_context(self._engine.connect())
+                files.callback(self._snapshots.dispose)
+                self._lookups = files.enter_context(contextlib.closing(_open_lookups(path)))
+                self._index.open()
+            except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
+                raise _unavailable(error) from error
+            self._files = files.pop_all()
         self._found: dict[tuple[object, ...], Row | None] = {}
         self._stamp = b""
         self._closed = False
@@ -141,10 +149,8 @@ class SqliteDatabase:
         self._queue.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown(wait=True)
-        self._lookups.close()
-        self._snapshots.dispose()
-        self._engine.dispose()
-        self._index.release()
+        # The writer's connection is closed last: a connection that only reads leaves the log and its index behind.
+        await asyncio.to_thread(self._files.close)
 
     def _require_open(self) -> None:
         if self._closed:
@@ -160,19 +166,18 @@ class SqliteDatabase:
             raise _unavailable(error) from error
 
     def _write_loop(self) -> None:
-        with self._connection as connection:
-            durable = True
-            while (first := self._queue.get()) is not None:
-                batch, more = self._batch(first)
-                wanted = any(job.durable for job in batch)
-                if wanted is not durable:
-                    _set_durable(connection, wanted=wanted)
-                    durable = wanted
-                _commit_together(connection, batch)
-                for job in batch:
-                    job.deliver()
-                if not more:
-                    return
+        durable = True
+        while (first := self._queue.get()) is not None:
+            batch, more = self._batch(first)
+            wanted = any(job.durable for job in batch)
+            if wanted is not durable:
+                _set_durable(self._connection, wanted=wanted)
+                durable = wanted
+            _commit_together(self._connection, batch)
+            for job in batch:
+                job.deliver()
+            if not more:
+                return
 
     def _batch(self, first: _Job) -> tuple[list[_Job], bool]:
         """Return the waiting transactions, and whether more may come."""
@@ -188,6 +193,17 @@ class SqliteDatabase:
         return batch, True
 
 
+def make_place(path: Path) -> None:
+    """Make the folder and the file of a new database, for this account and its group alone.
+
+    SQLite would let everybody read the file; what it makes beside it gets the file's mode. A file that is there already
+    is not opened: closing it would drop every lock that this process has on it.
+    """
+    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE))
+
+
 def open_engine(path: Path, *, pooled: bool = True) -> Engine:
     """Return an engine whose every connection has the pragmas that correctness rests on."""
     engine = create_engine(
@@ -200,6 +216,21 @@ def open_engine(path: Path, *, pooled: bool = True) -> Engine:
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    with _closed_on_failure(connection):
+        _set_pragmas(connection)
+
+
+@contextlib.contextmanager
+def _closed_on_failure(connection: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection that cannot be used: nobody gets it who could."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _set_pragmas(connection: sqlite3.Connection) -> None:
     for name, value in EXPECTED_PRAGMAS.items():
         _set(connection, f"PRAGMA {name} = {value}")
         (found,) = connection.execute(f"PRAGMA {name}").fetchone()
@@ -233,9 +264,12 @@ def _open_lookups(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, cached_statements=64
     )
-    connection.execute("PRAGMA query_only = 1")
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS // 10}")
-    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # opens the files, which is done at first use
+    with _closed_on_failure(connection):
+        connection.execute("PRAGMA query_only = 1")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS // 10}")
+        connection.execute(
+            "SELECT count(*) FROM sqlite_schema"
+        ).fetchall()  # opens the files: SQLite does it at first use
     return connection
 
 

@@ -28,28 +28,45 @@ class WalIndex:
     """The header of one database's wal-index.
 
     Args:
-        path: of the database; it is in WAL mode, and a connection to it has read something and stays open.
-
-    Raises:
-        OSError: there is no such file, or it cannot be mapped.
-        ValueError: the file has a format that this reader does not know.
+        path: of the database.
     """
 
     _shared: Final[dict[str, "WalIndex"]] = {}
     _guard: Final = threading.Lock()
+    _map: mmap.mmap
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._users = 0
-        self._descriptor = os.open(f"{path}-shm", os.O_RDONLY | os.O_CLOEXEC)
-        self._map = mmap.mmap(self._descriptor, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ)
-        (found,) = struct.unpack_from("=I", self._map)
-        if found != _FORMAT:
-            message = f"The wal-index has format {found}, not {_FORMAT}."
-            raise ValueError(message)
+        self._descriptor: int | None = None
+        self._is_open = False
+
+    def open(self) -> None:
+        """Open the file, unless another user of it has.
+
+        The database is in WAL mode, and a connection to it has read something and stays open. After a failure, too,
+        the index is to be released: not before that connection is closed.
+
+        Raises:
+            OSError: there is no such file, or it cannot be mapped.
+            ValueError: the file has a format that this reader does not know.
+        """
+        with self._guard:
+            if self._is_open:
+                return
+            if self._descriptor is None:
+                self._descriptor = os.open(f"{self._path}-shm", os.O_RDONLY | os.O_CLOEXEC)
+            opened = mmap.mmap(self._descriptor, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ)
+            (found,) = struct.unpack_from("=I", opened)
+            if found != _FORMAT:
+                opened.close()
+                message = f"The wal-index has format {found}, not {_FORMAT}."
+                raise ValueError(message)
+            self._map, self._is_open = opened, True
 
     @classmethod
     def of(cls, path: Path) -> "WalIndex":
-        """Return the index of a database; `release` it when every connection of the caller is closed."""
+        """Return the index of a database, to be opened; `release` it when every connection of the caller is closed."""
         key = str(path.resolve())
         with cls._guard:
             index = cls._shared.get(key)
@@ -69,5 +86,7 @@ class WalIndex:
             if self._users == 0:
                 for key in [key for key, index in self._shared.items() if index is self]:
                     del self._shared[key]
-                self._map.close()
-                os.close(self._descriptor)
+                if self._is_open:
+                    self._map.close()
+                if self._descriptor is not None:
+                    os.close(self._descriptor)
