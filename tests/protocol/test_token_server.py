@@ -5,14 +5,19 @@ Of the corpus this covers group K as far as it is about tokens of another server
 """
 
 import base64
+import hashlib
 import json
 import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import jwt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.protocol.client import Client, codes, refused
 from tests.protocol.content import Material
@@ -391,12 +396,61 @@ def test_all_keys_of_a_set_count(own_tokens, status_of):
     assert status_of(replace(second, kid=first.kid).sign(claims_of())) == 401
 
 
+def test_certificates_say_whose_tokens_count(start, tokens, tmp_path):
+    ours, theirs, others = Key.rsa(), Key.rsa(), Key.rsa()
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(_certificate(ours, ours).public_bytes(Encoding.PEM))
+    settings = tokens.settings | {"REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE": str(bundle)}
+    del settings["REGISTRY_AUTH_TOKEN_JWKS"]
+    server = start("sqlite", more=settings)
+
+    def status(key, **header):
+        headers = {"Authorization": f"Bearer {key.sign(claims_of(), **header)}"}
+        return httpx.get(f"{server.url}/v2/", headers=headers, trust_env=False).status_code
+
+    def chain(issuer, key):
+        return [base64.b64encode(_certificate(issuer, key).public_bytes(Encoding.DER)).decode()]
+
+    assert status(ours, kid=_libtrust_id(ours)) == 200
+    assert status(others, kid=_libtrust_id(ours)) == 401
+    assert status(theirs, x5c=chain(ours, theirs)) == 200
+    assert status(others, x5c=chain(ours, theirs)) == 401
+    assert status(others, x5c=chain(others, others)) == 401
+
+
+def _certificate(issuer, key):
+    """A certificate for a key, by another one or by itself."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tokens" if issuer is key else "tokens below")])
+    above = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tokens")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(above, name, key.private.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
+    builder = builder.add_extension(x509.BasicConstraints(ca=issuer is key, path_length=None), critical=True)
+    return builder.sign(issuer.private, SHA256())
+
+
+def _libtrust_id(key):
+    """What distribution's own tools call a key: the beginning of its digest, in groups of four letters."""
+    der = key.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    text = base64.b32encode(hashlib.sha256(der).digest()[:30]).decode()
+    return ":".join(text[start : start + 4] for start in range(0, len(text), 4))
+
+
 # --- what stays open, and what is never written down -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/debug/health"])
 def test_probes_stay_open(server, path):
     assert httpx.get(server.url + path, trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", ["/token", "/auth/token", "/v2/token"])
+def test_registry_gives_no_tokens_of_its_own(server, method, path):
+    query = {"service": SERVICE, "scope": f"repository:{THERE}:pull", "grant_type": "password"}
+    response = httpx.request(method, server.url + path, params=query, auth=("alice", PASSWORD), trust_env=False)
+    assert response.status_code in {404, 405}
+    assert '"token":' not in response.text
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

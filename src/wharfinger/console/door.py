@@ -88,9 +88,6 @@ class Console:
         visit.route = route.path
         name = RepositoryName("") if text is None else parse_repository_name(unquote(text))
         query = read_query(scope["query_string"])
-        # Before anybody is asked who they are: the pages that ask offer the languages too.
-        if query.get(languages.COOKIE) in languages.CODES:
-            return self._switch_language(visit, path, query)
         access = Access(route.action, name or None)
         registry = self._services.registries.on_host(visit.header(b"host") or "")
         try:
@@ -98,9 +95,14 @@ class Console:
                 visit.principal = await self._entrance.recognise(visit)
             await self._services.authorization.require(visit.principal, registry, access)
         except Unauthenticated as error:
-            answer = self._unauthenticated(error, visit, await self._services.authorization.mode())
+            if visit.header(b"authorization") is None and await self._services.authorization.mode() is Mode.TOKEN:
+                answer = self._tokens_only(visit, path, query)
+            else:
+                answer = self.refusal(error, visit)
             answer.headers.update({} if self._entrance is None else self._entrance.challenge(visit, access, error))
             return answer
+        if query.get(languages.COOKIE) in languages.CODES:
+            return self._switch_language(visit, path, query)
         call = Call(
             services=self._services,
             registry=registry,
@@ -112,11 +114,11 @@ class Console:
         )
         return self._respond(await route.page(call), visit, query, await self._services.authorization.mode())
 
-    def _unauthenticated(self, error: Unauthenticated, visit: Visit, mode: Mode) -> Response:
-        """Tell a visitor to sign in; where nobody can do that in a browser, tell that instead."""
-        if mode is Mode.TOKEN and not visit.header(b"authorization"):
-            return self._respond(errors.view_of_tokens_only(visit.request_id), visit, {})
-        return self.refusal(error, visit)
+    def _tokens_only(self, visit: Visit, path: str, query: Mapping[str, str]) -> Response:
+        """Say that nobody can sign in here in a browser, in the language that the visitor chooses."""
+        if query.get(languages.COOKIE) in languages.CODES:
+            return self._switch_language(visit, path, query)
+        return self._respond(errors.view_of_tokens_only(visit.request_id), visit, {})
 
     def _switch_language(self, visit: Visit, path: str, query: Mapping[str, str]) -> Response:
         """Remember the language and lead back to the same page; its path was matched, so it is one of ours."""
