@@ -291,7 +291,8 @@ class Crowded:
 
 async def test_too_many_at_once_are_told_to_come_back():
     limits = Limits(body_deadline=1, catalog_page=1, tags_page=1)
-    door = DistributionAPI(SimpleNamespace(), limits, Entrance(Crowded(), basic_challenge("Team registry")))
+    services = SimpleNamespace(registries=SimpleNamespace(on_host=lambda _host: None))
+    door = DistributionAPI(services, limits, Entrance(Crowded(), basic_challenge("Team registry")))
 
     async def application(request, receive, send):
         visit = Visit("r-1", request["path"], "192.0.2.1", "http", read_headers(request))

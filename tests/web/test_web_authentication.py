@@ -33,8 +33,12 @@ def visit(**headers):
 class Porter:
     """An identity that knows one name and notes what it is shown."""
 
-    def __init__(self):
+    def __init__(self, *, is_open=False):
         self.shown = []
+        self._is_open = is_open
+
+    async def is_open(self):
+        return self._is_open
 
     async def recognise(self, shown):
         self.shown.append(shown)
@@ -115,6 +119,13 @@ async def test_the_entrance_hands_on_what_is_shown():
     assert await entrance.recognise(visit()) is ANONYMOUS
     assert (await entrance.recognise(visit(authorization=basic("ann:right")))).name == "ann"
     assert porter.shown == [None, Password("ann", "right")]
+
+
+async def test_what_cannot_be_read_is_refused_unless_nobody_is_asked():
+    header = visit(authorization=b"Basic !!!")
+    with pytest.raises(CredentialInvalid):
+        await Entrance(Porter(), basic_challenge("Wharfinger")).recognise(header)
+    assert await Entrance(Porter(is_open=True), basic_challenge("Wharfinger")).recognise(header) is ANONYMOUS
 
 
 @pytest.mark.parametrize("name", ["x-forwarded-user", "x-remote-user", "remote-user", "proxy-authorization"])

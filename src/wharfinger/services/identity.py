@@ -59,6 +59,10 @@ class Identity(Protocol):
         """
         ...
 
+    async def is_open(self) -> bool:
+        """Say whether nobody is asked who they are, so that nothing that is shown is looked at."""
+        ...
+
 
 class PasswordChecks:
     """Runs slow checks of passwords in threads: a few at a time, a few more that wait, and no more.
@@ -148,6 +152,10 @@ class HtpasswdIdentity:
                 await self._check(shown)
                 return Principal(name=shown.name)
 
+    async def is_open(self) -> bool:
+        """See `Identity.is_open`."""
+        return False
+
     async def _check(self, shown: Password) -> None:
         if not shown.name:  # as podman says that it has nothing to show
             message = "Sign in with a user name and a password, for example with `podman login`: no name was given."
@@ -201,6 +209,10 @@ class TokenServerIdentity:
                 raise CredentialInvalid(message)
             case Bearer():
                 return await self._read(shown.token)
+
+    async def is_open(self) -> bool:
+        """See `Identity.is_open`."""
+        return False
 
     async def _read(self, token: str) -> Principal:
         verifier, now = await self._current_verifier(), self._clock.now()

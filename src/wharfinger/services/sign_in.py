@@ -72,7 +72,7 @@ class AccountIdentity:
 
     async def recognise(self, shown: Shown | None) -> Principal:
         """See `Identity.recognise`."""
-        if shown is None or await self._authorization.mode() is Mode.OPEN:
+        if shown is None or await self.is_open():
             return ANONYMOUS
         match shown:
             case Bearer(token):
@@ -81,6 +81,10 @@ class AccountIdentity:
                 return await self._by_registry_token(await self._tokens.verify(token, self._registry))
             case Password(name, secret):
                 return await self._by_pair(name, secret)
+
+    async def is_open(self) -> bool:
+        """See `Identity.is_open`."""
+        return await self._authorization.mode() is Mode.OPEN
 
     async def refresh(self, secret: str) -> Principal:
         """Return whose refresh token this is.

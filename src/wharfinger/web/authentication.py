@@ -11,7 +11,7 @@ from typing import Final
 
 from wharfinger.domain.access import Access, Action
 from wharfinger.domain.errors import CredentialInvalid, TokenTooNarrow, Unauthenticated
-from wharfinger.domain.identity import Principal
+from wharfinger.domain.identity import ANONYMOUS, Principal
 from wharfinger.services.identity import Bearer, Identity, Password, Shown
 from wharfinger.web.requests import Visit
 
@@ -43,7 +43,13 @@ class Entrance:
         Raises:
             CredentialInvalid, TooManyAttempts: as `Identity.recognise`.
         """
-        return await self._identity.recognise(read_authorization(visit.headers.get(b"authorization")))
+        try:
+            shown = read_authorization(visit.headers.get(b"authorization"))
+        except CredentialInvalid:
+            if await self._identity.is_open():  # it was meant for a proxy in front
+                return ANONYMOUS
+            raise
+        return await self._identity.recognise(shown)
 
     def challenge(self, visit: Visit, access: Access, error: Unauthenticated) -> dict[str, str]:
         """Return the headers that ask for a credential, or for a better one."""
