@@ -19,7 +19,9 @@ from wharfinger.clock import as_datetime
 from wharfinger.distribution_api import errors
 from wharfinger.domain.access import Mode
 from wharfinger.domain.errors import (
+    CredentialInvalid,
     EndpointUnknown,
+    ManifestTooLarge,
     MethodUnsupported,
     QueryInvalid,
     Unauthenticated,
@@ -101,7 +103,7 @@ class TokenEndpoint:
             case "GET":
                 return await self._get(_pairs(scope["query_string"]), visit, registry)
             case "POST":
-                return await self._post(_pairs(await body.whole(_MAX_FORM)), visit, registry)
+                return await self._post(_pairs(await _form(body)), visit, registry)
             case method:
                 message = f"{method[:20]} does not exist here; tokens are asked for with GET or POST."
                 raise MethodUnsupported(message, ["GET", "POST"])
@@ -112,6 +114,10 @@ class TokenEndpoint:
         visit.principal = principal = await self._identity.recognise(
             read_authorization(visit.headers.get(b"authorization"))
         )
+        if principal.ceiling.entries is not None:
+            # It would live on in its successors, and the refresh token that it got would open more than it does.
+            message = "A registry token gets no further token; sign in with a user name and a password or token."
+            raise CredentialInvalid(message)
         if principal.is_anonymous and not wanted:
             message = "Sign in with a user name and a password or token: `docker login` asks for both."
             raise Unauthenticated(message)
@@ -165,6 +171,14 @@ class _Fields:
             message = f"`{name}` comes {len(values)} times; it may come once."
             raise QueryInvalid(message)
         return values[0] if values else None
+
+
+async def _form(body: Body) -> bytes:
+    try:
+        return await body.whole(_MAX_FORM)
+    except ManifestTooLarge as error:
+        message = f"The form has more than {_MAX_FORM} bytes, which is the limit."
+        raise QueryInvalid(message) from error
 
 
 def _pairs(content: bytes) -> _Fields:
