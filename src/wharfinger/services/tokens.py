@@ -6,8 +6,8 @@ credential ──> principal ──> what it asks for ∩ what it may ──> to
 token ──> principal with the token's entries as a ceiling ──> what it may is looked up again, at every request
 ```
 
-The keys are rows, sealed, and the same for all processes. A process reads them at most every few seconds, when a token
-names a key that it does not know yet.
+The keys are rows, sealed, and the same for all processes. A process reads them every minute, and at most every few
+seconds when a token names a key that it does not know yet: so it knows a new one long before that begins to sign.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from typing import Final
 from wharfinger import telemetry
 from wharfinger.clock import DAY, Clock, Instant
 from wharfinger.domain.access import Access, Action, Mode
-from wharfinger.domain.errors import CredentialInvalid, QueryInvalid
+from wharfinger.domain.errors import CredentialInvalid, QueryInvalid, SignInUnready
 from wharfinger.domain.identity import Principal
 from wharfinger.domain.names import RegistryName, RepositoryName
 from wharfinger.domain.scopes import Wanted
@@ -27,7 +27,7 @@ from wharfinger.metadata import signing_keys as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.signing_keys import SigningKeyRow
 from wharfinger.security.claims import AccessEntry
-from wharfinger.security.envelope import Envelope
+from wharfinger.security.envelope import Envelope, EnvelopeBroken
 from wharfinger.security.jws import Reason, TokenRefused
 from wharfinger.security.keys import KeySet, ScheduledKey, SigningKey
 from wharfinger.security.signing import Credential, RegistryToken, RegistryTokens
@@ -39,6 +39,7 @@ _log = telemetry.logger("tokens")
 ISSUER: Final = "wharfinger"
 ROTATION: Final = 30 * DAY
 _RELOAD_SECONDS: Final = 5.0
+_STALE_SECONDS: Final = 60.0
 _ACTIONS: Final = {"pull": Action.PULL, "push": Action.PUSH, "delete": Action.DELETE}
 
 
@@ -76,6 +77,7 @@ class Tokens:
         self._authorization = authorization
         self._make_envelope = envelope
         self._keys = KeySet(())
+        self._rows: Sequence[SigningKeyRow] = ()
         self._loaded: float | None = None
         self._loading = asyncio.Lock()
         self._verifiers: dict[str, VerifiedTokens] = {}
@@ -180,7 +182,7 @@ class Tokens:
         return verifier
 
     async def _current(self) -> KeySet:
-        if self._loaded is None:
+        if self._loaded is None or self._clock.monotonic() - self._loaded >= _STALE_SECONDS:
             await self._reload()
         return self._keys
 
@@ -190,11 +192,12 @@ class Tokens:
             moment = self._clock.monotonic()
             if self._loaded is not None and moment - self._loaded < _RELOAD_SECONDS:
                 return False
-            keys = self._open(await self._database.read(rows.every))
-            if not keys.keys:
-                keys = await self._database.write(self._begin)
-            self._keys, self._loaded = keys, moment
-            self._verifiers.clear()
+            found = await self._database.read(rows.every)
+            if not found or found != self._rows:
+                self._keys = self._open(found) if found else await self._database.write(self._begin)
+                self._rows = found
+                self._verifiers.clear()
+            self._loaded = moment
             return True
 
     @functools.cached_property
@@ -215,7 +218,17 @@ class Tokens:
         return rotated
 
     def _open(self, found: Sequence[SigningKeyRow]) -> KeySet:
-        return KeySet(
-            ScheduledKey(key=SigningKey.unseal(row.kid, row.private_key, self._envelope), signs_from=row.signs_from)
-            for row in found
-        )
+        """Return the keys of rows.
+
+        Raises:
+            SignInUnready: they were sealed with another secret.
+        """
+        try:
+            return KeySet(
+                ScheduledKey(key=SigningKey.unseal(row.kid, row.private_key, self._envelope), signs_from=row.signs_from)
+                for row in found
+            )
+        except EnvelopeBroken as error:
+            _log.error("a signing key does not open: it was sealed with another secret", why=str(error))
+            message = "The registry cannot give tokens now; its log says why."
+            raise SignInUnready(message) from error
