@@ -24,7 +24,7 @@ class Server:
         folder: where data, log and configuration live; made if it does not exist.
         database: the URL of a PostgreSQL database; without it SQLite within the data folder.
         workers: how many worker processes answer.
-        deletion: whether content may be deleted.
+        deletion: whether content may be deleted; nothing to leave that to the registry.
         config: the text of a `config.yml`, given to the command; variables win over it.
         environment: further variables, such as `{"REGISTRY_LOG_LEVEL": "debug"}`.
     """
@@ -37,10 +37,10 @@ class Server:
         self.process = None
         self._temporary = self.folder / "temporary"
         self._config = config
-        self._environment = {
+        self.environment = {
             "REGISTRY_HTTP_ADDR": f"127.0.0.1:{self.port}",
             "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(self.data),
-            "REGISTRY_STORAGE_DELETE_ENABLED": "true" if deletion else "false",
+            **({} if deletion is None else {"REGISTRY_STORAGE_DELETE_ENABLED": "true" if deletion else "false"}),
             "REGISTRY_HTTP_WORKERS": str(workers),
             "TMPDIR": str(self._temporary),
             **({"REGISTRY_DATABASE_URL": database} if database else {}),
@@ -68,7 +68,7 @@ class Server:
             path = self.folder / "config.yml"
             path.write_text(self._config)
             command.append(str(path))
-        self.process = spawn(*command, log=self.log_path, environment=self._environment, cwd=self.folder)
+        self.process = spawn(*command, log=self.log_path, environment=self.environment, cwd=self.folder)
         try:
             wait_until(self._is_ready, within=START_WITHIN, why=lambda: f"not ready:\n{tail(self.log_path)}")
         except BaseException:
