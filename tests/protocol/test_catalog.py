@@ -56,6 +56,12 @@ def test_large_n_is_clamped_not_refused(filled, size):
     assert len(response.json()["repositories"]) <= 1000
 
 
+def test_n_of_any_number_of_digits_is_clamped_not_refused(filled):
+    repositories = filled.get("/v2/_catalog?n=1000").json()
+    for size in ("9" * 20, "9" * 5_000):
+        assert filled.get(f"/v2/_catalog?n={size}").json() == repositories
+
+
 @pytest.mark.parametrize("size", ["-1", "many", "1e3", ""])
 def test_n_that_is_no_number_is_400(registry, size):
     refused(registry.get("/v2/_catalog", params={"n": size}), 400, "UNSUPPORTED")

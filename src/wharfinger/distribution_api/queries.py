@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The protocol's query parameters: read once, strictly, because two readers of one URL must agree."""
 
+import re
 from collections.abc import Sequence
 from typing import Final, overload
 from urllib.parse import parse_qs
 
 from starlette.types import Scope
 
-from wharfinger.distribution_api.headers import parse_number
-from wharfinger.domain.errors import HeaderInvalid, QueryInvalid
+from wharfinger.domain.errors import QueryInvalid
 
 _MAX_FIELDS: Final = 2_000
+_DIGITS: Final = re.compile(r"[0-9]+", re.ASCII)
+_ENOUGH_DIGITS: Final = 20
+"""A number that has more is larger than every maximum, and so are its first twenty digits."""
 
 
 class Query:
@@ -56,7 +59,7 @@ class Query:
     def limit(self, *, maximum: int, default: int) -> int: ...
 
     def limit(self, *, maximum: int, default: int | None = None) -> int | None:
-        """Return `n`, at most the maximum; the default where it is not given.
+        """Return `n`, at most the maximum, however large it is; the default where it is not given.
 
         Raises:
             QueryInvalid: it is not a number.
@@ -64,8 +67,7 @@ class Query:
         text = self.one("n")
         if text is None:
             return default
-        try:
-            return min(parse_number(text, "n"), maximum)
-        except HeaderInvalid:
+        if not _DIGITS.fullmatch(text):
             message = f"`n` must be a whole number, 0 or more; {text[:40]!r} is not."
-            raise QueryInvalid(message) from None
+            raise QueryInvalid(message)
+        return min(int(text.lstrip("0")[:_ENOUGH_DIGITS] or "0"), maximum)
