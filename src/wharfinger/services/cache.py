@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Content in memory, under names that never mean anything else: a digest, or a repository at a revision.
 
-So nothing here is ever stale. What a tag means, or whether a repository has something, is never kept: that is asked of
-the database for every request.
+So nothing here is ever stale. What a tag means, or whether a repository has something, is not kept here: that is looked
+up for every request, and what a look-up finds is remembered only while nobody has committed anything (ADR 0021).
 """
 
 from collections import OrderedDict

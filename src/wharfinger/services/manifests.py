@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Manifests of a repository: pulling, pushing and deleting them, and who refers to one.
 
-Pulling by tag reads the tag afresh every time; the bytes, which a digest names, come from memory when they are there.
+Pulling by tag looks the tag up every time; the bytes, which a digest names, come from memory when they are there.
 Pushing is one transaction: the manifest, its edges, its tags, their history and the events all appear, or nothing.
 """
 
