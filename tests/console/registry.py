@@ -17,6 +17,7 @@ class Site:
     """
 
     def __init__(self, folder, **environment):
+        self._prefix = environment.get("HTTP_PREFIX", "").rstrip("/")
         named = {f"REGISTRY_{name}": value for name, value in environment.items()}
         root = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(folder), "REGISTRY_LOG_ACCESSLOG_DISABLED": "true"}
         settings = load(None, {"REGISTRY_STORAGE_DELETE_ENABLED": "true", **root, **named}).settings
@@ -40,7 +41,9 @@ class Site:
     async def push(self, name, thing, *tags, **options):
         """Push an image, an index or an artifact under its tags, or under its digest alone."""
         for method, path, content, media_type in requests(name, thing, *tags):
-            answer = await self.ask(path, method, content=content, headers={"Content-Type": media_type}, **options)
+            answer = await self.ask(
+                self._prefix + path, method, content=content, headers={"Content-Type": media_type}, **options
+            )
             assert answer.status_code == 201, answer.text
         return thing
 

@@ -11,7 +11,7 @@ from wharfinger.web.authentication import Entrance, basic_challenge
 
 ANN = ("ann", "비밀번호")
 CHALLENGE = 'Basic realm="Team registry", charset="UTF-8"'
-PAGES = ["/", "/repositories/team/app", "/repositories/team/nothing", "/?n=5"]
+PAGES = ["/", "/repositories/team/app", "/repositories/team/nothing", "/?n=5", "/?lang=ko"]
 
 
 @pytest.fixture
@@ -47,11 +47,10 @@ async def test_the_page_is_in_the_language_of_the_visitor(site):
     assert "Sign in first" not in answer.text
 
 
-async def test_the_language_is_switched_also_for_who_has_not_signed_in(site):
-    switched = await site.ask("/repositories/team/app?lang=ko")
-    assert (switched.status_code, switched.headers["Location"]) == (303, "/repositories/team/app")
+async def test_a_language_that_was_chosen_before_counts_also_there(site, ann):
+    switched = await site.ask("/?lang=ko", **ann)
     cookie = switched.headers["Set-Cookie"].partition(";")[0]
-    answer = await site.ask("/repositories/team/app", headers={"Cookie": cookie})
+    answer = await site.ask("/", headers={"Cookie": cookie})
     assert answer.status_code == 401
     assert answer.headers["Content-Language"] == "ko"
 
