@@ -1,29 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands as an operator runs them: what they print, and the status they end with."""
 
+import contextlib
+import os
+import pty
 import re
 import signal
 import socket
 import stat
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands import free_port, run, spawn, tail, wait_until
+from tests.support.commands import clean_environment, free_port, run, spawn, tail, wait_until
 from tests.support.server import COMMAND, Server
+from wharfinger.settings import describe, load
 
 WHARFINGER = COMMAND[0]
 
 
 @pytest.fixture
 def environment(tmp_path):
-    """Return variables for a registry of its own; wide enough that no table is folded."""
+    """Return variables for a registry of its own."""
     return {
         "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": tmp_path / "data",
         "REGISTRY_HTTP_ADDR": f"127.0.0.1:{free_port()}",
         "REGISTRY_HTTP_WORKERS": "1",
-        "COLUMNS": "300",
     }
 
 
@@ -46,8 +50,9 @@ def assert_refused(finished, *words):
 
 
 def test_the_version_is_printed(wharfinger):
-    finished = wharfinger("version")
-    assert (finished.status, finished.stdout) == (0, version("wharfinger") + "\n")
+    for word in ("version", "--version"):
+        finished = wharfinger(word)
+        assert (finished.status, finished.stdout) == (0, version("wharfinger") + "\n")
 
 
 def test_without_a_command_the_commands_are_listed(wharfinger):
@@ -82,6 +87,27 @@ def test_check_prints_what_is_in_force_and_where_it_came_from(wharfinger, tmp_pa
     assert "the settings are valid" in finished.stdout
 
 
+def test_off_a_terminal_no_line_is_folded(wharfinger, tmp_path):
+    """Whoever searches a log for a key, or for a sentence, finds it in one piece; `COLUMNS` does not matter."""
+    folder = tmp_path / " ".join(["a", "long", "name"] * 10) / ("x" * 100)
+    finished = wharfinger("check", REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=folder, REGISTRY_AUTH="none", COLUMNS="40")
+    assert finished.status == 0, str(finished)
+    (line,) = (line for line in finished.stdout.splitlines() if line.startswith("storage.filesystem.rootdirectory"))
+    assert line.split(maxsplit=1)[1].split("  ")[0] == str(folder)
+    assert line.endswith("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY")
+    refused = wharfinger("check", REGISTRY_HTTP_ADDR=":5000", COLUMNS="40")
+    assert_refused(refused, r"REGISTRY_HTTP_ADDR: http\.addr: :5000 is reachable .* to let everybody in\n")
+
+
+def test_on_a_terminal_keys_are_not_folded(environment, tmp_path):
+    """A narrow terminal folds values; a key in two pieces can be neither found nor copied."""
+    shown = _on_a_terminal(WHARFINGER, "check", environment={**environment, "COLUMNS": "60"}, cwd=tmp_path)
+    first_words = {line.split()[0] for line in shown.splitlines() if line.strip()}
+    keys = {row.key for row in describe(load(None, {}))}
+    assert keys <= first_words
+    assert max(len(line) for line in shown.splitlines() if line.startswith("auth.")) <= 60
+
+
 def test_check_hides_secrets(wharfinger):
     """Also in what it says of a database that does not answer."""
     url = f"postgresql://user:hunter2@127.0.0.1:{free_port()}/nothing"
@@ -107,13 +133,43 @@ def test_a_file_that_is_not_there_is_named(wharfinger):
     assert_refused(wharfinger("check", "nowhere.yml"), r"nowhere\.yml")
 
 
-def test_serve_refuses_an_address_that_somebody_has(wharfinger, environment):
+@pytest.mark.parametrize("command", ["serve", "check", "work", "migrate"])
+def test_a_root_directory_that_cannot_be_made_is_named_with_its_setting(wharfinger, command):
+    refused = wharfinger(command, REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY="/proc/nope")
+    assert_refused(refused, r"storage\.filesystem\.rootdirectory: /proc/nope\S* cannot be made: No such file")
+    assert "Errno" not in refused.output
+
+
+def test_images_of_distribution_are_not_passed_over_silently(wharfinger, tmp_path):
+    """Its repositories lie in the same root directory, and would seem to be lost."""
+    assert "CNCF" not in wharfinger("check").output
+    images = tmp_path / "data" / "docker" / "registry" / "v2" / "repositories"
+    (images / "hello" / "_layers").mkdir(parents=True)
+    sentence = f"{images} holds images of CNCF distribution: they are not served, and nothing of them is touched"
+    finished = wharfinger("check")
+    assert finished.status == 0, str(finished)
+    assert sentence in finished.stderr
+    data = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": tmp_path / "data"}
+    with Server(tmp_path / "server", environment=data) as server:
+        assert sentence in server.log
+    assert [path.name for path in images.rglob("*")] == ["hello", "_layers"]
+
+
+def test_serve_says_where_it_starts(tmp_path):
+    with Server(tmp_path) as server:
+        assert f"Wharfinger {version('wharfinger')}, starting at {server.url}\n" in server.log
+
+
+def test_serve_refuses_an_address_that_somebody_has(wharfinger, environment, tmp_path):
     host, _, port = environment["REGISTRY_HTTP_ADDR"].partition(":")
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind((host, int(port)))
         other.listen()
-        assert_refused(wharfinger("serve"), f"cannot listen at {host}:{port}", "in use")
+        refused = wharfinger("serve")
+    assert_refused(refused, f"cannot listen at {host}:{port}", "in use")
+    assert "starting" not in refused.output
+    assert not (tmp_path / "data").exists()
 
 
 def test_serve_refuses_to_be_open_to_other_machines(wharfinger):
@@ -170,6 +226,27 @@ def test_work_runs_until_it_is_told_to_stop(environment, tmp_path, number):
     wait_until(lambda: database.exists() and _catches(process.pid, number), why=lambda: tail(log))
     process.send_signal(number)
     assert process.wait(20) == 0, tail(log)
+
+
+def _on_a_terminal(*command, environment, cwd):
+    """Run a command whose standard output is a terminal, and return what it shows, without styles."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env=clean_environment(environment),
+        cwd=cwd,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux says that nobody writes any more by an error
+            while piece := os.read(ours, 4096):
+                shown += piece
+        os.close(ours)
+        assert process.wait(60) == 0, shown.decode()
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
 
 
 def _catches(pid, number):

@@ -99,6 +99,15 @@ def blobs_path(settings: Settings) -> Path:
     return settings.storage.filesystem.rootdirectory / "wharfinger" / "blobs"
 
 
+def images_of_distribution(settings: Settings) -> Path | None:
+    """Return the folder of CNCF distribution's repositories, if there is one in the root directory."""
+    path = settings.storage.filesystem.rootdirectory / "docker" / "registry" / "v2" / "repositories"
+    with contextlib.suppress(OSError):  # what may not be read is not served by mistake either
+        if path.is_dir():
+            return path
+    return None
+
+
 def migrate(settings: Settings, *, by_hand: bool = False, beside: bool = False) -> str | None:
     """Bring the database to this version's schema; returns the revision it had before, if it had to move.
 
@@ -255,7 +264,11 @@ def _engine(settings: Settings) -> Engine:
     if settings.database.url is not None:
         return postgresql.open_engine(settings.database.url.reveal())
     path = sqlite_path(settings)
-    sqlite.make_place(path)
+    try:
+        sqlite.make_place(path)
+    except OSError as error:
+        message = f"storage.filesystem.rootdirectory: {path.parent} cannot be made: {error.strerror}"
+        raise DatabaseUnavailable(message) from error
     return sqlite.open_engine(path, pooled=False)
 
 

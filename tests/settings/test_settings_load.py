@@ -22,7 +22,7 @@ def test_nothing_said_means_the_defaults(desk):
 def test_defaults_that_others_count_on():
     settings = Settings()
     assert settings.http.addr == "127.0.0.1:5000"
-    assert settings.http.draintimeout == timedelta(seconds=8)
+    assert settings.http.draintimeout == timedelta(seconds=6)
     assert settings.storage.filesystem.reserve == 256 * 2**20
     assert settings.storage.delete.enabled is None
     assert settings.storage.maintenance.uploadpurging.age == timedelta(hours=168)

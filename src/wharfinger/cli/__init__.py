@@ -4,6 +4,8 @@
 Exit codes: 0 after a clean end, 1 when something failed, 2 when the command itself was wrong.
 """
 
+from typing import Annotated
+
 import typer
 
 from wharfinger.cli import access, certificate, grant, init, org, robot, serving, team, token, user
@@ -20,3 +22,19 @@ for command in (init.init, serving.serve, serving.check, serving.work, serving.m
 app.add_typer(certificate.app, name="certificate")
 for noun in (user, org, team, robot, grant, token, access):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if wanted:
+        serving.version()
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A self-hosted container registry."""

@@ -24,7 +24,9 @@ def serve(
     settings = loaded.settings
     try:
         sign_in.try_sign_in(settings)
-        concern = server.check_certificate(settings)  # first: a start that fails leaves the database as it was
+        # First what may be wrong with this start: one that fails leaves the database as it was.
+        concern = server.check_certificate(settings)
+        server.require_free(settings)
         before = bootstrap.migrate(settings)
         _greet(loaded, before)
         if concern:
@@ -38,7 +40,8 @@ def check(config: ConfigFile = None) -> None:
     """Validate the settings, try the database and the stores, and print what is in force and where it came from."""
     loaded = read_settings(config)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("setting", "value", "from"):
+    table.add_column("setting", no_wrap=True)  # a key that is cut in two can be neither found nor copied
+    for heading in ("value", "from"):
         table.add_column(heading, overflow="fold")
     for row in describe(loaded):
         style = None if row.origin == "default" else "bold"
@@ -91,7 +94,7 @@ def _greet(loaded: Loaded, migrated_from: str | None) -> None:
     _notes(loaded)
     if migrated_from is not None:
         err.print(f"[dim]database[/]  its schema was brought up to date ({escape(migrated_from)} before)")
-    err.print(f"[bold]Wharfinger {__version__}[/] at [bold cyan]{escape(where)}[/]")
+    err.print(f"[bold]Wharfinger {__version__}[/], starting at [bold cyan]{escape(where)}[/]")
     err.print(f"[dim]database[/]  {escape(database)}")
     err.print(f"[dim]blobs[/]     {escape(str(bootstrap.blobs_path(settings)))}")
     err.print(f"[dim]workers[/]   {server.worker_count(settings)}")
@@ -118,3 +121,10 @@ def _has_usable_certificate(loaded: Loaded) -> bool:
 def _notes(loaded: Loaded) -> None:
     for sentence in loaded.notes:
         note(sentence, warning=sentence in loaded.warnings)
+    images = bootstrap.images_of_distribution(loaded.settings)
+    if images is not None:
+        note(
+            f"{images} holds images of CNCF distribution: they are not served, and nothing of them is touched; "
+            "this version cannot take them over yet",
+            warning=True,
+        )

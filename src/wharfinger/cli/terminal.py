@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every command does alike: reads the settings, prints, and ends with a sentence when something failed."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
@@ -10,8 +11,18 @@ from rich.markup import escape
 
 from wharfinger.settings import Loaded, SettingsError, environment, load, path_from
 
-out: Final = Console(highlight=False)
-err: Final = Console(stderr=True, highlight=False)
+STDOUT: Final = 1
+STDERR: Final = 2
+_ENDLESS: Final = 100_000
+
+
+def _width(descriptor: int) -> int | None:
+    """Return how wide lines may become: as wide as the terminal, and off a terminal as long as they are."""
+    return None if os.isatty(descriptor) else _ENDLESS
+
+
+out: Final = Console(highlight=False, width=_width(STDOUT))
+err: Final = Console(stderr=True, highlight=False, width=_width(STDERR))
 
 ConfigFile = Annotated[
     Path | None,

@@ -68,6 +68,25 @@ def check_certificate(settings: Settings) -> str:
     return "" if certificate is None else certificate.concern
 
 
+def require_free(settings: Settings) -> None:
+    """Refuse an address that somebody listens at; the server itself would share it, for the sake of its workers.
+
+    Raises:
+        CannotListen: somebody else has the address, or it is not ours.
+    """
+    if settings.http.net == "unix":
+        return
+    address = parse_address(settings.http.addr)
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError as error:
+            message = f"cannot listen at {settings.http.addr}: {error.strerror}"
+            raise CannotListen(message) from error
+
+
 def serve(settings: Settings, *, with_jobs: bool) -> None:
     """Serve until SIGTERM or SIGINT, and return when everything has ended.
 
@@ -80,7 +99,7 @@ def serve(settings: Settings, *, with_jobs: bool) -> None:
     certificate = _certificate(settings)
     with ExitStack() as stack:
         telemetry.share_metrics(stack.enter_context(tempfile.TemporaryDirectory(prefix="wharfinger-metrics-")))
-        _require_free(settings)
+        require_free(settings)
         server = _server(settings, settings.http.addr, worker_count(settings))
         if with_jobs:
             jobs = stack.enter_context(_companion("jobs", partial(_work, settings, os.getpid())))
@@ -158,21 +177,6 @@ def _telling(edge: "Edge", listening: Listening | None) -> "Edge":
     if listening is not None:
         edge.after_start(listening.soon)
     return edge
-
-
-def _require_free(settings: Settings) -> None:
-    """Refuse an address that somebody listens at; the server itself would share it, for the sake of its workers."""
-    if settings.http.net == "unix":
-        return
-    address = parse_address(settings.http.addr)
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address.host, address.port))
-        except OSError as error:
-            message = f"cannot listen at {settings.http.addr}: {error.strerror}"
-            raise CannotListen(message) from error
 
 
 def _run(server: Node, load: Loader, address: str) -> None:

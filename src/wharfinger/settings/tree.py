@@ -263,7 +263,7 @@ class Http:
         metadata=about(HEADERS, "Headers added to every answer. `X-Content-Type-Options: nosniff` is always sent."),
     )
     draintimeout: timedelta = field(
-        default=timedelta(seconds=8),
+        default=timedelta(seconds=6),
         metadata=about(DURATION, "How long requests may go on after the signal to stop. Docker kills after 10s."),
     )
     workers: int | None = field(
