@@ -155,3 +155,22 @@ def test_a_setting_that_is_wrong_is_told_for_these_commands_too(refused, tmp_pat
     config = tmp_path / "config.yml"
     config.write_text("version: 0.1\nnonsense: 1\n")
     assert "nonsense" in refused(f"user list --config {config}")
+
+
+def test_a_command_beside_a_running_node_leaves_its_uploads_alone(done, data):
+    done("user list")
+    connection = sqlite3.connect(data / "wharfinger" / "wharfinger.db")
+    connection.execute(
+        "INSERT INTO repositories (id, registry_id, name, visibility, created_at, changed_at) "
+        "VALUES (1, 1, 'app', 'private', 0, 0)"
+    )
+    connection.execute(
+        "INSERT INTO uploads (id, registry_id, repository_id, store_key, algorithm, offset, created_at, expires_at, "
+        "claim, claimed_until) VALUES ('u', 1, 1, 'ab/u', 'sha256', 0, 0, 0, 'mine', 9)"
+    )
+    connection.commit()
+    done("user create ann --no-password")
+    assert connection.execute("SELECT claim FROM uploads").fetchall() == [("mine",)]
+    done("check")  # what runs at the start of a node lets go of it
+    assert connection.execute("SELECT claim FROM uploads").fetchall() == [(None,)]
+    connection.close()

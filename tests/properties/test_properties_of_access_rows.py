@@ -17,8 +17,8 @@ __all__ = ["place", "templates"]
 SEEN = Statement(
     select(repositories.c.registry_id, repositories.c.name).where(visible, repositories.c.deleted_at.is_(None))
 )
-SEEDS = range(60)
-BATCH = 20
+SEEDS = range(30)
+BATCH = 10
 
 
 def may_pull(connection, world, principal, registry, name):

@@ -104,12 +104,12 @@ class RandomWorld:
                     role = MemberRole.OWNER if self._rarely() else MemberRole.MEMBER
                     organizations.put_member(self._connection, organization, user, role, None, NOW)
                     for team in self.teams[-2:]:
-                        if self._rarely():
+                        if self._often():
                             organizations.join_team(self._connection, organization, team, user, None, NOW)
 
     def _grant(self):
         subjects = [SubjectKey(account_id=one) for one in self.accounts.values()]
-        subjects += [SubjectKey(team_id=one) for one in self.teams]
+        subjects += 2 * [SubjectKey(team_id=one) for one in self.teams]
         found = self._connection.execute(select(namespaces.c.id)).all()
         places = [PlaceKey(namespace_id=number) for (number,) in found]
         places += [PlaceKey(repository_id=number) for number in self.repositories.values()]
@@ -120,10 +120,10 @@ class RandomWorld:
             grants.give(self._connection, self._random.choice(subjects), place, role, None, NOW)
 
     def _suspend(self):
-        for number in (*self.accounts.values(), *self.organizations.values()):
-            if self._rarely() and self._rarely():
+        for number in (*self.accounts.values(), *self.organizations.values(), *self.organizations.values()):
+            if self._rarely() and not self._often():
                 accounts.change(self._connection, number, {"suspended_at": NOW})
-        if self._rarely():
+        if self._rarely() and self._rarely():
             gone = accounts.lock(self._connection, "acme")
             accounts.delete_account(self._connection, gone, NOW)
 
