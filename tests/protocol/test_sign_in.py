@@ -129,6 +129,14 @@ def test_a_malformed_name_is_refused_before_anybody_is_asked_who_they_are(guarde
     assert "WWW-Authenticate" not in answer.headers
 
 
+@pytest.mark.parametrize("digest", ["sha256:abc", "sha1:" + "a" * 40, "latest", "sha256:" + "G" * 64])
+@pytest.mark.parametrize("path", ["blobs", "referrers"])
+def test_a_malformed_digest_is_refused_before_anybody_is_asked_who_they_are(guarded, path, digest):
+    answer = guarded.stranger.repository(EXISTING).request("GET", f"{path}/{digest}")
+    refused(answer, 400, "DIGEST_INVALID")
+    assert "WWW-Authenticate" not in answer.headers
+
+
 def test_the_message_says_what_to_do(guarded):
     assert "docker login" in refused(guarded.stranger.get("/v2/"), 401, "UNAUTHORIZED")
     pull = guarded.stranger.repository(ABSENT).manifest("GET", "v1")

@@ -11,6 +11,7 @@ from wharfinger.distribution_api import errors
 from wharfinger.distribution_api.routes import ROUTES
 from wharfinger.distribution_api.uploads import standing_headers
 from wharfinger.domain.access import Access
+from wharfinger.domain.digests import parse_digest
 from wharfinger.domain.errors import EndpointUnknown, Unauthenticated, UploadOutOfOrder, WharfingerError
 from wharfinger.domain.names import RepositoryName, parse_repository_name
 from wharfinger.services import Services
@@ -65,6 +66,9 @@ class DistributionAPI:
         match = self._router.match(scope["method"], _below(visit.path))
         visit.route = match.route.path or "/"
         name = RepositoryName("") if match.name is None else parse_repository_name(match.name)
+        parameter = unquote(match.parameter) if "%" in match.parameter else match.parameter
+        if match.route.takes_digest:
+            parse_digest(parameter)
         access = Access(match.route.action, name or None)
         registry = self._services.registries.on_host(visit.header(b"host") or "")
         try:
@@ -80,7 +84,7 @@ class DistributionAPI:
             services=self._services,
             registry=registry,
             name=name,
-            parameter=unquote(match.parameter) if "%" in match.parameter else match.parameter,
+            parameter=parameter,
             limits=self._limits,
             answers=self._answers,
         )

@@ -80,6 +80,11 @@ class Route:
     path: str
     action: Action
     handler: Handler
+    takes_digest: bool = field(init=False)
+    """Whether the last part must be a digest: one that is none is refused before anybody is asked who they are."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "takes_digest", self.path.endswith("{digest}"))
 
 
 class Match(NamedTuple):
