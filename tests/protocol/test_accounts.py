@@ -679,6 +679,19 @@ def test_the_first_account_ends_open_mode_in_every_process(start):
         assert http.delete(f"/v2/early/app/manifests/{digest}", headers=header).status_code == 202
 
 
+def test_without_a_secret_for_all_nodes_there_are_no_tokens_and_passwords_still_count(start):
+    server = start("postgresql")
+    with Office(server.environment) as office, httpx.Client(base_url=server.url) as http:
+        office.user("ann", PASSWORD)
+        assert http.get("/v2/", auth=("ann", PASSWORD)).status_code == 200
+        answer = http.get("/token", auth=("ann", PASSWORD))
+        assert answer.status_code == 503
+        assert answer.json()["errors"] == [
+            {"code": "UNAVAILABLE", "message": "The registry cannot give tokens now; its log says why."}
+        ]
+    wait_until(lambda: "accounts need http.secret" in server.log, why="the log does not say what to do")
+
+
 def test_no_secret_is_in_the_log_nor_in_an_answer(world):
     world.add("careful")
     made = [*world.tokens.values(), *world.keys.values()]
