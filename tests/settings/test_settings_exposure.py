@@ -55,6 +55,16 @@ def test_a_word_or_a_file_without_auth_opens_it_with_a_warning(desk, text, envir
     assert warning in loaded.notes
 
 
+def test_without_a_word_the_warning_holds_until_there_are_accounts(desk):
+    """The settings cannot know whether there are; `auth: none` leaves no doubt."""
+    text = "version: 0.1\nhttp: {addr: ':5000'}\n"
+    (warning,) = desk.load(text).warnings
+    assert "until `wharfinger init` makes the first account, whoever reaches :5000 may push" in warning
+    assert "unencrypted without http.tls" in warning
+    (warning,) = desk.load(text + "auth: none\n").warnings
+    assert "wharfinger init" not in warning
+
+
 def test_taking_auth_out_of_a_file_by_an_empty_variable_is_no_word(desk):
     text = "version: 0.1\nhttp: {addr: ':5000'}\nauth: {htpasswd: {realm: r, path: p}}\n"
     (refusal,) = desk.refusals(text, {"REGISTRY_AUTH": ""})

@@ -47,8 +47,8 @@ class Beginning:
             count = repositories.count(connection)
             if count and existing is None:
                 message = (
-                    f"There are {count} repositories already, which everybody could pull so far. Say who sees them "
-                    "from now on: private, internal (every account) or public."
+                    f"Repositories are there already ({count}), which everybody could pull so far. Say who sees them "
+                    "from now on: `--existing private`, `internal` (every account) or `public`."
                 )
                 raise AccountConflict(message)
             if existing is not None:

@@ -320,10 +320,12 @@ def _check_exposure(settings: Settings, root: Table, findings: Findings, *, said
         return
     match open_beyond_loopback(settings, said=said):
         case Exposure.CHOSEN:
-            findings.warn(
-                f"{mark}: http.addr: whoever reaches {settings.http.addr} may push, pull and, where deletion is on, "
-                "delete: no sign-in is set up"
-            )
+            everybody = f"whoever reaches {settings.http.addr} may push, pull and, where deletion is on, delete"
+            if settings.auth.none:
+                findings.warn(f"{mark}: http.addr: {everybody}: no sign-in is set up")
+                return
+            advice = "" if settings.http.tls.certificate else "; passwords would travel unencrypted without http.tls"
+            findings.warn(f"{mark}: http.addr: until `wharfinger init` makes the first account, {everybody}{advice}")
         case Exposure.ACCIDENTAL:
             message = f"{settings.http.addr} is reachable from other machines, and nobody would be asked to sign in"
             hint = "listen on 127.0.0.1:5000, or say auth: none (REGISTRY_AUTH=none) to let everybody in"
