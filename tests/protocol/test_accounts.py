@@ -2,6 +2,7 @@
 """A registry with accounts, over a socket: who may do what, and the same for every way to sign in."""
 
 import base64
+import hmac
 import itertools
 import json
 from dataclasses import dataclass, field
@@ -449,6 +450,50 @@ def test_headers_of_a_proxy_that_names_a_user_grant_nothing(world):
     assert answer.status_code == 401
 
 
+def segment(content):
+    written = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return base64.urlsafe_b64encode(written).decode().rstrip("=")
+
+
+def tampered(token, jwk):
+    """Tokens that somebody makes out of a right one and the published key; none of them is signed by the registry."""
+    head, body, signature = token.split(".")
+    header, claims = json.loads(base64.urlsafe_b64decode(head + "==")), claims_of(token)
+    as_hmac = f"{segment(header | {'alg': 'HS256'})}.{body}"
+    public = base64.urlsafe_b64decode(jwk["x"] + "==")
+    for name, value in {
+        "alg": "none",
+        "kid": "unknown",
+        "typ": "JWT",
+        "crit": ["x"],
+        "jku": "http://127.0.0.1:9/keys",
+        "x5u": "http://127.0.0.1:9/keys",
+        "jwk": jwk,
+        "x5c": ["AAAA"],
+    }.items():
+        yield f"{name} in the header", f"{segment(header | {name: value})}.{body}.{signature}"
+    yield "no signature", f"{segment(header | {'alg': 'none'})}.{body}."
+    yield "HS256 of the public key", f"{as_hmac}.{segment(hmac.digest(public, as_hmac.encode(), 'sha256'))}"
+    later = {"exp": claims["exp"] + 3600, "sub": str(int(claims["sub"]) + 1), "aud": [SERVICE], "access": []}
+    for name, value in later.items():
+        yield f"another {name}", f"{head}.{segment(claims | {name: value})}.{signature}"
+    yield "another signature", f"{head}.{body}.{segment(bytes(64))}"
+    yield "more behind it", f"{token}.{signature}.{signature}"
+    yield "64 KiB", f"{head}.{segment(b'x' * 48_000)}.{signature}"
+
+
+def test_a_token_with_one_thing_changed_opens_nothing(world):
+    """K11 to K27 of the corpus."""
+    token = world.ask("repository:acme/public:pull", header=basic("ann", PASSWORD)).json()["token"]
+    (jwk,) = httpx.get(f"{world.server.url}/.well-known/jwks.json").json()["keys"]
+    repository = world.client.repository("acme/public")
+    assert repository.manifest("GET", "v1", headers=signed_in(bearer(token))).status_code == 200
+    for what, other in tampered(token, jwk):
+        answer = repository.manifest("GET", "v1", headers=signed_in(bearer(other)))
+        assert answer.status_code in ({401} if what != "64 KiB" else {401, 431}), what
+        assert answer.status_code != 401 or 'error="invalid_token"' in answer.headers["WWW-Authenticate"], what
+
+
 # What one may not see
 
 
@@ -677,6 +722,37 @@ def test_the_first_account_ends_open_mode_in_every_process(start):
             statuses = {http.get("/v2/early/app/tags/list", headers=signed_in(bearer(token))).status_code for _ in "ab"}
             assert statuses == {200}
         assert http.delete(f"/v2/early/app/manifests/{digest}", headers=header).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "path", "realm"),
+    [
+        ({"HTTP_HOST": "https://registry.example"}, {}, "/v2/", "https://registry.example/token"),
+        ({"HTTP_PREFIX": "/hub/"}, {"Host": "registry.example"}, "/hub/v2/", "http://registry.example/hub/token"),
+        (
+            {"HTTP_TRUSTEDPROXIES": "[127.0.0.1]"},
+            {"Host": "registry.example:8443", "X-Forwarded-Proto": "https"},
+            "/v2/",
+            "https://registry.example:8443/token",
+        ),
+        (
+            {"HTTP_TRUSTEDPROXIES": "[192.0.2.1]"},
+            {"Host": "registry.example", "X-Forwarded-Proto": "https"},
+            "/v2/",
+            "http://registry.example/token",
+        ),
+    ],
+    ids=["http.host", "http.prefix", "behind a proxy", "a proxy that nobody listed"],
+)
+def test_the_token_endpoint_is_named_as_the_client_reaches_it(start, settings, headers, path, realm):
+    server = start("sqlite", more={f"REGISTRY_{name}": value for name, value in settings.items()})
+    with Office(server.environment) as office, httpx.Client(base_url=server.url) as http:
+        office.user("ann", PASSWORD)
+        challenge = http.get(path, headers=headers).headers["WWW-Authenticate"]
+        assert challenge == f'Bearer realm="{realm}",service="{SERVICE}"'
+        below = realm.partition("//")[2].partition("/")[2]
+        token = http.get(f"/{below}", headers=headers | {"Authorization": basic("ann", PASSWORD)}).json()["token"]
+        assert http.get(path, headers=headers | {"Authorization": bearer(token)}).status_code == 200
 
 
 def test_without_a_secret_for_all_nodes_there_are_no_tokens_and_passwords_still_count(start):
