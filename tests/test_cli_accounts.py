@@ -174,3 +174,11 @@ def test_a_command_beside_a_running_node_leaves_its_uploads_alone(done, data):
     done("check")  # what runs at the start of a node lets go of it
     assert connection.execute("SELECT claim FROM uploads").fetchall() == [(None,)]
     connection.close()
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_a_registry_with_accounts_is_not_opened_by_a_forgotten_line(done, refused, tmp_path, command):
+    done("user create alice --no-password")
+    config = tmp_path / "config.yml"
+    config.write_text("version: 0.1\nauth: none\n")
+    assert "there are accounts, but `auth: none` would let everybody in" in refused(f"{command} {config}")

@@ -26,11 +26,11 @@ from wharfinger.blobstore.base import BlobStore
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.clock import Clock
-from wharfinger.domain.errors import DatabaseUnavailable, StoreFull, Unavailable
+from wharfinger.domain.errors import DatabaseUnavailable, SignInUnready, StoreFull, Unavailable
 from wharfinger.domain.manifests import ManifestRules
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.switches import Switches
-from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
+from wharfinger.metadata import migrations, postgresql, repositories, sqlite, standing, uploads
 from wharfinger.metadata.database import Database
 from wharfinger.outbound import checks
 from wharfinger.services import Services
@@ -136,6 +136,28 @@ def migrate(settings: Settings, *, by_hand: bool = False, beside: bool = False) 
         return None
     finally:
         engine.dispose()
+
+
+def require_closed(settings: Settings) -> None:
+    """Return unless the settings open a registry that has accounts; the database has been migrated.
+
+    Raises:
+        SignInUnready: they do. Somebody meant to ask who is there, and a line that was forgotten must not undo it.
+    """
+    if settings.auth.kind != "none":
+        return
+    engine = _engine(settings)
+    try:
+        with engine.connect() as connection:
+            has_accounts = standing.ANY_ACCOUNT.first(connection) is not None
+    finally:
+        engine.dispose()
+    if has_accounts:
+        message = (
+            "there are accounts, but `auth: none` would let everybody in without one; take it out of the settings, and "
+            "everybody signs in"
+        )
+        raise SignInUnready(message)
 
 
 def build(settings: Settings) -> Deployment:
