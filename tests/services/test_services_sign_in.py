@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing in with an account: what is right, what is wrong, and when something that was right is so no longer."""
 
+import asyncio
+import threading
+
 import pytest
 
 from tests.services.people import acme, make_repository, robot, scalar, users
 from tests.services.signing import CheapPasswords, identity_of, secret, tokens_of
-from tests.services.world import ACTOR
+from tests.services.world import ACTOR, PATIENCE
 from wharfinger.clock import DAY, SECOND
 from wharfinger.domain.access import Mode
 from wharfinger.domain.accounts import AccessType
@@ -118,6 +121,34 @@ async def test_each_further_wrong_password_doubles_the_wait(world, node, identit
         until = (await node.accounts.password("ann")).locked_until
         assert until - world.clock.now() == seconds * SECOND
         world.clock.move(seconds * SECOND)
+
+
+async def test_a_wrong_password_on_many_connections_at_once_was_tried_once(node, identity, passwords, monkeypatch):
+    await user(node)
+    arrived, everybody, go_on = [], asyncio.Event(), threading.Event()
+    really_verify, really_password = passwords.verify, node.accounts.password
+
+    def verify(self, stored, password):
+        assert go_on.wait(PATIENCE)
+        return really_verify(self, stored, password)
+
+    async def password(name):
+        found = await really_password(name)
+        arrived.append(name)
+        if len(arrived) == 10:
+            everybody.set()
+        await everybody.wait()
+        return found
+
+    monkeypatch.setattr(passwords, "verify", verify)
+    monkeypatch.setattr(node.accounts, "password", password)
+    tries = [asyncio.create_task(is_refused(identity, Password("ann", OTHER_HORSE))) for _ in range(10)]
+    await everybody.wait()
+    await asyncio.sleep(0)  # after which all of them, woken together, wait for the one comparison
+    go_on.set()
+    assert await asyncio.gather(*tries) == [True] * 10
+    assert passwords.compared == 1
+    assert (await really_password("ann")).failures == 1
 
 
 async def test_a_lock_is_for_passwords_and_for_every_process_and_not_for_tokens(world, node, identity):

@@ -179,17 +179,20 @@ class AccountIdentity:
 
     async def _check(self, stored: StoredPassword, secret: str) -> None:
         rehashed: str | None = None
+        compared = False
 
         def check() -> bool:
-            nonlocal rehashed
+            nonlocal rehashed, compared
+            compared = True
             verdict = self._hasher().verify(stored.hash, secret)
             if verdict.needs_rehash:
                 rehashed = self._hasher().hash_password(secret)
             return verdict.right
 
         if not await self._checks.run((stored.account_id, stored.hash, secret), check):
-            with contextlib.suppress(DatabaseUnavailable):
-                await self._accounts.note_failure(stored.account_id)
+            if compared:  # a wrong password that comes on many connections at once was tried once
+                with contextlib.suppress(DatabaseUnavailable):
+                    await self._accounts.note_failure(stored.account_id)
             raise CredentialInvalid(_WRONG)
         with contextlib.suppress(DatabaseUnavailable):
             await self._accounts.note_success(stored, rehashed)
