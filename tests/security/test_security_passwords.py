@@ -133,6 +133,7 @@ def test_new_password_of_8_to_128_characters_is_taken(password):
         ("\U0001f6a2" * 257, "at most 1024 bytes"),
         ("x" * 1025, "at most 1024 bytes"),
         ("\ud800" * 8, "no text"),
+        ("whp_of-my-own-making", "begins as tokens"),
         ("alice-the-first", "name of the account"),
         ("Alice-The-First", "name of the account"),
     ],

@@ -288,6 +288,7 @@ async def test_what_does_not_belong_together_is_wrong(world, node, identity):
         Password("ann", unknown),
     ]
     assert [await is_refused(identity, one) for one in wrong] == [True] * len(wrong)
+    assert (await node.accounts.password("ann")).failures == 0  # a mistyped token is no guess at the password
     for text in (key.text, refresh.text, mistyped, "", HORSE):
         with pytest.raises(CredentialInvalid):
             await identity.recognise(Bearer(text))

@@ -18,6 +18,8 @@ from typing import Final
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from wharfinger.security.tokens import looks_like_one
+
 SHORTEST: Final = 8
 LONGEST: Final = 128
 """Characters of a new password."""
@@ -115,6 +117,9 @@ def check_new_password(password: str, account_name: str) -> None:
         raise PasswordUnfit(message)
     if length > LONGEST:
         message = f"The password has {length} characters; use at most {LONGEST}."
+        raise PasswordUnfit(message)
+    if looks_like_one(password):
+        message = "The password begins as tokens of this registry do; use another one."
         raise PasswordUnfit(message)
     if _normal(password).casefold() == _normal(account_name).casefold():
         message = "The password is the name of the account; use another one."

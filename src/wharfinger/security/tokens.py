@@ -71,6 +71,11 @@ def recognise(text: str) -> TokenKind | None:
     return TokenKind(found[1])
 
 
+def looks_like_one(text: str) -> bool:
+    """Say whether the text begins as a token does: a mistyped one is not taken for a password, and none begins so."""
+    return text.startswith(tuple(f"{kind.value}_" for kind in TokenKind))
+
+
 def fingerprint(text: str) -> str:
     """Return what is stored of a token: the SHA-256 of the whole text, as 64 hexadecimal digits."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -126,6 +126,8 @@ class AccountIdentity:
                 return await self._by_secret(secret, CredentialKind.KEY, name)
             case TokenKind.REFRESH:
                 raise CredentialInvalid(_WRONG)  # it is exchanged at the token endpoint, and is good for nothing else
+            case None if secret_tokens.looks_like_one(secret):
+                raise CredentialInvalid(_WRONG)  # mistyped: no hash is spent on it, and no lock-out comes nearer
             case None:
                 return await self._by_password(name, secret)
 
