@@ -249,6 +249,9 @@ async def test_two_are_compared_at_once_and_so_many_wait_and_the_next_is_sent_aw
     desk.checks.hold()
     asking = [asyncio.create_task(desk.lets_in(f"user{number}", "right")) for number in range(AT_ONCE + WAITING)]
     await desk.checks.begun(AT_ONCE)
+    async with asyncio.timeout(PATIENCE):
+        while len(desk.identity._checks._running) < AT_ONCE + WAITING:  # noqa: ASYNC110 - nobody could set an event
+            await asyncio.sleep(0)
     with pytest.raises(TooManyAttempts) as refusal:
         await desk.identity.recognise(ANN)
     assert refusal.value.retry_after > 0

@@ -96,6 +96,7 @@ async def test_after_a_few_wrong_passwords_nobody_gets_in_for_a_moment(world, no
     for number in range(FREE):
         assert await is_refused(identity, Password("ann", f"wrong {number}"))
     assert not await is_refused(identity, Password("ann", HORSE))  # which forgives them
+    identity._remembered.clear()
 
     for number in range(FREE + 1):
         assert await is_refused(identity, Password("ann", f"wrong {number}"))
@@ -110,6 +111,16 @@ async def test_after_a_few_wrong_passwords_nobody_gets_in_for_a_moment(world, no
     world.clock.move(MINUTE)  # what is remembered for as long is no right password that was given, and forgives nothing
     assert not await is_refused(identity, Password("ann", HORSE))
     assert (await node.accounts.password("ann")).failures == 0
+
+
+async def test_who_was_just_let_in_is_not_shut_out_by_guesses_of_others(node, identity):
+    await user(node)
+    assert not await is_refused(identity, Password("ann", HORSE))
+    for number in range(FREE + 1):
+        assert await is_refused(identity, Password("ann", f"wrong {number}"))
+    assert not await is_refused(identity, Password("ann", HORSE))
+    identity._remembered.clear()
+    assert await is_refused(identity, Password("ann", HORSE))
 
 
 async def test_each_further_wrong_password_doubles_the_wait(world, node, identity):

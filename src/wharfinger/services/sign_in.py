@@ -165,19 +165,21 @@ class AccountIdentity:
 
     async def _by_password(self, name: str, secret: str) -> Principal:
         stored = await self._accounts.password(name)
-        now = self._clock.now()
-        if stored is None or not self._may_use_password(stored, now):
+        pair = None if stored is None else Password(f"{name}:{stored.hash}", secret)
+        if stored is None or pair is None or not self._may_try(stored, pair):
             await self._checks.run(("nobody", secret), lambda: self._hasher().verify_nobody(secret).right)
             raise CredentialInvalid(_WRONG)
-        pair = Password(f"{name}:{stored.hash}", secret)  # another hash is another pair: a new password ends the old
-        if not self._remembered.has(pair):
+        if not self._remembered.has(pair):  # another hash is another pair: a new password ends the old at once
             await self._check(stored, secret)
             self._remembered.add(pair)
         return Principal(name=stored.name, account_id=stored.account_id)
 
-    def _may_use_password(self, stored: StoredPassword, now: Instant) -> bool:
-        locked = stored.locked_until is not None and now < stored.locked_until
-        return self._password_login and not locked and not stored.suspended and stored.access_type is AccessType.BOTH
+    def _may_try(self, stored: StoredPassword, pair: Password) -> bool:
+        """Say whether the account may use a password here now; guesses of others bar nobody who was just let in."""
+        if not self._password_login or stored.suspended or stored.access_type is not AccessType.BOTH:
+            return False
+        is_locked = stored.locked_until is not None and self._clock.now() < stored.locked_until
+        return not is_locked or self._remembered.has(pair)
 
     async def _check(self, stored: StoredPassword, secret: str) -> None:
         rehashed: str | None = None
