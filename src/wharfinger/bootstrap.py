@@ -30,7 +30,8 @@ from wharfinger.domain.errors import DatabaseUnavailable, SignInUnready, StoreFu
 from wharfinger.domain.manifests import ManifestRules
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.switches import Switches
-from wharfinger.metadata import migrations, postgresql, repositories, sqlite, standing, uploads
+from wharfinger.metadata import accounts as account_rows
+from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
 from wharfinger.metadata.database import Database
 from wharfinger.outbound import checks
 from wharfinger.services import Services
@@ -149,7 +150,7 @@ def require_closed(settings: Settings) -> None:
     engine = _engine(settings)
     try:
         with engine.connect() as connection:
-            has_accounts = standing.ANY_ACCOUNT.first(connection) is not None
+            has_accounts = account_rows.ANY.first(connection) is not None
     finally:
         engine.dispose()
     if has_accounts:

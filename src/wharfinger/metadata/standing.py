@@ -40,8 +40,6 @@ from wharfinger.metadata.schema import namespaces, registries, repositories
 
 NOBODY: Final = 0
 """The account id of who did not sign in; no row has it."""
-ANY_ACCOUNT: Final = Statement(select(accounts.c.id).limit(1))
-"""Whether there has ever been an account: from then on the registry is not open."""
 
 _account: Final[BindParameter[int]] = bindparam("account_id", type_=BigInteger())
 _rank: Final[ColumnElement[int]] = literal_column(

@@ -10,6 +10,7 @@ from wharfinger.domain.errors import Denied, TokenTooNarrow, Unauthenticated
 from wharfinger.domain.identity import Principal
 from wharfinger.domain.names import namespace_of
 from wharfinger.domain.switches import Switches
+from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import standing as standing_rows
 from wharfinger.metadata.database import Database
 from wharfinger.metadata.standing import EVERYTHING, NOTHING, Sight
@@ -40,7 +41,7 @@ class Authorization:
         """Return the rules that count now: the first account ends open mode, in every process, at once."""
         if self._chosen is not None:
             return self._chosen
-        if await self._database.find(standing_rows.ANY_ACCOUNT) is None:
+        if await self._database.find(account_rows.ANY) is None:
             return Mode.OPEN
         if self._switches is not None:
             self._switches.has_accounts = True
