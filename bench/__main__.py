@@ -2,6 +2,7 @@
 """`python -m bench`: start the servers, fill them, measure in turns, tell the outcome."""
 
 import argparse
+import compileall
 import os
 import signal
 import sys
@@ -13,10 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import machine, measure, profiles, report
+from bench import machine, measure, people, profiles, report
 from bench.fill import QUICK, Holdings, Scale
 from bench.load import LoadFailed
-from bench.peers import KINDS, WHARFINGER, NotReady
+from bench.peers import KINDS, NotReady
 from bench.runs import Stage, Turn
 from bench.samples import Sample
 from bench.scenarios import SCENARIOS, Scenario
@@ -70,6 +71,7 @@ def _scale(options: argparse.Namespace) -> Scale:
 def _stage(console: Console, scale: Scale, chosen: Sequence[Scenario], folder: Path) -> Iterator[Stage]:
     """Have the servers that are needed running and filled, and this process on the load's core."""
     server_core, load_core = machine.cores()
+    compileall.compile_dir("src", quiet=1)  # as every installation is: a first start is not to be one of the compiler
     with ExitStack() as stack:
         stack.enter_context(machine.alone(folder))
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wharfinger-bench-", dir=folder)))
@@ -83,7 +85,7 @@ def _stage(console: Console, scale: Scale, chosen: Sequence[Scenario], folder: P
                 peers[name].start()
                 console.print(f"[dim]filling {name}[/]")
                 holdings.fill(peers[name])
-        yield Stage(home, peers, holdings, server_core, load_core)
+        yield Stage(home, peers, holdings, server_core, load_core, iter(people.names(holdings.scale.people)))
 
 
 def _measure(console: Console, stage: Stage, chosen: Sequence[Scenario], options: argparse.Namespace) -> None:
@@ -129,9 +131,9 @@ def _profile_of(stage: Stage, scenario: Scenario) -> profiles.Profile:
     """Profile Wharfinger's worker; the rounds get numbers of their own, because what was pushed is not pushed again."""
     if scenario.name == "startup":
         return profiles.of_start(stage.folder / "profiled-start", stage.server_core)
-    numbers = iter(range(1_000, 2_000))
-    worker = measure.busiest(stage.peers[WHARFINGER].pid)
-    return profiles.take(worker, lambda: scenario.on[WHARFINGER](Turn(stage, WHARFINGER, next(numbers))), stage.folder)
+    numbers, name = iter(range(1_000, 2_000)), scenario.ours
+    worker = measure.busiest(stage.peers[name].pid)
+    return profiles.take(worker, lambda: scenario.on[name](Turn(stage, name, next(numbers))), stage.folder)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import content
-from bench.peers import Distribution, Nginx, Peer
+from bench.peers import Distribution, Nginx, Peer, WharfingerWithAccounts
 from bench.push import Push, push_blob, push_image, push_manifest
 from bench.wire import Connection, WireError, expect
 
 PAGE = 100
-_SMALL = "bench/small"
+SMALL = "bench/small"
 _LARGE = "bench/large"
 _TAGS = "bench/tags"
 _CLIENTS = 16
@@ -36,10 +36,20 @@ class Scale:
     layers: int = 3
     pulls: int = 64
     pushes: int = 16
+    people: int = 2_000
 
 
 QUICK = Scale(
-    seconds=1.0, rounds=1, large=16 << 20, tags=1_000, repositories=1_000, images=80, layers=2, pulls=16, pushes=4
+    seconds=1.0,
+    rounds=1,
+    large=16 << 20,
+    tags=1_000,
+    repositories=1_000,
+    images=80,
+    layers=2,
+    pulls=16,
+    pushes=4,
+    people=200,
 )
 
 
@@ -54,8 +64,8 @@ class Holdings:
         self.other = content.image("other", 1024)
         self.tags = [f"v{number:05}" for number in range(scale.tags)]
         self.repositories = [f"many/r{number:05}" for number in range(scale.repositories)]
-        self.manifest_path = f"/v2/{_SMALL}/manifests/latest"
-        self.small_path = f"/v2/{_SMALL}/blobs/{self.image.blobs[0].digest}"
+        self.manifest_path = f"/v2/{SMALL}/manifests/latest"
+        self.small_path = f"/v2/{SMALL}/blobs/{self.image.blobs[0].digest}"
         self.large_path = f"/v2/{_LARGE}/blobs/{self.large.digest}"
         self.tags_path = f"/v2/{_TAGS}/tags/list"
 
@@ -71,7 +81,11 @@ class Holdings:
             self._write_for_nginx(peer.data)
             return
         connection = Connection(peer.address)
-        push_image(connection, Push(_SMALL, "latest", self.image))
+        push_image(connection, Push(SMALL, "latest", self.image))
+        if isinstance(peer, WharfingerWithAccounts):
+            connection.close()
+            peer.close_to_strangers(self.scale.people)
+            return
         for image in (self.other, self.tiny):
             push_image(connection, Push(_TAGS, self.tags[0], image))
         push_blob(connection, _LARGE, self.large)

@@ -44,12 +44,15 @@ class Outcome:
     p99: float
 
 
-def get(address: Address, path: str, *, connections: int, seconds: float, core: int) -> Outcome:
+def get(
+    address: Address, path: str, *, connections: int, seconds: float, core: int, authorization: str | None = None
+) -> Outcome:
     """Ask for one path with wrk."""
+    shown = () if authorization is None else ("--header", f"Authorization: {authorization}")
     command = [
         *(program("taskset"), "--cpu-list", str(core), program("wrk"), "--threads", "1"),
         *("--connections", str(connections), "--duration", f"{max(1, round(seconds))}s", "--timeout", "60s"),
-        *("--header", f"Accept: {ACCEPT}", "--script", str(_SCRIPT), "http://{}:{}{}".format(*address, path)),
+        *("--header", f"Accept: {ACCEPT}", *shown, "--script", str(_SCRIPT), "http://{}:{}{}".format(*address, path)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 120)
     return parse(done.stdout + done.stderr)

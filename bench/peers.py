@@ -4,6 +4,8 @@
 All keep an access log in a file and their data on the same disk; the registries count for Prometheus as well.
 """
 
+import base64
+import json
 import os
 import signal
 import socket
@@ -14,10 +16,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench import people
 from bench.machine import program
-from bench.wire import Address, Connection, WireError
+from bench.wire import Address, Connection, WireError, expect
 
 WHARFINGER = "Wharfinger"
+ACCOUNTS = "Wharfinger with accounts"
 DISTRIBUTION = "docker-registry"
 NGINX = "nginx"
 _READY_SECONDS = 30.0
@@ -85,6 +89,10 @@ class Peer(ABC):
     def environment(self) -> Mapping[str, str]:
         return {}
 
+    def authorization(self, repository: str) -> str | None:  # noqa: ARG002 - for those who ask
+        """Return the header that lets a client pull there, or nothing where nobody is asked who they are."""
+        return None
+
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.perf_counter() + _READY_SECONDS
         while time.perf_counter() < deadline:
@@ -116,6 +124,30 @@ class Wharfinger(Peer):
             "REGISTRY_STORAGE_DELETE_ENABLED": "true",
             "REGISTRY_LOG_LEVEL": "info",
         }
+
+
+class WharfingerWithAccounts(Wharfinger):
+    """The same, and it asks who is there: what is stored is private."""
+
+    name = ACCOUNTS
+
+    def close_to_strangers(self, count: int) -> None:
+        """Make that many people, and an administrator, while the server runs; from then on everybody signs in."""
+        environment = {**os.environ, **self.environment()}
+        subprocess.run([sys.executable, "-m", "bench.people", str(count)], env=environment, check=True)
+
+    def authorization(self, repository: str) -> str:
+        """Sign in as Docker does, and return the token it gets."""
+        connection = Connection(self.address, authorization=basic(people.ADMINISTRATOR))
+        answer = connection.request("GET", f"/token?service=wharfinger/default&scope=repository:{repository}:pull")
+        connection.close()
+        token: str = json.loads(expect(answer, 200, "a token").body)["token"]
+        return f"Bearer {token}"
+
+
+def basic(name: str) -> str:
+    """Return the header that shows a person's password."""
+    return f"Basic {base64.b64encode(f'{name}:{people.PASSWORD}'.encode()).decode()}"
 
 
 class Distribution(Peer):
@@ -181,7 +213,9 @@ http {{
 """
 
 
-KINDS: Mapping[str, type[Peer]] = {kind.name: kind for kind in (Wharfinger, Distribution, Nginx)}
+KINDS: Mapping[str, type[Peer]] = {
+    kind.name: kind for kind in (Wharfinger, WharfingerWithAccounts, Distribution, Nginx)
+}
 
 
 def free_port() -> int:

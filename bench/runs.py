@@ -7,23 +7,26 @@ import resource
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import content, load, measure
-from bench.fill import Holdings, Scale
+from bench.fill import SMALL, Holdings, Scale
 from bench.machine import program
-from bench.peers import KINDS, Peer
+from bench.peers import KINDS, Peer, basic
+from bench.people import PASSWORD
 from bench.push import Push, push_blob
 from bench.push import push_images as push_by_clients
 from bench.samples import Metric, Sample
-from bench.wire import Connection
+from bench.wire import Connection, expect
+from wharfinger.security.passwords import Passwords
 
 _READERS = 16
 _FEW_READERS = 4
 _PUSHERS = 8
+_SIGN_INS = 20
 _GIB = 1 << 30
 
 Work = Callable[[Connection], object]
@@ -38,6 +41,8 @@ class Stage:
     holdings: Holdings
     server_core: int
     load_core: int
+    people: Iterator[str]
+    """Who has not signed in yet, in the registry with accounts: what is known of the others costs no hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,55 @@ def crowd(turn: Turn) -> Sample:
     return {**_pushed(seconds, watch), Metric.BEFORE: before, Metric.MEMORY: measure.peak_memory(turn.peer.pid)}
 
 
+def sign_in(turn: Turn) -> Sample:
+    """Have people sign in one after the other, each for the first time."""
+    people = [next(turn.stage.people) for _ in range(_SIGN_INS)]
+    with turn.watch() as watch:
+        seconds = [_timed(lambda one: _get_token(turn.peer, one), person) for person in people]
+    return _pushed(seconds, watch)
+
+
+def pulls_beside_sign_ins(turn: Turn) -> Sample:
+    """Ask for a manifest while people sign in, two at any time."""
+    done = threading.Event()
+
+    def arrive() -> None:
+        while not done.is_set():
+            _get_token(turn.peer, next(turn.stage.people))
+
+    with ThreadPoolExecutor(2) as threads:
+        arriving = [threads.submit(arrive) for _ in range(2)]
+        try:
+            return manifest_get(turn)
+        finally:
+            done.set()
+            for one in arriving:
+                one.result()
+
+
+def argon2(turn: Turn) -> Sample:
+    """Hash a password as it is stored, alone on the server's core: the least that a sign-in can cost."""
+    hash_password, own = Passwords().hash_password, os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {turn.stage.server_core})
+    try:
+        before = time.process_time()
+        seconds = [_timed(hash_password, PASSWORD) for _ in range(_SIGN_INS)]
+        cpu = time.process_time() - before
+    finally:
+        os.sched_setaffinity(0, own)
+    return {
+        Metric.P50: measure.percentile(seconds, 0.5),
+        Metric.P99: measure.percentile(seconds, 0.99),
+        Metric.CPU: cpu / len(seconds),
+    }
+
+
+def _get_token(peer: Peer, person: str) -> None:
+    connection = Connection(peer.address, authorization=basic(person))
+    expect(connection.request("GET", "/token?service=wharfinger/default&account=person"), 200, "a sign-in")
+    connection.close()
+
+
 def _all_at_once(peer: Peer, works: Sequence[Work]) -> list[float]:
     """Give every work a connection, let all begin together, and return how long each took."""
     ready = threading.Barrier(len(works))
@@ -205,8 +259,11 @@ def _list(turn: Turn, paths: Sequence[str]) -> Sample:
 
 def _get(turn: Turn, path: str, connections: int) -> tuple[load.Outcome, measure.Watch]:
     core, seconds = turn.stage.load_core, turn.scale.seconds
+    shown = turn.peer.authorization(SMALL)
     with turn.watch() as watch:
-        outcome = load.get(turn.peer.address, path, connections=connections, seconds=seconds, core=core)
+        outcome = load.get(
+            turn.peer.address, path, connections=connections, seconds=seconds, core=core, authorization=shown
+        )
     return outcome, watch
 
 

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import runs
-from bench.peers import DISTRIBUTION, NGINX, WHARFINGER
+from bench.peers import ACCOUNTS, DISTRIBUTION, NGINX, WHARFINGER
 from bench.samples import Metric, Sample
 from bench.verdicts import Bound, Target
 
 SHA256SUM = "sha256sum"
+ARGON2 = "argon2"
 
 Run = Callable[[runs.Turn], Sample]
 """Measures one server once."""
@@ -35,6 +36,11 @@ class Scenario:
     targets: Sequence[Target]
     rounds: int | None = None
 
+    @property
+    def ours(self) -> str:
+        """The server of ours that is looked at."""
+        return self.targets[0].who if self.targets else WHARFINGER
+
 
 def _at_least(limit: float, of: str, metric: Metric = Metric.RATE) -> Target:
     return Target(metric, Bound.AT_LEAST, limit, of)
@@ -42,6 +48,10 @@ def _at_least(limit: float, of: str, metric: Metric = Metric.RATE) -> Target:
 
 def _at_most(limit: float, metric: Metric, of: str | None = None) -> Target:
     return Target(metric, Bound.AT_MOST, limit, of)
+
+
+def _of_open(limit: float) -> Target:
+    return Target(Metric.RATE, Bound.AT_LEAST, limit, WHARFINGER, ACCOUNTS)
 
 
 def _all(run: Run) -> Mapping[str, Run]:
@@ -80,6 +90,34 @@ SCENARIOS: Sequence[Scenario] = (
         "request",
         _all(runs.blob_small),
         [_at_least(20, DISTRIBUTION), _at_least(0.10, NGINX)],
+    ),
+    Scenario(
+        "manifest-signed-in",
+        "GET of a private manifest by tag with a registry token, 16 connections",
+        "request",
+        {ACCOUNTS: runs.manifest_get, WHARFINGER: runs.manifest_get},
+        [_of_open(0.8)],
+    ),
+    Scenario(
+        "blob-signed-in",
+        "GET of a private 1 KiB blob with a registry token, 16 connections",
+        "request",
+        {ACCOUNTS: runs.blob_small, WHARFINGER: runs.blob_small},
+        [_of_open(0.8)],
+    ),
+    Scenario(
+        "sign-in",
+        "First sign-in with a password, one person after the other",
+        "sign-in",
+        {ACCOUNTS: runs.sign_in, ARGON2: runs.argon2},
+        [Target(Metric.CPU, Bound.AT_MOST, 1.5, ARGON2, ACCOUNTS)],
+    ),
+    Scenario(
+        "sign-in-beside",
+        "GET of a manifest while two people at a time sign in: nobody waits for a hash of others",
+        "request",
+        {ACCOUNTS: runs.pulls_beside_sign_ins, ARGON2: runs.argon2},
+        [Target(Metric.P99, Bound.AT_MOST, 1.0, ARGON2, ACCOUNTS)],
     ),
     Scenario(
         "blob-large",

@@ -23,12 +23,13 @@ class Bound(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be reached: a factor of another server's number, or without one a number by itself."""
+    """What a server is to reach: a factor of another server's number, or without one a number by itself."""
 
     metric: Metric
     bound: Bound
     limit: float
     of: str | None = None
+    who: str = WHARFINGER
 
     def __str__(self) -> str:
         limit = f"{self.limit:g} of {self.of}" if self.of else self.metric.write(self.limit)
@@ -64,7 +65,7 @@ class Verdict:
 
 def judge(target: Target, rounds: Rounds) -> Verdict:
     """Compare round by round."""
-    ours = rounds[WHARFINGER]
+    ours = rounds[target.who]
     if target.of is None:
         reached = [sample[target.metric] for sample in ours]
         return Verdict(target, median(reached), min(reached), max(reached))

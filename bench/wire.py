@@ -27,9 +27,11 @@ class Answer:
 class Connection:
     """One connection that is used again and again, by one client at a time."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, authorization: str | None = None) -> None:
         self._address = address
         self._head = f"Host: {address[0]}:{address[1]}\r\nUser-Agent: docker/24.0 wharfinger-bench\r\n"
+        if authorization is not None:
+            self._head += f"Authorization: {authorization}\r\n"
         self._socket = self._connect()
         self._pending = b""
 

@@ -178,6 +178,7 @@ def build(settings: Settings) -> Deployment:
     tokens = Tokens(database, clock, authorization, sign_in.envelope(settings))
     if settings.auth.kind is None:
         identity = AccountIdentity(
+            database=database,
             accounts=accounts,
             credentials=credentials,
             tokens=tokens,

@@ -136,5 +136,6 @@ def test_pages_cover_all_names():
 
 def test_every_target_names_a_server_that_is_measured():
     for one in scenarios.SCENARIOS:
-        assert WHARFINGER in one.on
+        assert one.ours in one.on
+        assert {target.who for target in one.targets} <= {*one.on}
         assert {target.of for target in one.targets} <= {None, *one.on}

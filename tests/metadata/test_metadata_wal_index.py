@@ -54,6 +54,22 @@ async def test_absence_is_remembered_until_it_ends(database, asked):
     assert await find(database) is not None
 
 
+async def test_what_follows_from_look_ups_is_forgotten_with_them(database):
+    memory = database.memory()
+    memory["what", "follows"] = "an answer"
+    assert database.memory()["what", "follows"] == "an answer"
+    await database.write(make_repository)
+    assert ("what", "follows") not in database.memory()
+
+
+async def test_what_was_worked_out_while_somebody_committed_is_given_to_nobody(database):
+    memory = database.memory()
+    await database.write(make_repository)
+    await find(database)
+    memory["what", "follows"] = "an answer of before"
+    assert ("what", "follows") not in database.memory()
+
+
 async def test_look_ups_with_other_parameters_are_other_look_ups(database):
     ids = [await database.write(lambda c, name=name: make_repository(c, name)) for name in ("a", "b")]
     found = [(await find(database, name))[0] for name in ("a", "b", "a", "b")]

@@ -50,6 +50,7 @@ def tokens_of(world, database, material=MATERIAL):
 def identity_of(world, node, *, mode=Mode.ACCOUNTS, password_login=True):
     """Return what recognises accounts in one process."""
     return AccountIdentity(
+        database=node.database,
         accounts=node.accounts,
         credentials=node.credentials,
         tokens=tokens_of(world, node.database),

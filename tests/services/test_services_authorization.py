@@ -5,8 +5,10 @@ import pytest
 from sqlalchemy import insert
 
 from tests.services.world import ACTOR, NAME, push_blob, push_image
-from wharfinger.domain.access import Access, Action, Mode
+from wharfinger.domain.access import Access, Action, Mode, Role
+from wharfinger.domain.accounts import AccountName
 from wharfinger.domain.errors import Denied, TokenTooNarrow, Unauthenticated
+from wharfinger.domain.grants import Place
 from wharfinger.domain.identity import ANONYMOUS, Ceiling, Entry, Principal
 from wharfinger.metadata.account_tables import accounts
 from wharfinger.services.authorization import Authorization
@@ -60,6 +62,29 @@ async def test_each_refusal_says_what_would_help(node, require):
         await require(Mode.ACCOUNTS, alice, Action.PUSH)
     with pytest.raises(Unauthenticated, match="suspended"):
         await require(Mode.ACCOUNTS, Principal(name="gone", account_id=4711), Action.PUSH)
+
+
+async def test_a_decision_lasts_until_what_it_rests_on_changes(node):
+    alice = Principal(name="alice", account_id=await make_account(node))
+    await push_image(node)
+    authorization = Authorization(node.database, Mode.ACCOUNTS)
+    wanted = Access(Action.PULL, NAME)
+    place = Place(registry_id=node.registry.id, repository=NAME)
+    assert not await authorization.allows(alice, node.registry, wanted)
+    for role in (Role.READ, Role.WRITE):
+        await node.grants.give(AccountName("alice"), place, role, ACTOR)
+        assert await authorization.allows(alice, node.registry, wanted)
+        assert await authorization.allows(alice, node.registry, wanted)
+    assert not await authorization.allows(ANONYMOUS, node.registry, wanted)
+    await node.grants.take(AccountName("alice"), place, ACTOR)
+    assert not await authorization.allows(alice, node.registry, wanted)
+
+
+async def test_two_that_live_by_different_rules_share_no_decision(node):
+    for mode, allowed in ((Mode.OPEN, True), (Mode.HTPASSWD, False), (Mode.OPEN, True)):
+        assert await Authorization(node.database, mode).allows(ANONYMOUS, node.registry, Access(Action.PULL, NAME)) is (
+            allowed
+        )
 
 
 async def test_where_content_may_be_taken_from_unasked(node):

@@ -267,6 +267,17 @@ async def test_a_token_ends_when_it_was_to_end_and_when_it_is_revoked(world, nod
     assert await is_refused(identity, Bearer(made))
 
 
+async def test_what_a_token_was_made_with_ends_it_although_nothing_is_written(world, node, identity):
+    await users(node, "ann")
+    made = await secret(world, node, "ann", days=1)
+    world.clock.move(DAY - 60 * SECOND)
+    shown = Bearer(await registry_token(world, node, await identity.recognise(Bearer(made.text))))
+    first = await identity.recognise(shown)
+    assert await identity.recognise(shown) == first
+    world.clock.move(60 * SECOND)
+    assert await is_refused(identity, shown)
+
+
 async def test_a_token_has_the_limits_that_it_was_made_with(world, node, identity):
     (ann,) = await users(node, "ann")
     await make_repository(node, "ann/app")

@@ -12,7 +12,7 @@ The functions run in database threads and are not `async`: I/O other than SQL in
 
 import functools
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import ClauseElement, Connection, Table
@@ -124,6 +124,14 @@ class Database(Protocol):
         """Return the first row of a look-up by key, or nothing.
 
         The row is small: SQLite remembers it until the database changes (ADR 0021).
+        """
+        ...
+
+    def memory(self) -> MutableMapping[Hashable, Any] | None:
+        """Return what may be remembered of look-ups beside their rows, or nothing where nothing is (ADR 0021).
+
+        It holds what follows from look-ups and from nothing else, above all not from the time. Take it before the first
+        of those look-ups: whoever commits meanwhile makes it one that nobody else is given any more.
         """
         ...
 

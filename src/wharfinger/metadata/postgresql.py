@@ -49,6 +49,9 @@ class PostgresDatabase:
         """See `Database.find`."""
         return await self._run(lambda: self._find(lookup, parameters))
 
+    def memory(self) -> None:
+        """See `Database.memory`. Nothing tells that another node has committed."""
+
     async def check(self) -> None:
         """See `Database.check`. A replica that takes no writes counts as unavailable."""
         await self.write(_touch, durable=False)

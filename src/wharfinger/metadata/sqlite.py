@@ -14,7 +14,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -90,7 +90,7 @@ class SqliteDatabase:
             except (SQLAlchemyError, sqlite3.Error, OSError, ValueError) as error:
                 raise _unavailable(error) from error
             self._files = files.pop_all()
-        self._found: dict[tuple[object, ...], Row | None] = {}
+        self._found: dict[Hashable, Any] = {}
         self._stamp = b""
         self._closed = False
         self._writer.start()
@@ -118,24 +118,31 @@ class SqliteDatabase:
 
         What was found is used again until anybody commits anything (ADR 0021).
         """
-        self._require_open()
-        stamp = self._index.stamp()
-        if stamp != self._stamp or len(self._found) >= REMEMBERED:
-            self._found.clear()
-            self._stamp = stamp
+        found = self.memory()
         sql, names, constants = lookup.for_sqlite
         key = (lookup, *map(parameters.get, names))
         try:
-            return self._found[key]
+            known: Row | None = found[key]
         except KeyError:
             pass
+        else:
+            return known
         values = {**constants, **parameters}
         try:
             rows: list[Row] = self._lookups.execute(sql, [values[name] for name in names]).fetchmany(1)
         except sqlite3.Error as error:
             raise _unavailable(error) from error
-        row = self._found[key] = rows[0] if rows else None
+        row = found[key] = rows[0] if rows else None
         return row
+
+    def memory(self) -> MutableMapping[Hashable, Any]:
+        """See `Database.memory`."""
+        self._require_open()
+        stamp = self._index.stamp()
+        if stamp != self._stamp or len(self._found) >= REMEMBERED:
+            self._found = {}  # not emptied: who still writes into the old one writes what is no longer so
+            self._stamp = stamp
+        return self._found
 
     async def check(self) -> None:
         """See `Database.check`. Writes and rolls back, so that a full or read-only disk shows."""

@@ -74,10 +74,22 @@ class Authorization:
         return (await self.decide(principal, registry, access)).allowed
 
     async def decide(self, principal: Principal, registry: Registry, access: Access) -> Decision:
-        """Return the answer with the rule that gave it."""
+        """Return the answer with the rule that gave it.
+
+        It is remembered for the same principal, as far as look-ups are: a client that pulls asks the same again.
+        """
+        memory = self._database.memory()
+        key = (self, id(principal), registry.id, access)
+        if memory is not None:
+            known: tuple[Principal, Decision] | None = memory.get(key)
+            if known is not None and known[0] is principal:
+                return known[1]
         mode = await self.mode()
         standing = await self.standing(principal, registry, access) if mode is Mode.ACCOUNTS else NOWHERE
-        return decide(mode, principal, access, standing)
+        decision = decide(mode, principal, access, standing)
+        if memory is not None:
+            memory[key] = principal, decision  # which keeps it from giving its place in the memory to another one
+        return decision
 
     async def standing(self, principal: Principal, registry: Registry, access: Access) -> Standing:
         """Return where the principal stands at the name; the same look-up whether there is such a name or not."""

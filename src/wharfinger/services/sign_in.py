@@ -7,7 +7,7 @@ answers. One message stands for everything that is wrong with a credential: whoe
 
 import contextlib
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from wharfinger.clock import DAY, Clock, Instant, after
 from wharfinger.domain.access import Mode
@@ -16,6 +16,7 @@ from wharfinger.domain.errors import CredentialInvalid, DatabaseUnavailable
 from wharfinger.domain.identity import ANONYMOUS, Actor, Ceiling, Entry, Principal
 from wharfinger.metadata.accounts import Password as StoredPassword
 from wharfinger.metadata.credentials import Holder, NewCredential
+from wharfinger.metadata.database import Database
 from wharfinger.security import tokens as secret_tokens
 from wharfinger.security.claims import AccessEntry
 from wharfinger.security.passwords import Passwords
@@ -39,6 +40,7 @@ class AccountIdentity:
     """Recognises accounts by what they show; see `Identity`.
 
     Args:
+        database: remembers who was recognised.
         accounts: where passwords are.
         credentials: where the hashes of all other secrets are.
         tokens: verifies registry tokens.
@@ -51,6 +53,7 @@ class AccountIdentity:
     def __init__(
         self,
         *,
+        database: Database,
         accounts: Accounts,
         credentials: Credentials,
         tokens: Tokens,
@@ -59,6 +62,7 @@ class AccountIdentity:
         clock: Clock,
         password_login: bool,
     ) -> None:
+        self._database = database
         self._accounts = accounts
         self._credentials = credentials
         self._tokens = tokens
@@ -147,21 +151,33 @@ class AccountIdentity:
         return holder.is_good(self._clock.now()) and holder.access_type is not AccessType.CONSOLE
 
     async def _by_registry_token(self, token: RegistryToken) -> Principal:
+        """Return whom a verified token was made for: the same object each time, so that its rights are found again."""
+        memory = self._database.memory()
+        if memory is not None:
+            known: _Known | None = memory.get((self, id(token)))
+            if known is not None and known.token is token and self._clock.now() < known.ends:
+                return known.principal
+        known = await self._read(token)
+        if memory is not None:
+            memory[self, id(token)] = known
+        return known.principal
+
+    async def _read(self, token: RegistryToken) -> "_Known":
+        """Find out whom a token was made for, unless its account or the credential that it was made with has ended."""
         entries = tuple(_entry(one, token.issued_at) for one in token.access)
         if token.account_id is None:
-            return replace(ANONYMOUS, ceiling=Ceiling(entries=entries))
-        principal = await self._of_token(token.account_id, None if token.credential is None else token.credential.id)
+            return _Known(token, replace(ANONYMOUS, ceiling=Ceiling(entries=entries)), token.expires_at)
+        ends = token.expires_at
+        if token.credential is None or token.credential.id is None:
+            name = await self._accounts.name_of(token.account_id)
+            principal = None if name is None else Principal(name=name, account_id=token.account_id)
+        else:
+            holder = await self._credentials.find_by_id(token.account_id, token.credential.id)
+            principal = _principal_of(holder) if holder is not None and self._is_good(holder) else None
+            ends = min(ends, ends if holder is None or holder.expires_at is None else holder.expires_at)
         if principal is None:
             raise CredentialInvalid(_WRONG)
-        return replace(principal, ceiling=replace(principal.ceiling, entries=entries))
-
-    async def _of_token(self, account_id: int, credential_id: int | None) -> Principal | None:
-        """Return whom a token was made for, unless its account or the credential that it was made with has ended."""
-        if credential_id is None:
-            name = await self._accounts.name_of(account_id)
-            return None if name is None else Principal(name=name, account_id=account_id)
-        holder = await self._credentials.find_by_id(account_id, credential_id)
-        return _principal_of(holder) if holder is not None and self._is_good(holder) else None
+        return _Known(token, replace(principal, ceiling=replace(principal.ceiling, entries=entries)), ends)
 
     async def _by_password(self, name: str, secret: str) -> Principal:
         stored = await self._accounts.password(name)
@@ -206,6 +222,14 @@ class AccountIdentity:
         if self._passwords is None:
             self._passwords = Passwords()
         return self._passwords
+
+
+class _Known(NamedTuple):
+    """Whom a token was made for, and until when that is so if nothing else changes."""
+
+    token: RegistryToken
+    principal: Principal
+    ends: Instant
 
 
 def _principal_of(holder: Holder) -> Principal:
