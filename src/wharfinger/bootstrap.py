@@ -34,6 +34,7 @@ from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
 from wharfinger.metadata.database import Database
 from wharfinger.outbound import checks
+from wharfinger.outbound.shared import SharedClient
 from wharfinger.services import Services
 from wharfinger.services.accounts import Accounts
 from wharfinger.services.authorization import Authorization
@@ -74,6 +75,7 @@ class Deployment:
     services: Services
     database: Database
     stores: Sequence[BlobStore]
+    outbound: SharedClient
 
     async def start(self) -> None:
         """Try the stores, which also makes their folders; one that fails is reported, and reads go on."""
@@ -84,9 +86,10 @@ class Deployment:
                 _log.error("a store is not ready", reason=error.message)
 
     async def aclose(self) -> None:
-        """Close the stores and the database."""
+        """Close the stores, the connections to others and the database."""
         for store in self.stores:
             await store.aclose()
+        self.outbound.close()
         await self.database.aclose()
 
 
@@ -187,6 +190,7 @@ def build(settings: Settings) -> Deployment:
             clock=clock,
             password_login=True,
         )
+    outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
     content = ContentCache(max_bytes=32 * MEBIBYTE, max_item=4 * MEBIBYTE)
     small_blobs = ContentCache(max_bytes=8 * MEBIBYTE, max_item=64 * 1024)
     listing = Repositories(database)
@@ -216,7 +220,7 @@ def build(settings: Settings) -> Deployment:
             expiry=int(settings.storage.maintenance.uploadpurging.age.total_seconds() * _MICROSECONDS),
         ),
     )
-    return Deployment(services=services, database=database, stores=(store,))
+    return Deployment(services=services, database=database, stores=(store,), outbound=outbound)
 
 
 def end_with(parent: int) -> None:

@@ -4,6 +4,7 @@
 What stands in the way of signing in stops the start: a registry that cannot ask who is there does not come up open.
 """
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,19 @@ def try_sign_in(settings: Settings) -> None:
         SignInUnready: a file that it needs cannot be read.
     """
     identity(settings, Clock(), users=parse_htpasswd)  # what is wrong with single users, the workers say
+    _try_authorities(settings.outbound.authorities)
+
+
+def _try_authorities(path: Path | None) -> None:
+    """Read the file with authorities, which is otherwise loaded only when somebody signs in through another server."""
+    if path is None:
+        return
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # also what is no PEM
+        why = f"{error.filename}: {error.strerror}" if error.filename else f"{path} holds no certificates in PEM"
+        message = f"outbound.authorities: {why}"
+        raise SignInUnready(message) from error
 
 
 def envelope(settings: Settings) -> Callable[[], Envelope]:

@@ -43,7 +43,11 @@ NEEDED = {
     "http.tls.": {"REGISTRY_HTTP_TLS_CERTIFICATE": "/c", "REGISTRY_HTTP_TLS_KEY": "/c"},
 }
 """What a section needs as a whole, whichever of its keys is given."""
-ITEMS = {"http.trustedproxies": ("unix", "10.0.0.1"), "auth.token.signingalgorithms": ("ES256", "EdDSA")}
+ITEMS = {
+    "outbound.ports": ("8443", "8444"),
+    "http.trustedproxies": ("unix", "10.0.0.1"),
+    "auth.token.signingalgorithms": ("ES256", "EdDSA"),
+}
 
 
 def needed_for(leaf):

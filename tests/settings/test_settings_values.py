@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wharfinger.outbound.targets import parse_policy
 from wharfinger.settings import Address, Secret, parse_address, values
 from wharfinger.settings.values import Unfit
 
@@ -31,6 +32,8 @@ def test_a_size_that_is_shown_reads_back_as_itself(size):
         values.parse_size,
         values.parse_address,
         values.parse_proxy,
+        values.parse_destination,
+        values.parse_lifetime,
         values.parse_web_address,
         values.parse_database,
         values.parse_pattern,
@@ -128,6 +131,42 @@ def test_an_address_knows_whether_only_this_machine_reaches_it(text, host, port,
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(Unfit):
         parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("10.1.2.3", "10.1.2.3"),
+        ("FD00::1", "fd00::1"),
+        ("GitLab.Example.com", "gitlab.example.com"),
+        ("issuer", "issuer"),
+    ],
+)
+def test_a_destination_is_an_address_a_network_or_a_host(text, found):
+    assert values.parse_destination(text) == found
+    policy = parse_policy([found])
+    assert policy.networks or policy.hosts
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "10.0.0.1/8", "https://gitlab.example.com", "host:443", "fe80::1%eth0", "127.1", "0x7f.1", "a b", "*.a"],
+)
+def test_what_is_no_destination_is_refused(text):
+    with pytest.raises(Unfit):
+        values.parse_destination(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"), [("1m", True), ("1h", True), ("59s", False), ("61m", False), ("90.5s", False)]
+)
+def test_a_credential_of_a_workload_lives_from_a_minute_to_an_hour(text, fits):
+    if fits:
+        values.parse_lifetime(text)
+        return
+    with pytest.raises(Unfit, match="from 1m to 1h"):
+        values.parse_lifetime(text)
 
 
 def test_trusted_proxies_are_networks_addresses_or_unix():

@@ -17,15 +17,18 @@ from wharfinger.settings.kinds import (
     BOOLEAN,
     COUNT,
     DATABASE,
+    DESTINATIONS,
     DURATION,
     FIELDS,
     HEADERS,
+    LIFETIME,
     LIMIT,
     LISTENER,
     PAGE_SIZE,
     PATH,
     PATTERNS,
     PLACE,
+    PORTS,
     PREFIX,
     PROXIES,
     SECRET,
@@ -495,6 +498,51 @@ class Auth:
         return "none" if self.none else None
 
 
+# --- requests to others ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound:
+    """Where requests of the registry's own may go: to issuers of identity tokens, for their keys."""
+
+    allow: tuple[str, ...] = field(
+        default=(),
+        metadata=about(
+            DESTINATIONS,
+            "Ours. Where the registry may connect to besides the public internet: addresses, networks and names of "
+            "hosts. A host that is named may have any address and any port, and may speak plain `http`.",
+        ),
+    )
+    ports: tuple[int, ...] = field(
+        default=(), metadata=about(PORTS, "Ours. Ports besides 80 and 443 that it may connect to on every host.")
+    )
+    authorities: Path | None = field(
+        default=None,
+        metadata=about(
+            PATH,
+            "Ours. Certificates in PEM whose owners may vouch for other servers, besides the public authorities.",
+            unset="none: the public authorities alone",
+        ),
+    )
+
+
+# --- workload identity -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workloads:
+    """CI jobs and clusters that sign in with their own identity."""
+
+    lifetime: timedelta = field(
+        default=timedelta(hours=1),
+        metadata=about(
+            LIFETIME,
+            "Ours. How long the credential is valid that a workload gets for its identity token; from a minute to an "
+            "hour.",
+        ),
+    )
+
+
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
@@ -511,3 +559,5 @@ class Settings:
     catalog: Catalog = field(default_factory=Catalog)
     tags: Tags = field(default_factory=Tags)
     health: Health = field(default_factory=Health)
+    outbound: Outbound = field(default_factory=Outbound)
+    workloads: Workloads = field(default_factory=Workloads)

@@ -290,6 +290,8 @@ def show_size(value: object) -> str:
 # --- places ----------------------------------------------------------------------------------------------------------
 
 _MAX_PORT: Final = 65_535
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 
 def parse_address(text: str) -> Address:
@@ -332,6 +334,35 @@ def parse_proxy(text: str) -> Proxy:
         message = f"{quoted(text)} has bits behind its mask; give {ipaddress.ip_network(text, strict=False)}"
     except ValueError:
         message = f"{quoted(text)} is neither an address nor a network; give for example 10.0.0.5, 10.0.0.0/8 or unix"
+    raise Unfit(message)
+
+
+def parse_destination(text: str) -> str:
+    """Return what requests to others may go to besides the public internet: an address, a network or a host's name."""
+    try:
+        found = ipaddress.ip_network(text) if "/" in text else ipaddress.ip_address(text)
+        if "%" not in text:  # a zone means nothing but on one machine
+            return str(found)
+    except ValueError:
+        pass
+    if _HOST_NAME.fullmatch(text) and not re.fullmatch(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)", text):
+        return text.lower()
+    try:
+        message = f"{quoted(text)} has bits behind its mask; give {ipaddress.ip_network(text, strict=False)}"
+    except ValueError:
+        message = (
+            f"{quoted(text)} is no address, no network and no name of a host; give for example 10.1.2.3, 10.0.0.0/8 or "
+            "gitlab.example.com, without https:// and without a port"
+        )
+    raise Unfit(message)
+
+
+def parse_lifetime(text: str) -> timedelta:
+    """Return how long a credential that stands for a workload is valid: a minute to an hour, in whole seconds."""
+    duration = parse_duration(text)
+    if timedelta(minutes=1) <= duration <= timedelta(hours=1) and not duration % timedelta(seconds=1):
+        return duration
+    message = f"{quoted(text)} is outside the range; give whole seconds, from 1m to 1h"
     raise Unfit(message)
 
 
