@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -60,7 +61,6 @@ _log = telemetry.logger("bootstrap")
 MEBIBYTE: Final = 1024 * 1024
 STORE_DEADLINE: Final = 60.0
 """Seconds for one step of the blob store; a disk that takes longer is not there."""
-_MICROSECONDS: Final = 1_000_000
 _RETRY_SECONDS: Final = 2.0
 
 
@@ -198,7 +198,7 @@ def build(settings: Settings) -> Deployment:
         accounts=accounts,
         authorization=authorization,
         beginning=Beginning(database, clock),
-        blobs=Blobs(database, clock, switches, small_blobs),
+        blobs=Blobs(database, clock, switches, small_blobs, lease=_microseconds(settings.collection.grace)),
         collection=Collection(database, registries, clock),
         credentials=credentials,
         grants=Grants(database, clock),
@@ -217,7 +217,8 @@ def build(settings: Settings) -> Deployment:
             clock=clock,
             switches=switches,
             max_size=settings.validation.blobs.maxsize,
-            expiry=int(settings.storage.maintenance.uploadpurging.age.total_seconds() * _MICROSECONDS),
+            expiry=_microseconds(settings.storage.maintenance.uploadpurging.age),
+            lease=_microseconds(settings.collection.grace),
         ),
     )
     return Deployment(services=services, database=database, stores=(store,), outbound=outbound)
@@ -286,6 +287,10 @@ async def _build_in_time(settings: Settings, stop: asyncio.Event) -> Deployment 
 def configure_log(settings: Settings) -> None:
     """Have this process log as the settings say."""
     telemetry.configure_log(settings.log.level, settings.log.formatter, settings.log.fields)
+
+
+def _microseconds(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
 
 
 def _engine(settings: Settings) -> Engine:

@@ -37,10 +37,10 @@ def test_a_second_reason_to_review_postpones_and_raises_the_version(connection, 
 
 def test_blobs_are_put_into_review_together_and_each_once(connection, repository):
     ids = [make_blob(connection, repository, content) for content in ("a", "b")]
-    queues.review_blobs(connection, [ids[1], ids[0], ids[1]], LATER, "asked")
+    queues.review_blobs(connection, repository, [ids[1], ids[0], ids[1]], LATER, "asked")
     found = [(row["blob_id"], row["reason"], row["version"]) for row in every(connection, blob_reviews)]
     assert found == [(ids[0], "asked", 1), (ids[1], "asked", 1)]
-    queues.review_blobs(connection, [], LATER, "nobody")
+    queues.review_blobs(connection, repository, [], LATER, "nobody")
     assert len(every(connection, blob_reviews)) == 2
 
 

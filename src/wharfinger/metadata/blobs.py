@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ClauseElement, Connection, bindparam, exists, null, select, update
+from sqlalchemy import ClauseElement, Connection, bindparam, case, exists, null, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
@@ -107,23 +107,26 @@ def put(connection: Connection, new: NewBlob, now: Instant, *, bury_at: Instant)
     If there is a live blob already, it stays and the new bytes are buried. If its bytes were found bad or missing, the
     new ones take their place: pushing again is how content is repaired.
     """
-    made = _PUT.first(
-        connection,
-        registry_id=new.registry_id,
-        digest=new.digest,
-        size=new.size,
-        store_key=new.store_key,
-        state=LIVE,
-        created_at=now,
-        verified_at=now,
-    )
-    if made is not None:
-        return int(made[0])
-    row = connection.execute(
-        select(blobs.c.id, blobs.c.state, blobs.c.store_key)
-        .where(blobs.c.registry_id == new.registry_id, blobs.c.digest == new.digest)
-        .with_for_update()
-    ).one()
+    row = None
+    while row is None:
+        made = _PUT.first(
+            connection,
+            registry_id=new.registry_id,
+            digest=new.digest,
+            size=new.size,
+            store_key=new.store_key,
+            state=LIVE,
+            created_at=now,
+            verified_at=now,
+        )
+        if made is not None:
+            return int(made[0])
+        # Nothing, if the collector took the blob away between the two statements: it is put again, as a new one.
+        row = connection.execute(
+            select(blobs.c.id, blobs.c.state, blobs.c.store_key)
+            .where(blobs.c.registry_id == new.registry_id, blobs.c.digest == new.digest)
+            .with_for_update()
+        ).first()
     if row.state == LIVE:
         queues.bury(connection, new.registry_id, new.store_key, bury_at, now)
         return int(row.id)
@@ -139,7 +142,7 @@ def put(connection: Connection, new: NewBlob, now: Instant, *, bury_at: Instant)
 def join(connection: Connection, repository_id: int, blob_id: int, now: Instant, lease_until: Instant) -> None:
     """Make the blob a member of the repository, or renew its membership, and close open edges to it."""
     _JOIN.count(connection, repository_id=repository_id, blob_id=blob_id, created_at=now, lease_until=lease_until)
-    queues.review_blobs(connection, [blob_id], lease_until, "joined")
+    queues.review_blobs(connection, repository_id, [blob_id], lease_until, "joined")
     _CLOSE_EDGES.count(connection, repository=repository_id, blob=blob_id)
 
 
@@ -182,17 +185,22 @@ def was_deleted_here(connection: Connection, repository_id: int, digest: Digest)
     return connection.execute(statement).first() is not None
 
 
-def extend_lease(connection: Connection, repository_id: int, blob_id: int, until: Instant) -> None:
-    """Protect the blob for the manifest that is about to refer to it."""
-    connection.execute(
+def extend_lease(connection: Connection, repository_id: int, blob_id: int, until: Instant) -> bool:
+    """Protect the blob for the manifest that is about to refer to it; returns whether it is still there to protect.
+
+    A lease never gets shorter.
+    """
+    lease = case((repository_blobs.c.lease_until < until, until), else_=repository_blobs.c.lease_until)
+    statement = (
         update(repository_blobs)
         .where(
             repository_blobs.c.repository_id == repository_id,
             repository_blobs.c.blob_id == blob_id,
-            repository_blobs.c.lease_until < until,
+            repository_blobs.c.unlinked_at.is_(None),
         )
-        .values(lease_until=until)
+        .values(lease_until=lease)
     )
+    return connection.execute(statement).rowcount > 0
 
 
 def members(connection: Connection, repository_id: int, digests: Iterable[str]) -> Mapping[str, tuple[int, int]]:
@@ -238,7 +246,7 @@ def unlink(connection: Connection, repository_id: int, blob_id: int, now: Instan
         )
         .values(unlinked_at=now)
     ).rowcount
-    queues.review_blobs(connection, [blob_id], review_at, "unlinked")
+    queues.review_blobs(connection, repository_id, [blob_id], review_at, "unlinked")
     return hidden > 0
 
 

@@ -41,9 +41,13 @@ registries: Final = table(
     number("anonymous_pull", default=1),
     number("account_namespaces", default=0),
     number("created_at"),
+    number("untagged_after", nullable=True),
+    number("sweep_after", nullable=True),
     UniqueConstraint("name"),
 )
-"""`account_namespaces` says that a new namespace belongs to the account of its name, if there is one."""
+"""`account_namespaces` says that a new namespace belongs to the account of its name, if there is one. `untagged_after`
+is how long a manifest without a tag is kept after it was last used; nothing for as long as it is not deleted.
+`sweep_after` is the manifest after which a rule that changed is still to be applied; nothing if none is."""
 
 namespaces: Final = table(
     "namespaces",
@@ -74,8 +78,11 @@ repositories: Final = table(
     number("changed_at"),
     number("revision", default=0),
     number("deleted_at", nullable=True),
+    number("purged_at", nullable=True),
     one_of("visibility", "private", "internal", "public"),
     index("uq_repositories_name_live", "registry_id", "name", unique=True, where="deleted_at IS NULL"),
+    index("ix_repositories_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
+    index("ix_repositories_purged_at", "purged_at", where="purged_at IS NOT NULL"),
 )
 """`listed_at` is the time of the first manifest: before it, no listing shows the repository. `revision` grows with
 every change of what the repository shows, so a listing that was made for a revision is good as long as it stands.
@@ -103,6 +110,7 @@ repository_blobs: Final = table(
     number("created_at"),
     number("lease_until"),
     number("unlinked_at", nullable=True),
+    number("purged_at", nullable=True),
     PrimaryKeyConstraint("repository_id", "blob_id"),
     index("ix_repository_blobs_blob_id", "blob_id"),
     numbered=False,
@@ -122,12 +130,16 @@ manifests: Final = table(
     words("referrer", nullable=True),
     number("pushed_at"),
     key("pushed_by", "accounts.id", nullable=True),
+    number("pulled_at", nullable=True),
+    number("orphaned_at", nullable=True),
     number("deleted_at", nullable=True),
+    number("purged_at", nullable=True),
     UniqueConstraint("repository_id", "digest"),
     UniqueConstraint("repository_id", "id"),
     index("ix_manifests_subject", "repository_id", "subject_digest", "digest", where="subject_digest IS NOT NULL"),
 )
-"""`referrer` is the descriptor that a referrers listing shows, ready to send; only a manifest with a subject has it."""
+"""`referrer` is the descriptor that a referrers listing shows, ready to send; only a manifest with a subject has it.
+`orphaned_at` is when what it was a part of, or attached to, was given up; it means nothing while there is another."""
 
 manifest_references: Final = table(
     "manifest_references",
@@ -182,6 +194,7 @@ tag_history: Final = table(
     number("at"),
     key("event_id", "events.id"),
     index("ix_tag_history_name", "repository_id", "name", "at"),
+    index("ix_tag_history_left", "repository_id", "from_digest", "at", where="from_digest IS NOT NULL"),
 )
 """Every movement of every tag: nothing before it was created, nothing after it was deleted."""
 
@@ -220,28 +233,37 @@ manifest_reviews: Final = table(
 
 blob_reviews: Final = table(
     "blob_reviews",
-    key("blob_id", "blobs.id", ondelete="CASCADE"),
+    number("repository_id"),
+    number("blob_id"),
     number("due_at"),
     words("reason"),
     number("attempts"),
     number("version"),
-    PrimaryKeyConstraint("blob_id"),
+    PrimaryKeyConstraint("repository_id", "blob_id"),
+    ForeignKeyConstraint(
+        ["repository_id", "blob_id"],
+        ["repository_blobs.repository_id", "repository_blobs.blob_id"],
+        ondelete="CASCADE",
+    ),
     index("ix_blob_reviews_due_at", "due_at"),
     numbered=False,
 )
+"""A blob is reviewed in one repository: a base layer that is in ten thousand of them is not looked for in each."""
 
 tombstones: Final = table(
     "tombstones",
     identifier(),
     key("registry_id", "registries.id"),
     words("store_key"),
+    number("size", nullable=True),
     number("not_before"),
     number("attempts"),
     number("created_at"),
     UniqueConstraint("registry_id", "store_key"),
     index("ix_tombstones_not_before", "not_before"),
 )
-"""Bytes that no row needs any more, and that are still to be removed from the store."""
+"""Bytes that no row needs any more, and that are still to be removed from the store; `size` is how many, if they were
+a blob's."""
 
 events: Final = table(
     "events",

@@ -23,7 +23,8 @@ from wharfinger.services.cache import ContentCache
 from wharfinger.services.registries import Registry
 
 LEASE: Final = 24 * HOUR
-"""How long a blob without a manifest is kept after an upload, a mount, or a `HEAD` by somebody who pushes."""
+"""How long a blob without a manifest is kept after an upload, a mount, or a `HEAD` by somebody who pushes, unless the
+setting `collection.grace` says otherwise."""
 
 
 _LEASE_LEFT: Final = HOUR
@@ -53,7 +54,10 @@ class BlobContent:
 class Blobs:
     """Blobs of every registry."""
 
-    def __init__(self, database: Database, clock: Clock, switches: Switches, cache: ContentCache) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, switches: Switches, cache: ContentCache, *, lease: int = LEASE
+    ) -> None:
+        self._lease = lease
         self._database = database
         self._clock = clock
         self._switches = switches
@@ -91,7 +95,7 @@ class Blobs:
                 raise blob_unknown(digest)
             return await self.stat(registry, repository, digest)
         stat, repository_id, lease_until = found
-        if lease_until < after(now, LEASE // 2) and not self._switches.read_only:
+        if lease_until < after(now, self._lease // 2) and not self._switches.read_only:
             await self._renew(stat, repository_id, lease_until, now)
         return stat
 
@@ -142,7 +146,7 @@ class Blobs:
             if rows.is_referenced(connection, repository_id, blob_id):
                 message = "A manifest of this repository still refers to the blob; delete the manifest first."
                 raise StillReferenced(message, detail={"digest": digest})
-            rows.unlink(connection, repository_id, blob_id, now, after(now, LEASE))
+            rows.unlink(connection, repository_id, blob_id, now, after(now, self._lease))
 
         await self._database.write(work)
 
@@ -172,12 +176,15 @@ class Blobs:
             return False
 
     async def _renew(self, stat: BlobStat, repository_id: int, lease_until: Instant, now: Instant) -> None:
-        until = after(now, LEASE)
+        until = after(now, self._lease)
         try:
-            await self._database.write(lambda c: rows.extend_lease(c, repository_id, stat.blob_id, until))
+            renewed = await self._database.write(lambda c: rows.extend_lease(c, repository_id, stat.blob_id, until))
         except DatabaseUnavailable:
             if lease_until < after(now, _LEASE_LEFT):
                 raise
+        else:
+            if not renewed:  # the collector, or somebody who deleted it, came first
+                raise blob_unknown(stat.digest)
 
     def _link(
         self,
@@ -194,7 +201,7 @@ class Blobs:
         found = rows.find_elsewhere(connection, registry.id, digest, None, sight)
         if found is None:
             return None
-        rows.join(connection, repository_id, found[0], now, after(now, LEASE))
+        rows.join(connection, repository_id, found[0], now, after(now, self._lease))
         return found[0]
 
     async def _load(self, registry: Registry, blob: BlobStat) -> bytes:

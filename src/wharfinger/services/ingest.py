@@ -78,12 +78,14 @@ class Means:
         clock: the time.
         max_size: of a blob, in bytes; nothing for no limit.
         expiry: how long an upload may stand still, in microseconds.
+        lease: how long a blob without a manifest is kept, in microseconds.
     """
 
     database: Database
     clock: Clock
     max_size: int | None
     expiry: int
+    lease: int = LEASE
     hashes: RunningHashes = field(default_factory=RunningHashes)
 
 
@@ -267,7 +269,7 @@ class Ingest:
                 queues.bury(connection, self._registry.id, row.store_key, now, now)
                 return False
             blob_id = blob_rows.put(connection, new, now, bury_at=after(now, BURY_DELAY))
-            blob_rows.join(connection, row.repository_id, blob_id, now, after(now, LEASE))
+            blob_rows.join(connection, row.repository_id, blob_id, now, after(now, self._means.lease))
             return True
 
         self._ended = True

@@ -39,12 +39,20 @@ class Uploads:
         switches: the operator's.
         max_size: of a blob, in bytes; nothing for no limit.
         expiry: how long an upload may stand still, in microseconds.
+        lease: how long a blob without a manifest is kept, in microseconds.
     """
 
     def __init__(
-        self, *, database: Database, clock: Clock, switches: Switches, max_size: int | None, expiry: int
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        switches: Switches,
+        max_size: int | None,
+        expiry: int,
+        lease: int = LEASE,
     ) -> None:
-        self._means = Means(database=database, clock=clock, max_size=max_size, expiry=expiry)
+        self._means = Means(database=database, clock=clock, max_size=max_size, expiry=expiry, lease=lease)
         self._switches = switches
 
     async def start(
@@ -168,7 +176,7 @@ class Uploads:
             if found is None:
                 return False
             repository_id = ensure(connection, registry, repository, by, now)
-            blob_rows.join(connection, repository_id, found[0], now, after(now, LEASE))
+            blob_rows.join(connection, repository_id, found[0], now, after(now, self._means.lease))
             return True
 
         return await self._means.database.write(work)

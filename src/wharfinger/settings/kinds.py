@@ -74,6 +74,7 @@ COUNT: Final = One(name="integer", parse=values.integer(1))
 PAGE_SIZE: Final = One(name="integer", parse=values.page_size(1000))
 DURATION: Final = One(name="duration", parse=values.parse_duration)
 SPAN: Final = One(name="duration", parse=values.parse_span)
+GRACE: Final = One(name="duration", parse=values.parse_grace)
 SIZE: Final = One(name="size", parse=values.parse_size, show=values.show_size)
 LIMIT: Final = One(name="size or none", parse=values.parse_limit, show=values.show_size)
 WORKERS: Final = One(

@@ -20,6 +20,7 @@ from wharfinger.settings.kinds import (
     DESTINATIONS,
     DURATION,
     FIELDS,
+    GRACE,
     HEADERS,
     LIFETIME,
     LIMIT,
@@ -443,6 +444,41 @@ class Health:
     )
 
 
+# --- deletion and collection -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """The time in which what was deleted comes back."""
+
+    window: timedelta = field(
+        default=timedelta(hours=720),
+        metadata=about(
+            DURATION, "Ours. How long what was deleted can be restored. Its bytes are kept for as long, at least."
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """The removal of content that nothing needs, while the registry runs."""
+
+    enabled: bool = field(default=True, metadata=about(BOOLEAN, "Ours. Remove what nothing needs any more."))
+    interval: timedelta = field(
+        default=timedelta(seconds=30), metadata=about(SPAN, "Ours. How often it is looked for what may be removed.")
+    )
+    batch: int = field(
+        default=200, metadata=about(COUNT, "Ours. How much one look takes on; the next one follows if there is more.")
+    )
+    grace: timedelta = field(
+        default=timedelta(hours=24),
+        metadata=about(
+            GRACE,
+            "Ours. How long a blob without a manifest is kept after it was pushed, mounted or asked for. At least 1h.",
+        ),
+    )
+
+
 # --- auth ------------------------------------------------------------------------------------------------------------
 
 
@@ -561,3 +597,5 @@ class Settings:
     health: Health = field(default_factory=Health)
     outbound: Outbound = field(default_factory=Outbound)
     workloads: Workloads = field(default_factory=Workloads)
+    undo: Undo = field(default_factory=Undo)
+    collection: Collection = field(default_factory=Collection)

@@ -20,6 +20,7 @@ Proxy = Network | Literal["unix"]
 
 UNSET: Final = "not set"
 HIDDEN: Final = "***"
+_LEAST_GRACE: Final = timedelta(hours=1)
 
 
 class Unfit(Exception):
@@ -215,6 +216,15 @@ def parse_span(text: str) -> timedelta:
     if duration:
         return duration
     message = f"{quoted(text)} is no time at all; give for example 10s"
+    raise Unfit(message)
+
+
+def parse_grace(text: str) -> timedelta:
+    """Return a duration of an hour or more: less would take away what a slow push still relies on."""
+    duration = parse_duration(text)
+    if duration >= _LEAST_GRACE:
+        return duration
+    message = f"{quoted(text)} is too short: a push may take that long; give 1h or more"
     raise Unfit(message)
 
 

@@ -21,6 +21,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("anonymous_pull", INTEGER, server_default=sa.text("1"), nullable=False),
         sa.Column("account_namespaces", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("untagged_after", INTEGER, nullable=True),
+        sa.Column("sweep_after", INTEGER, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registries")),
         sa.UniqueConstraint("name", name=op.f("uq_registries_name")),
         sqlite_autoincrement=True,
@@ -109,6 +111,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
         sa.Column("registry_id", INTEGER, nullable=False),
         sa.Column("store_key", TEXT, nullable=False),
+        sa.Column("size", INTEGER, nullable=True),
         sa.Column("not_before", INTEGER, nullable=False),
         sa.Column("attempts", INTEGER, nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
@@ -122,21 +125,6 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
     )
     op.create_index(
         "ix_tombstones_not_before", "tombstones", ["not_before"], unique=False, sqlite_where=None, postgresql_where=None
-    )
-    op.create_table(
-        "blob_reviews",
-        sa.Column("blob_id", INTEGER, nullable=False),
-        sa.Column("due_at", INTEGER, nullable=False),
-        sa.Column("reason", TEXT, nullable=False),
-        sa.Column("attempts", INTEGER, nullable=False),
-        sa.Column("version", INTEGER, nullable=False),
-        sa.ForeignKeyConstraint(["blob_id"], ["blobs.id"], name=op.f("fk_blob_reviews_blob_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("blob_id", name=op.f("pk_blob_reviews")),
-        sqlite_autoincrement=False,
-        sqlite_strict=True,
-    )
-    op.create_index(
-        "ix_blob_reviews_due_at", "blob_reviews", ["due_at"], unique=False, sqlite_where=None, postgresql_where=None
     )
     op.create_table(
         "credentials",
@@ -319,6 +307,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("changed_at", INTEGER, nullable=False),
         sa.Column("revision", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.Column("deleted_at", INTEGER, nullable=True),
+        sa.Column("purged_at", INTEGER, nullable=True),
         sa.CheckConstraint("visibility IN ('private', 'internal', 'public')", name=op.f("ck_repositories_visibility")),
         sa.ForeignKeyConstraint(
             ["created_by"], ["accounts.id"], name=op.f("fk_repositories_created_by"), ondelete="RESTRICT"
@@ -332,6 +321,22 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.PrimaryKeyConstraint("id", name=op.f("pk_repositories")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_repositories_deleted_at",
+        "repositories",
+        ["deleted_at"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_repositories_purged_at",
+        "repositories",
+        ["purged_at"],
+        unique=False,
+        sqlite_where=sa.text("purged_at IS NOT NULL"),
+        postgresql_where=sa.text("purged_at IS NOT NULL"),
     )
     op.create_index(
         "uq_repositories_name_live",
@@ -528,7 +533,10 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("referrer", TEXT, nullable=True),
         sa.Column("pushed_at", INTEGER, nullable=False),
         sa.Column("pushed_by", INTEGER, nullable=True),
+        sa.Column("pulled_at", INTEGER, nullable=True),
+        sa.Column("orphaned_at", INTEGER, nullable=True),
         sa.Column("deleted_at", INTEGER, nullable=True),
+        sa.Column("purged_at", INTEGER, nullable=True),
         sa.ForeignKeyConstraint(
             ["pushed_by"], ["accounts.id"], name=op.f("fk_manifests_pushed_by"), ondelete="RESTRICT"
         ),
@@ -556,6 +564,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("lease_until", INTEGER, nullable=False),
         sa.Column("unlinked_at", INTEGER, nullable=True),
+        sa.Column("purged_at", INTEGER, nullable=True),
         sa.ForeignKeyConstraint(
             ["blob_id"], ["blobs.id"], name=op.f("fk_repository_blobs_blob_id"), ondelete="RESTRICT"
         ),
@@ -598,6 +607,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         unique=False,
         sqlite_where=None,
         postgresql_where=None,
+    )
+    op.create_index(
+        "ix_tag_history_left",
+        "tag_history",
+        ["repository_id", "from_digest", "at"],
+        unique=False,
+        sqlite_where=sa.text("from_digest IS NOT NULL"),
+        postgresql_where=sa.text("from_digest IS NOT NULL"),
     )
     op.create_table(
         "uploads",
@@ -686,6 +703,27 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         unique=False,
         sqlite_where=sa.text("blob_id IS NULL AND child_id IS NULL"),
         postgresql_where=sa.text("blob_id IS NULL AND child_id IS NULL"),
+    )
+    op.create_table(
+        "blob_reviews",
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("blob_id", INTEGER, nullable=False),
+        sa.Column("due_at", INTEGER, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("attempts", INTEGER, nullable=False),
+        sa.Column("version", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id", "blob_id"],
+            ["repository_blobs.repository_id", "repository_blobs.blob_id"],
+            name=op.f("fk_blob_reviews_repository_id_blob_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("repository_id", "blob_id", name=op.f("pk_blob_reviews")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_blob_reviews_due_at", "blob_reviews", ["due_at"], unique=False, sqlite_where=None, postgresql_where=None
     )
     op.create_table(
         "manifest_reviews",
