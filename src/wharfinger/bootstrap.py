@@ -193,7 +193,7 @@ def build(settings: Settings) -> Deployment:
     outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
     content = ContentCache(max_bytes=32 * MEBIBYTE, max_item=4 * MEBIBYTE)
     small_blobs = ContentCache(max_bytes=8 * MEBIBYTE, max_item=64 * 1024)
-    listing = Repositories(database)
+    listing = Repositories(database, clock, switches)
     services = Services(
         accounts=accounts,
         authorization=authorization,

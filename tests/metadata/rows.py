@@ -8,6 +8,7 @@ from wharfinger.domain.digests import Digest, digest_of
 from wharfinger.domain.identity import Actor, Principal
 from wharfinger.domain.manifests import OCI_MANIFEST, Descriptor, Edge, EdgeKind
 from wharfinger.domain.names import RepositoryName, TagName
+from wharfinger.domain.policies.immutability import MUTABLE
 from wharfinger.metadata import blobs, manifests, repositories, tags
 from wharfinger.metadata.blobs import NewBlob
 from wharfinger.metadata.manifests import Arrival, Destination, NewManifest
@@ -66,12 +67,13 @@ def edge(content, position=0, *, kind=EdgeKind.LAYER, blob_id=None, child_id=Non
     return edge, Destination(blob_id=blob_id, child_id=child_id)
 
 
-def change(repository_id, now=NOW, name=NAME):
+def change(repository_id, now=NOW, name=NAME, rules=MUTABLE):
     """Return the circumstances of a change of tags."""
     return TagChange(
         registry_id=REGISTRY,
         repository_id=repository_id,
         repository=RepositoryName(name),
+        rules=rules,
         by=SOMEBODY,
         now=now,
         review_at=after(now, DAY),

@@ -103,7 +103,7 @@ class World:
         store = store or self.store()
         registry = Registry(id=1, name=DEFAULT_REGISTRY, store=store)
         switches = Switches(deletion=deletion, read_only=read_only)
-        repositories = Repositories(database)
+        repositories = Repositories(database, self.clock, switches)
         return Node(
             database=database,
             store=store,

@@ -7,9 +7,10 @@ WharfingerError
 │                 AccountUnknown
 ├─ Invalid        NameInvalid  DigestInvalid  DigestMismatch  TagInvalid  ManifestInvalid  SizeInvalid
 │                 QueryInvalid  HeaderInvalid  EncodingUnsupported  BlobTooLarge  ManifestTooLarge  AccountInvalid
+│                 RuleInvalid
 ├─ OutOfPlace     RangeUnsatisfiable  UploadOutOfOrder  UploadBusy
 ├─ Refused        Unauthenticated{CredentialInvalid  TokenTooNarrow}  Denied  PreconditionFailed  TooManyAttempts
-│                 AccountConflict
+│                 AccountConflict  TagImmutable  NameTaken  ContentGone
 ├─ Unsupported    MethodUnsupported  DeletionDisabled  ReadOnly  StillReferenced
 └─ Unavailable    SignInUnready  StoreUnavailable  DatabaseUnavailable  StoreFull
                   OutboundUnavailable{OutboundRefused  OutboundFailed}
@@ -133,6 +134,10 @@ class AccountInvalid(Invalid):
     """A name of an account or a team outside the grammar, or something that accounts of this kind do not have."""
 
 
+class RuleInvalid(Invalid):
+    """A rule of a repository, or what it is to be applied to, that cannot be read."""
+
+
 class OutOfPlace(WharfingerError):
     """The request is right in itself, but does not fit where things stand."""
 
@@ -200,6 +205,27 @@ class Denied(Refused):
 
 class AccountConflict(Refused):
     """The accounts as they are stand against it: a name is taken, an organization would lose its last owner."""
+
+
+class TagImmutable(Refused):
+    """The tag never moves, or is never deleted, by a rule of its repository."""
+
+
+class NameTaken(Refused):
+    """What is to be restored was called as something else is called now."""
+
+
+class ContentGone(Refused):
+    """What is to be restored cannot come back whole.
+
+    Args:
+        message: the sentence for the person at the client.
+        missing: what is not there any more: digests, or tags.
+    """
+
+    def __init__(self, message: str, missing: Sequence[str] = ()) -> None:
+        super().__init__(message, detail={"missing": list(missing)})
+        self.missing = tuple(missing)
 
 
 class PreconditionFailed(Refused):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Facts: what happened to a registry, in the words that the audit log keeps and that subscribers will receive.
 
-One event for each tag moved or deleted, manifest put or deleted, repository made, and for each change of an account, a
-team, a grant or a credential; none for blobs, uploads and leases, which no person ever asks about. No event holds a
-secret: a credential is named by its number and its name.
+One event for each tag moved or deleted, manifest put, deleted or restored, repository made, deleted or restored, and
+for each change of a rule, an account, a team, a grant or a credential; none for blobs, uploads and leases, which no
+person ever asks about. No event holds a secret: a credential is named by its number and its name.
 """
 
 import enum
@@ -17,11 +17,18 @@ class EventAction(enum.StrEnum):
     """What happened."""
 
     REPOSITORY_CREATED = "repository.created"
+    REPOSITORY_DELETED = "repository.deleted"
+    REPOSITORY_RESTORED = "repository.restored"
     MANIFEST_PUSHED = "manifest.pushed"
     MANIFEST_DELETED = "manifest.deleted"
+    MANIFEST_RESTORED = "manifest.restored"
     TAG_MOVED = "tag.moved"
     """Created, or moved from one manifest to another."""
     TAG_DELETED = "tag.deleted"
+    TAGS_IMMUTABLE = "tags.immutable"
+    """Other tags of a repository are immutable than before."""
+    TRASH_PURGED = "trash.purged"
+    """What was deleted does not come back any more."""
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_CHANGED = "account.changed"
     ACCOUNT_SUSPENDED = "account.suspended"

@@ -67,7 +67,7 @@ def _join(insert: InsertInto) -> ClauseElement:
     statement = insert(repository_blobs)
     upsert: ClauseElement = statement.on_conflict_do_update(
         index_elements=["repository_id", "blob_id"],
-        set_={"lease_until": statement.excluded.lease_until, "unlinked_at": null()},
+        set_={"lease_until": statement.excluded.lease_until, "unlinked_at": null(), "purged_at": null()},
     )
     return upsert
 

@@ -148,9 +148,10 @@ def is_transient(error: DBAPIError) -> bool:
     """Say whether the same transaction may succeed, or find out more, when it is tried again.
 
     On PostgreSQL a foreign key that does not hold is among it: what the transaction saw was deleted before it could
-    hold on to it. Looking again, it finds that missing and can say so. SQLite's one writer never sees such a thing.
+    hold on to it. So is a unique key that does not: what it did not see was made meanwhile. Looking again, it finds
+    that out and can say so. SQLite's one writer never sees such a thing.
     """
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:
-        return state in {"23503", "40001", "40P01", "55P03"}
+        return state in {"23503", "23505", "40001", "40P01", "55P03"}
     return "locked" in str(error.orig) or "busy" in str(error.orig)

@@ -141,7 +141,13 @@ def put(connection: Connection, new: NewManifest, by: Actor, now: Instant) -> tu
         connection.execute(
             update(manifests)
             .where(manifests.c.id == manifest_id)
-            .values(deleted_at=None, pushed_at=now, pushed_by=by.principal.account_id)
+            .values(
+                deleted_at=None,
+                deletion_id=None,
+                purged_at=None,
+                pushed_at=now,
+                pushed_by=by.principal.account_id,
+            )
         )
         return int(manifest_id), Arrival.REVIVED
     return int(manifest_id), Arrival.PRESENT
@@ -227,9 +233,21 @@ def parents(connection: Connection, repository_id: int, manifest_id: int, limit:
     return [Digest(digest) for digest in connection.execute(statement).scalars()]
 
 
-def delete(connection: Connection, manifest_id: int, now: Instant, review_at: Instant) -> None:
-    """Hide the manifest and have it reviewed, which leads on to what it refers to; its tags are the caller's."""
-    connection.execute(update(manifests).where(manifests.c.id == manifest_id).values(deleted_at=now))
+def delete(
+    connection: Connection, manifest_id: int, now: Instant, review_at: Instant, deletion_id: int | None = None
+) -> None:
+    """Hide the manifest and have it reviewed, which leads on to what it refers to; its tags are the caller's.
+
+    Args:
+        connection: the transaction.
+        manifest_id: the manifest.
+        now: when.
+        review_at: when to look whether it is still needed.
+        deletion_id: the event that tells of it.
+    """
+    connection.execute(
+        update(manifests).where(manifests.c.id == manifest_id).values(deleted_at=now, deletion_id=deletion_id)
+    )
     queues.review_manifest(connection, manifest_id, review_at, "deleted")
 
 

@@ -10,10 +10,12 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, exi
 from wharfinger.clock import Instant
 from wharfinger.domain.access import Role, Visibility
 from wharfinger.domain.accounts import AccountName
+from wharfinger.domain.errors import DatabaseUnavailable
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, namespace_of
+from wharfinger.domain.policies.immutability import Immutability, parse_immutability
 from wharfinger.metadata import accounts, grants
-from wharfinger.metadata.database import Statement
+from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.grants import PlaceKey, SubjectKey
 from wharfinger.metadata.schema import (
     blobs,
@@ -72,6 +74,19 @@ _CREATE_NAMESPACE: Final = Statement(
     lambda insert: insert(namespaces).on_conflict_do_nothing(),
     columns=("registry_id", "name", "owner_id", "default_visibility", "created_at", "created_by"),
 )
+_LOCK: Final = Statement(
+    select(repositories.c.immutable_tags, repositories.c.immutable_deletable, repositories.c.deleted_at)
+    .where(repositories.c.id == bindparam("repository"))
+    .with_for_update()
+)
+_RULES: Final = Statement(
+    select(repositories.c.immutable_tags, repositories.c.immutable_deletable).where(
+        repositories.c.id == bindparam("repository"), repositories.c.deleted_at.is_(None)
+    )
+)
+_LIVE: Final = Statement(
+    select(repositories.c.id).where(repositories.c.id == bindparam("repository"), repositories.c.deleted_at.is_(None))
+)
 _TOUCH: Final = Statement(
     update(repositories)
     .where(repositories.c.id == bindparam("repository"))
@@ -81,6 +96,10 @@ _TOUCH: Final = Statement(
         revision=repositories.c.revision + 1,
     )
 )
+
+
+_ATTEMPTS: Final = 5
+"""How often a name is looked up that others make and delete at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +128,21 @@ def find(connection: Connection, registry_id: int, name: RepositoryName) -> int 
 
 def ensure(connection: Connection, registry_id: int, name: RepositoryName, by: Actor, now: Instant) -> tuple[int, bool]:
     """Return the id of the live repository of that name, and whether this call made it; its maker gets admin on it."""
-    found = find(connection, registry_id, name)
-    if found is not None:
-        return found, False
-    namespace = namespace_of(name)
-    namespace_id, visibility = None, "private"
-    if namespace is not None:
-        namespace_id, visibility = ensure_namespace(connection, registry_id, namespace, by, now)
+    for _ in range(_ATTEMPTS):
+        found = find(connection, registry_id, name)
+        if found is not None:
+            return found, False
+        made = _create(connection, registry_id, name, by, now)
+        if made is not None:
+            _give_to_maker(connection, made, by, now)
+            return made, True
+    message = f"The repository {name!r} is being made and deleted all the time; try again."
+    raise DatabaseUnavailable(message)
+
+
+def _create(connection: Connection, registry_id: int, name: RepositoryName, by: Actor, now: Instant) -> int | None:
+    """Return the id of a new repository, or nothing if somebody made one of that name meanwhile."""
+    namespace_id, visibility = place_of(connection, registry_id, name, by, now)
     made = _CREATE.first(
         connection,
         registry_id=registry_id,
@@ -127,14 +154,15 @@ def ensure(connection: Connection, registry_id: int, name: RepositoryName, by: A
         changed_at=now,
         revision=0,
     )
-    if made is not None:
-        _give_to_maker(connection, int(made[0]), by, now)
-        return int(made[0]), True
-    found = find(connection, registry_id, name)
-    if found is None:
-        message = f"repository {name} was made and deleted while it was looked up"
-        raise RuntimeError(message)
-    return found, False
+    return None if made is None else int(made[0])
+
+
+def place_of(
+    connection: Connection, registry_id: int, name: RepositoryName, by: Actor, now: Instant
+) -> tuple[int | None, str]:
+    """Return the id of the namespace of a name, which is made if it is new, and the visibility that it gives."""
+    namespace = namespace_of(name)
+    return (None, "private") if namespace is None else ensure_namespace(connection, registry_id, namespace, by, now)
 
 
 def find_namespace(connection: Connection, registry_id: int, name: str) -> tuple[int, str] | None:
@@ -167,10 +195,47 @@ def ensure_namespace(connection: Connection, registry_id: int, name: str, by: Ac
     return found
 
 
-def lock(connection: Connection, repository_id: int) -> None:
-    """Let one transaction at a time change what the repository shows; SQLite has one writer anyway."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(repositories.c.id).where(repositories.c.id == repository_id).with_for_update())
+def lock(connection: Connection, repository_id: int) -> Immutability | None:
+    """Let one transaction at a time change what the repository shows, and return the rules for its tags.
+
+    SQLite has one writer anyway. Nothing comes back for a repository in the trash, also if it went there while the lock
+    was waited for; it is locked all the same.
+    """
+    row = _LOCK.first(connection, repository=repository_id)
+    return None if row is None or row[2] is not None else _rules_of(row)
+
+
+def immutability(connection: Connection, repository_id: int) -> Immutability | None:
+    """Return the rules for the tags of a live repository, without the lock."""
+    return _rules_of(_RULES.first(connection, repository=repository_id))
+
+
+def is_live(connection: Connection, repository_id: int) -> bool:
+    """Say whether the repository is there, and not in the trash."""
+    return _LIVE.first(connection, repository=repository_id) is not None
+
+
+def set_immutability(connection: Connection, repository_id: int, rules: Immutability) -> None:
+    """Say which tags of the repository never move. It is locked."""
+    connection.execute(
+        update(repositories)
+        .where(repositories.c.id == repository_id)
+        .values(immutable_tags=str(rules), immutable_deletable=int(rules.deletable))
+    )
+
+
+def hide(connection: Connection, repository_id: int, now: Instant, deletion_id: int) -> None:
+    """Put the repository into the trash with all that is in it, whose rows stay as they are; its name is free.
+
+    Args:
+        connection: the transaction, which holds the lock.
+        repository_id: the repository.
+        now: when.
+        deletion_id: the event that tells of it.
+    """
+    connection.execute(
+        update(repositories).where(repositories.c.id == repository_id).values(deleted_at=now, deletion_id=deletion_id)
+    )
 
 
 def touch(connection: Connection, repository_id: int, now: Instant) -> None:
@@ -214,6 +279,12 @@ def summarize(connection: Connection, registry_id: int, names: Sequence[Reposito
         for name in names
         if (row := rows.get(name)) is not None
     ]
+
+
+def sizes(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """Return the bytes of each repository's manifests, except those in the trash, and of the blobs that they need."""
+    manifest_sums, blob_sizes = _sum_manifests(connection, ids), _sum_blobs(connection, ids)
+    return {one: manifest_sums.get(one, (0, 0))[1] + blob_sizes.get(one, 0) for one in ids}
 
 
 def delete_unlisted(connection: Connection, registry_id: int, before: Instant, limit: int) -> int:
@@ -277,6 +348,10 @@ def _give_to_maker(connection: Connection, repository_id: int, by: Actor, now: I
     if maker is not None:
         place = PlaceKey(repository_id=repository_id)
         grants.give(connection, SubjectKey(account_id=maker), place, Role.ADMIN, maker, now)
+
+
+def _rules_of(row: Row | None) -> Immutability | None:
+    return None if row is None else parse_immutability(row[0], deletable=bool(row[1]))
 
 
 def _owner_of_new(connection: Connection, registry_id: int, name: str) -> int | None:

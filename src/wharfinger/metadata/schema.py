@@ -77,7 +77,10 @@ repositories: Final = table(
     number("listed_at", nullable=True),
     number("changed_at"),
     number("revision", default=0),
+    words("immutable_tags", default="none"),
+    number("immutable_deletable", default=0),
     number("deleted_at", nullable=True),
+    number("deletion_id", nullable=True),
     number("purged_at", nullable=True),
     one_of("visibility", "private", "internal", "public"),
     index("uq_repositories_name_live", "registry_id", "name", unique=True, where="deleted_at IS NULL"),
@@ -86,7 +89,13 @@ repositories: Final = table(
 )
 """`listed_at` is the time of the first manifest: before it, no listing shows the repository. `revision` grows with
 every change of what the repository shows, so a listing that was made for a revision is good as long as it stands.
-`inherits` says that roles on its namespace reach it."""
+`inherits` says that roles on its namespace reach it. `immutable_tags` are the rules of
+`domain.policies.immutability`, as they are written.
+
+Here and below, `deleted_at` puts a row into the trash, `deletion_id` names the event that tells by whom, and
+`purged_at` says that it does not come back: somebody ended its time, or the collector began to take it. Whoever takes
+anything away from a deleted repository sets `purged_at` first, in the same transaction: as long as it is empty,
+everything is there."""
 
 blobs: Final = table(
     "blobs",
@@ -113,6 +122,7 @@ repository_blobs: Final = table(
     number("purged_at", nullable=True),
     PrimaryKeyConstraint("repository_id", "blob_id"),
     index("ix_repository_blobs_blob_id", "blob_id"),
+    index("ix_repository_blobs_unlinked_at", "unlinked_at", where="unlinked_at IS NOT NULL"),
     numbered=False,
 )
 """Memberships: which blobs a repository has."""
@@ -133,10 +143,12 @@ manifests: Final = table(
     number("pulled_at", nullable=True),
     number("orphaned_at", nullable=True),
     number("deleted_at", nullable=True),
+    number("deletion_id", nullable=True),
     number("purged_at", nullable=True),
     UniqueConstraint("repository_id", "digest"),
     UniqueConstraint("repository_id", "id"),
     index("ix_manifests_subject", "repository_id", "subject_digest", "digest", where="subject_digest IS NOT NULL"),
+    index("ix_manifests_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
 )
 """`referrer` is the descriptor that a referrers listing shows, ready to send; only a manifest with a subject has it.
 `orphaned_at` is when what it was a part of, or attached to, was given up; it means nothing while there is another."""
@@ -195,8 +207,11 @@ tag_history: Final = table(
     key("event_id", "events.id"),
     index("ix_tag_history_name", "repository_id", "name", "at"),
     index("ix_tag_history_left", "repository_id", "from_digest", "at", where="from_digest IS NOT NULL"),
+    index("ix_tag_history_repository_id", "repository_id", "event_id"),
+    index("ix_tag_history_deleted", "at", where="to_digest IS NULL"),
 )
-"""Every movement of every tag: nothing before it was created, nothing after it was deleted."""
+"""Every movement of every tag: nothing before it was created, nothing after it was deleted. Of one tag, each is later
+than the one before it, whatever the clocks of two nodes say."""
 
 uploads: Final = table(
     "uploads",

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of tags and of their history; whatever takes a manifest's tag away has the manifest reviewed."""
+"""Rows of tags and of their history.
+
+Whatever takes a manifest's tag away has the manifest reviewed, and nothing moves or takes a tag that the rules of its
+repository keep: both are done here, so that no caller can forget them.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,6 +16,8 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, TagName
+from wharfinger.domain.policies import immutability
+from wharfinger.domain.policies.immutability import Facts, Immutability
 from wharfinger.metadata import events, queues
 from wharfinger.metadata.database import InsertInto, Statement
 from wharfinger.metadata.schema import manifest_references, manifests, tag_history, tags
@@ -44,6 +50,11 @@ _LIST: Final = Statement(
     .limit(bindparam("most"))
 )
 _MOVE: Final = Statement(_move, columns=("repository_id", "name", "manifest_id", "moved_at", "moved_by"))
+_LAST_AT: Final = Statement(
+    select(func.max(tag_history.c.at)).where(
+        tag_history.c.repository_id == bindparam("repository"), tag_history.c.name == bindparam("tag")
+    )
+)
 _REMEMBER: Final = Statement(
     insert(tag_history), columns=("repository_id", "name", "from_digest", "to_digest", "at", "event_id")
 )
@@ -72,14 +83,17 @@ class TagSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagChange:
-    """In which repository, by whom and when tags change."""
+    """In which repository, by which rules, by whom and when tags change."""
 
     registry_id: int
     repository_id: int
     repository: RepositoryName
+    rules: Immutability
     by: Actor
     now: Instant
     review_at: Instant
+    detail: str | None = None
+    """Why, for the event, where that says more than what happened."""
 
 
 def find(connection: Connection, repository_id: int, name: TagName) -> Target | None:
@@ -89,8 +103,14 @@ def find(connection: Connection, repository_id: int, name: TagName) -> Target | 
 
 
 def move(connection: Connection, change: TagChange, name: TagName, target: Target) -> None:
-    """Make the tag name the manifest; tells nobody if it did already. The repository is locked."""
+    """Make the tag name the manifest; tells nobody if it did already. The repository is locked.
+
+    Raises:
+        TagImmutable: the tag names something else, and may not move.
+    """
     before = find(connection, change.repository_id, name)
+    previous = None if before is None else before.digest
+    immutability.require(Facts(tag=name, current=previous, wanted=target.digest, rules=change.rules))
     _MOVE.count(
         connection,
         repository_id=change.repository_id,
@@ -103,15 +123,19 @@ def move(connection: Connection, change: TagChange, name: TagName, target: Targe
         return
     if before is not None:
         queues.review_manifest(connection, before.manifest_id, change.review_at, "tag moved")
-    previous = None if before is None else before.digest
     _remember(connection, change, name, EventAction.TAG_MOVED, previous, target.digest)
 
 
 def remove(connection: Connection, change: TagChange, name: TagName) -> bool:
-    """Delete the tag and nothing else; returns whether it was there. The repository is locked."""
+    """Delete the tag and nothing else; returns whether it was there. The repository is locked.
+
+    Raises:
+        TagImmutable: the tag may not be deleted.
+    """
     before = find(connection, change.repository_id, name)
     if before is None:
         return False
+    immutability.require(Facts(tag=name, current=before.digest, wanted=None, rules=change.rules))
     connection.execute(delete(tags).where(tags.c.repository_id == change.repository_id, tags.c.name == name))
     queues.review_manifest(connection, before.manifest_id, change.review_at, "tag deleted")
     _remember(connection, change, name, EventAction.TAG_DELETED, before.digest, None)
@@ -152,7 +176,7 @@ def summarize(connection: Connection, repository_id: int, limit: int) -> list[Ta
         .limit(limit)
     )
     rows = connection.execute(statement).all()
-    sizes = _content_sizes(connection, {row.id for row in rows})
+    sizes = content_sizes(connection, {row.id for row in rows})
     return [
         TagSummary(
             name=TagName(row.name),
@@ -166,10 +190,10 @@ def summarize(connection: Connection, repository_id: int, limit: int) -> list[Ta
     ]
 
 
-def _content_sizes(connection: Connection, manifest_ids: Collection[int]) -> dict[int, int]:
+def content_sizes(connection: Connection, manifest_ids: Collection[int]) -> dict[int, int]:
     """Return the bytes of all that each manifest leads to, however deep; content that it leads to twice counts once.
 
-    Open edges lead to nothing that is here, and do not count.
+    The manifest's own bytes are not among them. Open edges lead to nothing that is here, and do not count.
     """
     found: dict[int, int] = {}
     wanted = sorted(manifest_ids)
@@ -216,14 +240,16 @@ def _remember(
         tag=name,
         digest=after or before,
         previous=before if after else None,
+        detail=change.detail,
     )
     event_id = events.record(connection, change.registry_id, event, change.by, change.now)
+    (last,) = _LAST_AT.first(connection, repository=change.repository_id, tag=name) or (None,)
     _REMEMBER.count(
         connection,
         repository_id=change.repository_id,
         name=name,
         from_digest=before,
         to_digest=after,
-        at=change.now,
+        at=change.now if last is None else max(change.now, last + 1),
         event_id=event_id,
     )

@@ -12,11 +12,12 @@ from typing import Final
 from wharfinger.blobstore.base import KeyUnknown, checked_key
 from wharfinger.clock import HOUR, Clock, Instant, after
 from wharfinger.domain.digests import Digest, algorithm_of, digest_of
-from wharfinger.domain.errors import BlobUnknown, DatabaseUnavailable, StillReferenced
+from wharfinger.domain.errors import BlobUnknown, ContentGone, DatabaseUnavailable, StillReferenced
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import blobs as rows
 from wharfinger.metadata import repositories as repository_rows
+from wharfinger.metadata import trash
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.standing import Sight
 from wharfinger.services.cache import ContentCache
@@ -137,9 +138,8 @@ class Blobs:
 
         def work(connection: Connection) -> None:
             repository_id = repository_rows.find(connection, registry.id, repository)
-            if repository_id is None:
+            if repository_id is None or repository_rows.lock(connection, repository_id) is None:
                 raise blob_unknown(digest)
-            repository_rows.lock(connection, repository_id)
             blob_id, _ = rows.members(connection, repository_id, [digest]).get(digest, (None, 0))
             if blob_id is None:
                 raise blob_unknown(digest)
@@ -147,6 +147,31 @@ class Blobs:
                 message = "A manifest of this repository still refers to the blob; delete the manifest first."
                 raise StillReferenced(message, detail={"digest": digest})
             rows.unlink(connection, repository_id, blob_id, now, after(now, self._lease))
+
+        await self._database.write(work)
+
+    async def restore(self, registry: Registry, repository: RepositoryName, digest: Digest) -> None:
+        """Undo the deletion of a blob from the repository; manifests that were pushed without it have it again.
+
+        Raises:
+            BlobUnknown: it was not deleted from here, or it was collected.
+            ContentGone: somebody ended its time in the trash.
+        """
+        self._switches.require_writable()
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            repository_id = repository_rows.find(connection, registry.id, repository)
+            if repository_id is None or repository_rows.lock(connection, repository_id) is None:
+                raise blob_unknown(digest)
+            found = trash.find_blob(connection, repository_id, digest)
+            if found is None:
+                message = f"The blob {digest} is not in the trash of this repository."
+                raise BlobUnknown(message, detail={"digest": digest})
+            if found.purged:
+                message = f"The blob {digest} does not come back: its time in the trash has ended. Push it again."
+                raise ContentGone(message, [digest])
+            rows.join(connection, repository_id, found.id, now, after(now, LEASE))
 
         await self._database.write(work)
 

@@ -27,6 +27,7 @@ from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.uploads import Chunk, check_place, check_received, check_size
 from wharfinger.metadata import blobs as blob_rows
 from wharfinger.metadata import queues
+from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import uploads as rows
 from wharfinger.metadata.blobs import NewBlob
 from wharfinger.metadata.database import Connection, Database
@@ -265,7 +266,9 @@ class Ingest:
         new = NewBlob(registry_id=self._registry.id, digest=digest, size=size, store_key=row.store_key)
 
         def work(connection: Connection) -> bool:
-            if not rows.end(connection, row.id, self._token):
+            ended = rows.end(connection, row.id, self._token)
+            # Bytes that come for a repository that was deleted meanwhile would be a blob that nobody can find.
+            if not ended or not repository_rows.is_live(connection, row.repository_id):
                 queues.bury(connection, self._registry.id, row.store_key, now, now)
                 return False
             blob_id = blob_rows.put(connection, new, now, bury_at=after(now, BURY_DELAY))

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from wharfinger.clock import DAY, Clock, Instant, after
+from wharfinger.clock import Clock, Instant
 from wharfinger.domain.digests import Algorithm, Digest, algorithm_of, digest_of
 from wharfinger.domain.errors import (
     DigestMismatch,
@@ -36,21 +36,21 @@ from wharfinger.domain.names import Reference, RepositoryName, TagName, is_diges
 from wharfinger.domain.pages import Page
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import blobs as blob_rows
-from wharfinger.metadata import events
+from wharfinger.metadata import events, tag_history
 from wharfinger.metadata import manifests as rows
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import tags as tag_rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.manifests import Arrival, Destination, NewManifest
-from wharfinger.metadata.tags import TagChange, Target
+from wharfinger.metadata.tags import Target
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.registries import Registry
-from wharfinger.services.repositories import ensure, name_unknown
+from wharfinger.services.repositories import ensure_locked, name_unknown, require_locked, tag_change
+from wharfinger.services.restoring import RestoredManifest, find_deleted_manifest, restore_manifest
 from wharfinger.telemetry import logger
 
 _log = logger("manifests")
 
-REVIEW_DELAY: Final = DAY
 _PARSE_IN_THREAD: Final = 64 * 1024
 """Bytes from which parsing would hold up the loop for longer than a thread costs."""
 _REFERRERS_BATCH: Final = 500
@@ -150,6 +150,7 @@ class Manifests:
             DigestMismatch: the content is not what it was pushed under.
             ManifestBlobUnknown: content that must be there is not.
             PreconditionFailed: a tag is not where the caller said.
+            TagImmutable: a tag names something else, and the rules of the repository keep it there.
         """
         self._switches.require_writable()
         if len(push.content) > _PARSE_IN_THREAD:
@@ -168,30 +169,56 @@ class Manifests:
         Raises:
             NameUnknown, ManifestUnknown: it is not here.
             StillReferenced: an index of the repository lists it.
+            TagImmutable: a tag names it that the rules of the repository keep.
         """
         self._switches.require_deletion()
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
-            repository_id = repository_rows.find(connection, registry.id, repository)
-            if repository_id is None:
-                raise name_unknown(repository)
-            repository_rows.lock(connection, repository_id)
-            manifest_id = rows.find(connection, repository_id, digest)
+            held = require_locked(connection, registry, repository)
+            manifest_id = rows.find(connection, held.id, digest)
             if manifest_id is None:
                 raise manifest_unknown(digest)
-            _require_no_parents(connection, repository_id, manifest_id)
-            change = _change(registry, repository_id, repository, by, now)
-            for name in tag_rows.naming(connection, repository_id, manifest_id):
-                tag_rows.remove(connection, change, name)
-            rows.delete(connection, manifest_id, now, change.review_at)
+            _require_no_parents(connection, held.id, manifest_id)
             event = Event(
-                action=EventAction.MANIFEST_DELETED, repository_id=repository_id, repository=repository, digest=digest
+                action=EventAction.MANIFEST_DELETED, repository_id=held.id, repository=repository, digest=digest
             )
-            events.record(connection, registry.id, event, by, now)
-            repository_rows.touch(connection, repository_id, now)
+            # Before the events of its tags, which tells those that go with it from those that went before.
+            deletion_id = events.record(connection, registry.id, event, by, now)
+            change = tag_change(registry, held, repository, by, now)
+            for name in tag_rows.naming(connection, held.id, manifest_id):
+                tag_rows.remove(connection, change, name)
+            rows.delete(connection, manifest_id, now, change.review_at, deletion_id)
+            repository_rows.touch(connection, held.id, now)
 
         await self._database.write(work)
+
+    async def restore(
+        self, registry: Registry, repository: RepositoryName, digest: Digest, by: Actor
+    ) -> RestoredManifest:
+        """Bring a deleted manifest back with all that it leads to, and with the tags that were deleted with it.
+
+        A tag that was made anew meanwhile stays where it is.
+
+        Raises:
+            NameUnknown, ManifestUnknown: there is no such repository, or the manifest is not in its trash.
+            ContentGone: it cannot come back whole.
+        """
+        self._switches.require_writable()
+        now = self._clock.now()
+
+        def work(connection: Connection) -> RestoredManifest:
+            held = require_locked(connection, registry, repository)
+            found = find_deleted_manifest(connection, held.id, digest)
+            change = tag_change(registry, held, repository, by, now, "restored")
+            others = restore_manifest(connection, change, digest, found)
+            tags = tag_history.deleted_with(connection, held.id, digest, found.deletion_id or 0)
+            for name in tags:
+                tag_rows.move(connection, change, name, Target(manifest_id=found.id, digest=digest))
+            repository_rows.touch(connection, held.id, now)
+            return RestoredManifest(digest=digest, tags=tags, others=others)
+
+        return await self._database.write(work)
 
     async def referrers(
         self,
@@ -243,8 +270,8 @@ class _Push:
         self._rules = rules
 
     def __call__(self, connection: Connection) -> None:
-        repository_id = ensure(connection, self._registry, self._repository, self._by, self._now)
-        repository_rows.lock(connection, repository_id)
+        held = ensure_locked(connection, self._registry, self._repository, self._by, self._now)
+        repository_id = held.id
         self._check_conditions(connection, repository_id)
         destinations = self._destinations(connection, repository_id)
         manifest_id, arrival = rows.put(connection, self._new(repository_id), self._by, self._now)
@@ -253,7 +280,7 @@ class _Push:
         if arrival is not Arrival.PRESENT:
             rows.close_edges(connection, repository_id, self._digest, manifest_id)
             self._tell(connection, repository_id)
-        change = _change(self._registry, repository_id, self._repository, self._by, self._now)
+        change = tag_change(self._registry, held, self._repository, self._by, self._now)
         for name in self._push.tags:
             tag_rows.move(connection, change, name, Target(manifest_id=manifest_id, digest=self._digest))
         repository_rows.touch(connection, repository_id, self._now)
@@ -354,17 +381,6 @@ def _require_no_parents(connection: Connection, repository_id: int, manifest_id:
     if parents:
         message = f"The index {parents[0]} of this repository lists the manifest; delete the index first."
         raise StillReferenced(message, detail={"indexes": list(parents)})
-
-
-def _change(registry: Registry, repository_id: int, repository: RepositoryName, by: Actor, now: Instant) -> TagChange:
-    return TagChange(
-        registry_id=registry.id,
-        repository_id=repository_id,
-        repository=repository,
-        by=by,
-        now=now,
-        review_at=after(now, REVIEW_DELAY),
-    )
 
 
 def _fill_page(

@@ -1,25 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Repositories: the catalog, what a page shows of them, and where each begins to exist."""
+"""Repositories: the catalog, what a page shows of them, where each begins to exist, and how it goes and comes back."""
 
-from wharfinger.clock import Instant
-from wharfinger.domain.errors import NameUnknown
+from typing import Final, NamedTuple
+
+from wharfinger.clock import DAY, Clock, Instant, after
+from wharfinger.domain.errors import ContentGone, DatabaseUnavailable, NameTaken, NameUnknown
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.pages import Page, page_of
-from wharfinger.metadata import events
+from wharfinger.domain.policies.immutability import Immutability
+from wharfinger.domain.switches import Switches
+from wharfinger.metadata import events, tag_history, trash
 from wharfinger.metadata import repositories as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.repositories import RepositorySummary
 from wharfinger.metadata.standing import Sight
+from wharfinger.metadata.tags import TagChange
 from wharfinger.services.registries import Registry
+
+REVIEW_DELAY: Final = DAY
+_ATTEMPTS: Final = 5
+
+
+class Held(NamedTuple):
+    """A repository that this transaction alone changes until it ends."""
+
+    id: int
+    rules: Immutability
+    """Which of its tags never move."""
 
 
 class Repositories:
     """Repositories of every registry."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock, switches: Switches) -> None:
         self._database = database
+        self._clock = clock
+        self._switches = switches
 
     async def catalog(self, registry: Registry, last: str | None, limit: int, sight: Sight) -> Page[RepositoryName]:
         """Return names after `last`, sorted by bytes, as far as the caller sees them (`Authorization.sight`).
@@ -65,6 +83,116 @@ class Repositories:
             raise name_unknown(name)
         return int(row[0]), int(row[2])
 
+    async def delete(self, registry: Registry, name: RepositoryName, by: Actor) -> None:
+        """Put the whole repository into the trash, its immutable tags too. Its name is free at once.
+
+        Uploads to it can go on only if it is restored before they expire.
+
+        Raises:
+            NameUnknown: there is none of that name.
+            DeletionDisabled: deletion is off.
+        """
+        self._switches.require_deletion()
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            held = require_locked(connection, registry, name)
+            event = Event(action=EventAction.REPOSITORY_DELETED, repository_id=held.id, repository=name)
+            rows.hide(connection, held.id, now, events.record(connection, registry.id, event, by, now))
+
+        await self._database.write(work)
+
+    async def restore(
+        self,
+        registry: Registry,
+        name: RepositoryName,
+        by: Actor,
+        *,
+        new_name: RepositoryName | None = None,
+        number: int | None = None,
+    ) -> RepositoryName:
+        """Bring a repository back as it was: its tags, its content, its history, its grants and its settings.
+
+        Args:
+            registry: where it was.
+            name: what it was called.
+            by: who restores it.
+            new_name: what it is to be called, if somebody took its name meanwhile.
+            number: which one (`TrashEntry.number`), if several of that name were deleted; otherwise the last.
+
+        Returns:
+            What it is called now.
+
+        Raises:
+            NameUnknown: there is none of that name in the trash.
+            NameTaken: there is a repository of the name that it would have.
+            ContentGone: its time was ended, or was over, and parts of it were removed.
+        """
+        self._switches.require_writable()
+        now = self._clock.now()
+        wanted = new_name or name
+
+        def work(connection: Connection) -> RepositoryName:
+            found = trash.find_repository(connection, registry.id, name, number)
+            if found is None:
+                message = f"There is no repository {name!r} in the trash."
+                raise NameUnknown(message, detail={"name": name})
+            if found.purged:
+                message = f"The repository {name!r} does not come back: its time in the trash has ended."
+                raise ContentGone(message, tag_history.lost(connection, found.id))
+            if rows.find(connection, registry.id, wanted) is not None:
+                message = f"There is a repository {wanted!r} now; restore the deleted one under another name."
+                raise NameTaken(message, detail={"name": wanted})
+            if lost := tag_history.lost(connection, found.id):
+                message = f"The repository {name!r} cannot come back whole: tags of it are gone."
+                raise ContentGone(message, lost)
+            namespace_id, _ = rows.place_of(connection, registry.id, wanted, by, now)
+            trash.show_repository(connection, found.id, wanted, namespace_id, now)
+            detail = None if wanted == name else f"it was called {name}"
+            event = Event(
+                action=EventAction.REPOSITORY_RESTORED, repository_id=found.id, repository=wanted, detail=detail
+            )
+            events.record(connection, registry.id, event, by, now)
+            return wanted
+
+        return await self._database.write(work)
+
+    async def immutability(self, registry: Registry, name: RepositoryName) -> Immutability:
+        """Return which tags of the repository never move.
+
+        Raises:
+            NameUnknown: there is none of that name.
+        """
+
+        def work(connection: Connection) -> Immutability:
+            repository_id = rows.find(connection, registry.id, name)
+            found = None if repository_id is None else rows.immutability(connection, repository_id)
+            if found is None:
+                raise name_unknown(name)
+            return found
+
+        return await self._database.read(work)
+
+    async def set_immutability(self, registry: Registry, name: RepositoryName, rules: Immutability, by: Actor) -> None:
+        """Say which tags never move, and whether they may be deleted; it counts from the next push on.
+
+        Raises:
+            NameUnknown: there is none of that name.
+        """
+        self._switches.require_writable()
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            held = require_locked(connection, registry, name)
+            if held.rules == rules:
+                return
+            rows.set_immutability(connection, held.id, rules)
+            detail = f"{rules}; immutable tags {'may' if rules.deletable else 'may not'} be deleted"
+            event = Event(action=EventAction.TAGS_IMMUTABLE, repository_id=held.id, repository=name, detail=detail)
+            events.record(connection, registry.id, event, by, now)
+
+        await self._database.write(work)
+
 
 def name_unknown(name: RepositoryName) -> NameUnknown:
     """Return the error for a repository that is not here."""
@@ -78,3 +206,44 @@ def ensure(connection: Connection, registry: Registry, name: RepositoryName, by:
         event = Event(action=EventAction.REPOSITORY_CREATED, repository_id=repository_id, repository=name)
         events.record(connection, registry.id, event, by, now)
     return repository_id
+
+
+def ensure_locked(connection: Connection, registry: Registry, name: RepositoryName, by: Actor, now: Instant) -> Held:
+    """Do the same as `ensure`, and let nobody else change the repository until the transaction ends."""
+    for _ in range(_ATTEMPTS):
+        repository_id = ensure(connection, registry, name, by, now)
+        rules = rows.lock(connection, repository_id)
+        if rules is not None:
+            return Held(repository_id, rules)
+        # It was deleted while the lock was waited for: the name is free, and pushing creates.
+    message = f"The repository {name!r} is being made and deleted all the time; try again."
+    raise DatabaseUnavailable(message)
+
+
+def require_locked(connection: Connection, registry: Registry, name: RepositoryName) -> Held:
+    """Return the live repository of that name, and let nobody else change it until the transaction ends.
+
+    Raises:
+        NameUnknown: there is none.
+    """
+    repository_id = rows.find(connection, registry.id, name)
+    rules = None if repository_id is None else rows.lock(connection, repository_id)
+    if repository_id is None or rules is None:
+        raise name_unknown(name)
+    return Held(repository_id, rules)
+
+
+def tag_change(
+    registry: Registry, held: Held, name: RepositoryName, by: Actor, now: Instant, detail: str | None = None
+) -> TagChange:
+    """Return the circumstances in which tags of a repository change."""
+    return TagChange(
+        registry_id=registry.id,
+        repository_id=held.id,
+        repository=name,
+        rules=held.rules,
+        by=by,
+        now=now,
+        review_at=after(now, REVIEW_DELAY),
+        detail=detail,
+    )

@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tags of a repository: listing and deleting them. A tag is moved by pushing a manifest under it."""
+"""Tags of a repository: listing and deleting them, what each has named, and bringing it back.
+
+A tag is moved by pushing a manifest under it.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wharfinger.clock import DAY, Clock, after
+from wharfinger.clock import Clock, Instant, as_datetime
+from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import ManifestUnknown
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, TagName
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.switches import Switches
+from wharfinger.metadata import manifests as manifest_rows
 from wharfinger.metadata import repositories as repository_rows
+from wharfinger.metadata import tag_history, trash
 from wharfinger.metadata import tags as rows
 from wharfinger.metadata.database import Connection, Database
-from wharfinger.metadata.tags import TagChange, TagSummary
+from wharfinger.metadata.tag_history import Movement
+from wharfinger.metadata.tags import TagSummary, Target
 from wharfinger.services.registries import Registry
-from wharfinger.services.repositories import Repositories, name_unknown
+from wharfinger.services.repositories import Repositories, require_locked, tag_change
+from wharfinger.services.restoring import find_or_restore
 
-REVIEW_DELAY: Final = DAY
 _BATCH: Final = 1_000
 
 
@@ -33,6 +40,25 @@ class TagListing:
 
     key: str
     batches: AsyncIterator[Sequence[TagName]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagThen:
+    """What a tag named at some time.
+
+    Args:
+        digest: the manifest.
+        since: from when on.
+        by: who had set it.
+        is_here: whether the manifest can be pulled now, by its digest.
+        in_trash: whether it can be restored.
+    """
+
+    digest: Digest
+    since: Instant
+    by: str
+    is_here: bool
+    in_trash: bool
 
 
 class Tags:
@@ -72,34 +98,109 @@ class Tags:
         return await self._database.read(lambda c: rows.summarize(c, repository_id, limit))
 
     async def delete(self, registry: Registry, repository: RepositoryName, name: TagName, by: Actor) -> None:
-        """Delete the tag; the manifest stays.
+        """Delete the tag; the manifest stays, and the history keeps where the tag was.
 
         Raises:
             NameUnknown: there is no such repository.
             ManifestUnknown: there is no such tag.
+            TagImmutable: the rules of the repository keep it.
         """
         self._switches.require_deletion()
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
-            repository_id = repository_rows.find(connection, registry.id, repository)
-            if repository_id is None:
-                raise name_unknown(repository)
-            repository_rows.lock(connection, repository_id)
-            change = TagChange(
-                registry_id=registry.id,
-                repository_id=repository_id,
-                repository=repository,
-                by=by,
-                now=now,
-                review_at=after(now, REVIEW_DELAY),
-            )
-            if not rows.remove(connection, change, name):
+            held = require_locked(connection, registry, repository)
+            if not rows.remove(connection, tag_change(registry, held, repository, by, now), name):
                 message = f"There is no tag {name!r} in this repository."
                 raise ManifestUnknown(message, detail={"tag": name})
-            repository_rows.touch(connection, repository_id, now)
+            repository_rows.touch(connection, held.id, now)
 
         await self._database.write(work)
+
+    async def history(
+        self, registry: Registry, repository: RepositoryName, name: TagName | None, before: int | None, limit: int
+    ) -> Page[Movement]:
+        """Return the movements of a tag, or of every tag, the newest first.
+
+        Args:
+            registry: where the repository is.
+            repository: the repository.
+            name: the tag, there or deleted; nothing for all of them.
+            before: the id of the last movement of the page before; nothing for the first page.
+            limit: how many.
+
+        Raises:
+            NameUnknown: there is no such repository.
+        """
+        repository_id, _ = await self._repositories.require(registry, repository)
+        found = await self._database.read(lambda c: tag_history.movements(c, repository_id, name, before, limit + 1))
+        return page_of(found, limit)
+
+    async def at(self, registry: Registry, repository: RepositoryName, name: TagName, time: Instant) -> TagThen:
+        """Return what the tag named at a time.
+
+        Raises:
+            NameUnknown: there is no such repository.
+            ManifestUnknown: there was no such tag then.
+        """
+        repository_id, _ = await self._repositories.require(registry, repository)
+
+        def work(connection: Connection) -> TagThen:
+            step = tag_history.last(connection, repository_id, name, time)
+            if step is None or step.after is None:
+                message = f"There was no tag {name!r} in this repository at {as_datetime(time):%Y-%m-%dT%H:%M:%SZ}."
+                raise ManifestUnknown(message, detail={"tag": name})
+            hidden = trash.find_manifest(connection, repository_id, step.after, to_change=False)
+            return TagThen(
+                digest=step.after,
+                since=step.at,
+                by=step.by,
+                is_here=manifest_rows.find(connection, repository_id, step.after) is not None,
+                in_trash=hidden is not None and not hidden.purged,
+            )
+
+        return await self._database.read(work)
+
+    async def restore(
+        self, registry: Registry, repository: RepositoryName, name: TagName, by: Actor, *, to: Digest | None = None
+    ) -> Digest:
+        """Set the tag to what it named before: undo its deletion, or its last movement, or go back to one of its steps.
+
+        A manifest that is in the trash comes back with it. Restoring a tag that is there moves it, which the rules of
+        the repository must allow.
+
+        Args:
+            registry: where the repository is.
+            repository: the repository.
+            name: the tag.
+            by: who restores it.
+            to: a manifest that the tag has named; nothing for the one before the last step.
+
+        Returns:
+            What the tag names now.
+
+        Raises:
+            NameUnknown: there is no such repository.
+            ManifestUnknown: the tag never named anything else, or not this.
+            ContentGone: it did, and the content was collected.
+            TagImmutable: the tag is there, and the rules of the repository keep it where it is.
+        """
+        self._switches.require_writable()
+        now = self._clock.now()
+
+        def work(connection: Connection) -> Digest:
+            held = require_locked(connection, registry, repository)
+            wanted = _earlier(connection, held.id, name) if to is None else to
+            if to is not None and not tag_history.has_named(connection, held.id, name, to):
+                message = f"The tag {name!r} never named {to}; its history says what it did name."
+                raise ManifestUnknown(message, detail={"tag": name})
+            change = tag_change(registry, held, repository, by, now, "restored")
+            manifest_id = find_or_restore(connection, change, name, wanted)
+            rows.move(connection, change, name, Target(manifest_id=manifest_id, digest=wanted))
+            repository_rows.touch(connection, held.id, now)
+            return wanted
+
+        return await self._database.write(work)
 
     async def _batches(self, repository_id: int, last: str | None) -> AsyncIterator[Sequence[TagName]]:
         while True:
@@ -110,3 +211,14 @@ class Tags:
             if len(batch) < _BATCH:
                 return
             last = batch[-1]
+
+
+def _earlier(connection: Connection, repository_id: int, name: TagName) -> Digest:
+    """Return what the tag named before its last step: before it was deleted, or before it moved."""
+    step = tag_history.last(connection, repository_id, name)
+    if step is not None and step.before is not None:
+        return step.before
+    message = f"The tag {name!r} has named nothing else, so there is nothing to restore."
+    if step is None:
+        message = f"There never was a tag {name!r} in this repository."
+    raise ManifestUnknown(message, detail={"tag": name})

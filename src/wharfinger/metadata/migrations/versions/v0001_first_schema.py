@@ -306,7 +306,10 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("listed_at", INTEGER, nullable=True),
         sa.Column("changed_at", INTEGER, nullable=False),
         sa.Column("revision", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("immutable_tags", TEXT, server_default="none", nullable=False),
+        sa.Column("immutable_deletable", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.Column("deleted_at", INTEGER, nullable=True),
+        sa.Column("deletion_id", INTEGER, nullable=True),
         sa.Column("purged_at", INTEGER, nullable=True),
         sa.CheckConstraint("visibility IN ('private', 'internal', 'public')", name=op.f("ck_repositories_visibility")),
         sa.ForeignKeyConstraint(
@@ -536,6 +539,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("pulled_at", INTEGER, nullable=True),
         sa.Column("orphaned_at", INTEGER, nullable=True),
         sa.Column("deleted_at", INTEGER, nullable=True),
+        sa.Column("deletion_id", INTEGER, nullable=True),
         sa.Column("purged_at", INTEGER, nullable=True),
         sa.ForeignKeyConstraint(
             ["pushed_by"], ["accounts.id"], name=op.f("fk_manifests_pushed_by"), ondelete="RESTRICT"
@@ -556,6 +560,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         unique=False,
         sqlite_where=sa.text("subject_digest IS NOT NULL"),
         postgresql_where=sa.text("subject_digest IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_manifests_deleted_at",
+        "manifests",
+        ["deleted_at"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
     )
     op.create_table(
         "repository_blobs",
@@ -582,6 +594,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         unique=False,
         sqlite_where=None,
         postgresql_where=None,
+    )
+    op.create_index(
+        "ix_repository_blobs_unlinked_at",
+        "repository_blobs",
+        ["unlinked_at"],
+        unique=False,
+        sqlite_where=sa.text("unlinked_at IS NOT NULL"),
+        postgresql_where=sa.text("unlinked_at IS NOT NULL"),
     )
     op.create_table(
         "tag_history",
@@ -615,6 +635,22 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         unique=False,
         sqlite_where=sa.text("from_digest IS NOT NULL"),
         postgresql_where=sa.text("from_digest IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_tag_history_repository_id",
+        "tag_history",
+        ["repository_id", "event_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_tag_history_deleted",
+        "tag_history",
+        ["at"],
+        unique=False,
+        sqlite_where=sa.text("to_digest IS NULL"),
+        postgresql_where=sa.text("to_digest IS NULL"),
     )
     op.create_table(
         "uploads",

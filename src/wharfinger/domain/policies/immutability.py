@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""May this tag move, and may it be deleted?
+
+The rules of a repository are written in one line:
+
+```text
+none              every tag may move
+all               no tag may move
+v*, release-?     these may not: `*` stands for any characters, `?` for one
+*, !latest        all but `latest`: an exception wins, wherever it stands in the line
+```
+
+A second switch says whether an immutable tag may be deleted. Deleting the whole repository takes its immutable tags
+along, and restoring it brings them back; nothing else makes one go (ADR 0030).
+"""
+
+import enum
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from wharfinger.domain.digests import Digest
+from wharfinger.domain.errors import RuleInvalid, TagImmutable
+from wharfinger.domain.names import TagName
+
+MAX_PATTERNS: Final = 50
+_NONE, _ALL = "none", "all"
+_EVERY: Final = "*"
+_PATTERN: Final = re.compile(r"[a-zA-Z0-9._*?-]{1,128}", re.ASCII)
+"""What tags are written with, and the two wildcards: the brackets that `fnmatch` knows besides cannot occur."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Immutability:
+    """Which tags of a repository never move.
+
+    Args:
+        patterns: of tags that do not.
+        exceptions: patterns of tags that do, although one of `patterns` matches.
+        deletable: whether an immutable tag may be deleted.
+    """
+
+    patterns: tuple[str, ...] = ()
+    exceptions: tuple[str, ...] = ()
+    deletable: bool = False
+
+    def __str__(self) -> str:
+        if not self.patterns:
+            return _NONE
+        if self.patterns == (_EVERY,) and not self.exceptions:
+            return _ALL
+        return ", ".join((*self.patterns, *(f"!{pattern}" for pattern in self.exceptions)))
+
+    def rule_for(self, tag: TagName) -> str | None:
+        """Return the pattern that makes the tag immutable, or nothing if it may move."""
+        if any(fnmatchcase(tag, pattern) for pattern in self.exceptions):
+            return None
+        return next((pattern for pattern in self.patterns if fnmatchcase(tag, pattern)), None)
+
+
+MUTABLE: Final = Immutability()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is judged: one tag that is to name something else, or nothing.
+
+    Args:
+        tag: the tag.
+        current: the manifest that it names; nothing if there is no such tag.
+        wanted: the manifest that it is to name; nothing if it is to be deleted.
+        rules: those of its repository.
+    """
+
+    tag: TagName
+    current: Digest | None
+    wanted: Digest | None
+    rules: Immutability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer.
+
+    Args:
+        allowed: whether it may be done.
+        reason: why, as a sentence for the person who asked.
+        rule: the pattern that decided; nothing where none had to be asked.
+    """
+
+    allowed: bool
+    reason: str
+    rule: str | None = None
+
+
+class _Reason(enum.StrEnum):
+    NEW = "The tag is new."
+    SAME = "The tag names this manifest already."
+    MUTABLE = "No rule of the repository makes the tag immutable."
+    DELETABLE = "The tag is immutable, and the repository allows deleting immutable tags."
+
+
+def evaluate(facts: Facts) -> Verdict:
+    """Judge one movement or deletion of a tag.
+
+    A new tag may be made, and a tag may be set to what it names already: pushing the same content again succeeds.
+    """
+    if facts.current is None:
+        return Verdict(allowed=True, reason=_Reason.NEW)
+    if facts.current == facts.wanted:
+        return Verdict(allowed=True, reason=_Reason.SAME)
+    rule = facts.rules.rule_for(facts.tag)
+    if rule is None:
+        return Verdict(allowed=True, reason=_Reason.MUTABLE)
+    if facts.wanted is not None:
+        reason = (
+            f"The tag {facts.tag!r} is immutable in this repository (rule {rule!r}) and names {facts.current}: "
+            "push other content under a new tag."
+        )
+        return Verdict(allowed=False, reason=reason, rule=rule)
+    if facts.rules.deletable:
+        return Verdict(allowed=True, reason=_Reason.DELETABLE, rule=rule)
+    reason = (
+        f"The tag {facts.tag!r} is immutable in this repository (rule {rule!r}) and may not be deleted: "
+        "an admin of the repository can allow deleting immutable tags."
+    )
+    return Verdict(allowed=False, reason=reason, rule=rule)
+
+
+def require(facts: Facts) -> None:
+    """Return if `evaluate` allows it.
+
+    Raises:
+        TagImmutable: it does not.
+    """
+    verdict = evaluate(facts)
+    if not verdict.allowed:
+        detail = {"tag": facts.tag, "digest": facts.current, "rule": verdict.rule}
+        raise TagImmutable(verdict.reason, detail=detail)
+
+
+@functools.lru_cache(maxsize=1024)
+def parse_immutability(text: str, *, deletable: bool = False) -> Immutability:
+    """Return the rules that a line says.
+
+    Raises:
+        RuleInvalid: it is empty, one of its patterns could match no tag, or there are only exceptions.
+    """
+    words = [word for part in text.split(",") if (word := part.strip())]
+    if words == [_NONE]:
+        return Immutability(deletable=deletable)
+    if words == [_ALL]:
+        return Immutability(patterns=(_EVERY,), deletable=deletable)
+    if len(words) > MAX_PATTERNS:
+        message = f"A repository has {MAX_PATTERNS} patterns for immutable tags at the most; these are {len(words)}."
+        raise RuleInvalid(message)
+    patterns = tuple(dict.fromkeys(_checked(word for word in words if not word.startswith("!"))))
+    exceptions = tuple(dict.fromkeys(_checked(word[1:] for word in words if word.startswith("!"))))
+    if not patterns:
+        message = "Say which tags are immutable: `none`, `all`, or patterns such as `v*`; exceptions begin with `!`."
+        raise RuleInvalid(message)
+    return Immutability(patterns=patterns, exceptions=exceptions, deletable=deletable)
+
+
+def _checked(words: Iterator[str]) -> Iterator[str]:
+    for word in words:
+        if not _PATTERN.fullmatch(word):
+            message = (
+                f"{word[:60]!r} is not a pattern for tags: it has up to 128 letters, digits, underscores, dots and "
+                "hyphens, `*` for any characters and `?` for one."
+            )
+            raise RuleInvalid(message)
+        yield word
