@@ -168,6 +168,34 @@ def test_init_says_if_the_settings_choose_another_mode(wharfinger):
     assert "the settings choose auth: none; accounts count once that is gone" in finished.stderr
 
 
+PLAIN = "version: 0.1\nhttp: {addr: '0.0.0.0:5000'}\n"
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """A configuration that takes requests from other machines without TLS."""
+    path = tmp_path / "plain.yml"
+    path.write_text(PLAIN)
+    return path
+
+
+def test_init_refuses_where_passwords_would_be_read_on_the_way(done, refused, plain):
+    sentence = refused(f"init ann --password-stdin --config {plain}", PASSWORD)
+    assert "unencrypted" in sentence
+    for way_out in ("http.tls", "http.host", "accounts.allowplain: true"):
+        assert way_out in sentence
+    assert "ann" not in done("user list")
+    plain.write_text(PLAIN + "accounts: {allowplain: true}\n")
+    done(f"init ann --password-stdin --config {plain}", PASSWORD)
+
+
+def test_a_registry_with_accounts_does_not_start_where_passwords_would_be_read_on_the_way(done, refused, plain):
+    done("user create ann --no-password")
+    assert "there are accounts, and passwords and tokens would travel to 0.0.0.0:5000 unencrypted" in refused(
+        f"serve {plain}"
+    )
+
+
 def test_a_token_is_shown_once_and_works_with_its_scopes_until_its_day(done, sign_in, inside):
     done("user create bob --no-password")
     shown = done("token create bob --scope read:packages --scope delete:packages --days 30 --name laptop")
@@ -249,3 +277,13 @@ def test_explain_says_yes_or_no_and_by_which_rule(done, refused, wharfinger, pus
 
 def test_while_there_are_no_accounts_explain_says_so(done):
     assert done("access explain anonymous push acme/app").startswith("yes: ")
+
+
+def test_how_long_a_token_is_valid_follows_the_settings(done, wharfinger):
+    done("user create bob --no-password")
+    assert "it is valid for 90 days" in done("token create bob --scope read:packages")
+    strict = {"REGISTRY_ACCOUNTS_TOKENS_MAXLIFETIME": "36h"}
+    assert "it is valid for 36 hours" in done("token create bob --scope read:packages", **strict)
+    finished = wharfinger("token create bob --scope read:packages --days 2", **strict)
+    assert (finished.status, finished.stdout) == (1, "")
+    assert "valid for 36 hours at the most here (accounts.tokens.maxlifetime)" in finished.stderr

@@ -17,7 +17,7 @@ from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.services.identity import Identity
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tokens import service_of
-from wharfinger.settings import Settings
+from wharfinger.settings import Settings, SignIn, where_to_sign_in
 from wharfinger.web.authentication import Challenge, Entrance, basic_challenge, bearer_challenge
 from wharfinger.web.edge import Door, Edge, EdgeRules
 from wharfinger.web.probes import PATHS as PROBE_PATHS
@@ -114,6 +114,7 @@ def _edge(settings: Settings, doors: dict[str, Door], deployment: Deployment) ->
         headers=headers,
         prefix=_prefix(settings),
         beside=(*PROBE_PATHS, settings.http.debug.prometheus.path),
+        tls_to_sign_in=settings.auth.kind is None and where_to_sign_in(settings) is not SignIn.ANYWHERE,
         is_open=settings.auth.kind in {None, "none"},
     )
     line = telemetry.RequestLine(

@@ -54,7 +54,7 @@ from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tags import Tags
 from wharfinger.services.tokens import Tokens
 from wharfinger.services.uploads import Uploads
-from wharfinger.settings import Settings
+from wharfinger.settings import Settings, SignIn, where_to_sign_in
 from wharfinger.workers import jobs, runner
 
 _log = telemetry.logger("bootstrap")
@@ -142,13 +142,16 @@ def migrate(settings: Settings, *, by_hand: bool = False, beside: bool = False) 
         engine.dispose()
 
 
-def require_closed(settings: Settings) -> None:
-    """Return unless the settings open a registry that has accounts; the database has been migrated.
+def require_safe(settings: Settings) -> None:
+    """Return unless the settings endanger a registry that has accounts; the database has been migrated.
 
     Raises:
-        SignInUnready: they do. Somebody meant to ask who is there, and a line that was forgotten must not undo it.
+        SignInUnready: they would open it: somebody meant to ask who is there, and a line that was forgotten must not
+            undo it. Or they would have people show their passwords to everybody on the way.
     """
-    if settings.auth.kind != "none":
+    opens = settings.auth.kind == "none"
+    bares = settings.auth.kind is None and where_to_sign_in(settings) is SignIn.UNSAFE
+    if not opens and not bares:
         return
     engine = _engine(settings)
     try:
@@ -156,6 +159,13 @@ def require_closed(settings: Settings) -> None:
             has_accounts = account_rows.ANY.first(connection) is not None
     finally:
         engine.dispose()
+    if has_accounts and bares:
+        message = (
+            f"there are accounts, and passwords and tokens would travel to {settings.http.addr} unencrypted: set "
+            "http.tls, or let a proxy speak TLS and set http.host to its https address, or say accounts.allowplain: "
+            "true"
+        )
+        raise SignInUnready(message)
     if has_accounts:
         message = (
             "there are accounts, but `auth: none` would let everybody in without one; take it out of the settings, and "
@@ -176,8 +186,10 @@ def build(settings: Settings) -> Deployment:
     )
     default = Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store)
     registries = Registries(default)
-    accounts, credentials = Accounts(database, clock), Credentials(database, clock)
-    authorization = Authorization(database, sign_in.mode(settings), switches)
+    accounts, credentials = Accounts(database, clock), Credentials(database, clock, sign_in.lifetimes(settings))
+    authorization = Authorization(
+        database, sign_in.mode(settings), switches, anonymous_pull=settings.accounts.anonymouspull
+    )
     tokens = Tokens(database, clock, authorization, sign_in.envelope(settings))
     if settings.auth.kind is None:
         identity = AccountIdentity(
@@ -188,7 +200,7 @@ def build(settings: Settings) -> Deployment:
             authorization=authorization,
             registry=default,
             clock=clock,
-            password_login=True,
+            password_login=settings.accounts.passwords,
         )
     outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
     content = ContentCache(max_bytes=32 * MEBIBYTE, max_item=4 * MEBIBYTE)

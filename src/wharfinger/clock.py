@@ -33,6 +33,11 @@ def after(instant: Instant, microseconds: int) -> Instant:
     return Instant(instant + microseconds)
 
 
+def in_words(microseconds: int) -> str:
+    """Return a span for people: whole days, or whole hours where it is less than two days."""
+    return f"{microseconds // DAY} days" if microseconds >= 2 * DAY else f"{microseconds // HOUR} hours"
+
+
 def as_datetime(instant: Instant) -> datetime:
     """Return the instant as a datetime in UTC, for people and for wire formats."""
     return datetime.fromtimestamp(instant / SECOND, tz=UTC)

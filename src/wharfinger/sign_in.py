@@ -6,6 +6,7 @@ What stands in the way of signing in stops the start: a registry that cannot ask
 
 import ssl
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from wharfinger import telemetry
@@ -20,6 +21,7 @@ from wharfinger.security.jws import ALGORITHMS
 from wharfinger.security.material import MaterialUnusable
 from wharfinger.security.trust import TrustedKeys
 from wharfinger.security.watched import WatchedFile
+from wharfinger.services.credentials import Lifetimes
 from wharfinger.services.identity import HtpasswdIdentity, Identity, TokenServerIdentity
 from wharfinger.settings import Settings, TokenServer
 
@@ -73,6 +75,15 @@ def _material(settings: Settings) -> bytes:
         return material.from_file(settings.storage.filesystem.rootdirectory / "wharfinger" / "secret")
     message = "with PostgreSQL, accounts need http.secret: 32 random characters or more, the same on every node"
     raise MaterialUnusable(message)
+
+
+def lifetimes(settings: Settings) -> Lifetimes:
+    """Return for how long tokens and access keys may be valid."""
+    tokens = settings.accounts.tokens
+    return Lifetimes(
+        longest=tokens.maxlifetime // timedelta(microseconds=1),
+        usual=tokens.defaultlifetime // timedelta(microseconds=1),
+    )
 
 
 def mode(settings: Settings) -> Mode | None:

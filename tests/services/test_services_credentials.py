@@ -8,6 +8,7 @@ from wharfinger.domain.accounts import AccessType, AccountKind, CredentialKind
 from wharfinger.domain.errors import AccountInvalid, AccountUnknown
 from wharfinger.domain.identity import Scope
 from wharfinger.services.accounts import AccountChange
+from wharfinger.services.credentials import Credentials, Lifetimes
 
 
 async def test_a_credential_is_found_by_the_hash_of_its_secret(world, node):
@@ -148,3 +149,28 @@ async def test_events_name_a_credential_and_show_neither_hash_nor_hint(node):
         "SELECT count(*) FROM events WHERE action LIKE 'credential%' AND (target LIKE '%f-1%' OR target LIKE '%wxyz%')"
     )
     assert await scalar(node, sql) == 0
+
+
+@pytest.mark.parametrize("kind", [CredentialKind.TOKEN, CredentialKind.KEY])
+async def test_the_operator_says_how_long_a_token_may_be_valid_at_the_most(world, node, kind):
+    await users(node, "ann")
+    strict = Credentials(node.database, world.clock, Lifetimes(longest=30 * DAY, usual=90 * DAY))
+    for end in (None, world.clock.now() + 30 * DAY + HOUR):
+        with pytest.raises(AccountInvalid, match=r"30 days at the most here \(accounts.tokens.maxlifetime\)"):
+            await strict.create("ann", credential(kind, expires_at=end), ACTOR)
+    assert await scalar(node, "SELECT count(*) FROM credentials") == 0
+    await strict.create("ann", credential(kind, expires_at=world.clock.now() + strict.usual_lifetime), ACTOR)
+
+
+async def test_where_nobody_says_how_long_it_is_the_usual_time_and_never_more_than_the_longest(world, node):
+    assert Credentials(node.database, world.clock).usual_lifetime == 90 * DAY
+    longest = Lifetimes(longest=HOUR, usual=DAY)
+    assert Credentials(node.database, world.clock, longest).usual_lifetime == HOUR
+    longest = Lifetimes(longest=DAY, usual=HOUR)
+    assert Credentials(node.database, world.clock, longest).usual_lifetime == HOUR
+
+
+async def test_the_sign_in_of_a_device_has_a_time_of_its_own(world, node):
+    await users(node, "ann")
+    strict = Credentials(node.database, world.clock, Lifetimes(longest=HOUR))
+    await strict.create("ann", credential(CredentialKind.REFRESH, expires_at=world.clock.now() + DAY), ACTOR)

@@ -185,8 +185,27 @@ async def test_the_operator_may_take_no_passwords(world, node):
     await user(node)
     made = await secret(world, node, "ann")
     identity = identity_of(world, node, password_login=False)
-    assert await is_refused(identity, Password("ann", HORSE))
+    compared = CheapPasswords.compared
+    for name in ("ann", "nobody-of-that-name"):
+        with pytest.raises(CredentialInvalid, match="Passwords of accounts are not taken here"):
+            await identity.recognise(Password(name, HORSE))
+    assert CheapPasswords.compared == compared, "a password that nobody takes costs no hash"
     assert not await is_refused(identity, Password("ann", made.text))
+
+
+async def test_what_was_got_for_a_password_ends_where_passwords_are_taken_no_more(world, node, identity):
+    await user(node)
+    principal = await identity.recognise(Password("ann", HORSE))
+    token, device = await registry_token(world, node, principal), await offline(identity, Password("ann", HORSE))
+    made = await secret(world, node, "ann")
+    holder = await identity.recognise(Password("ann", made.text))
+    kept = await registry_token(world, node, holder), await identity.remember_device(Actor(principal=holder), "crane")
+    strict = identity_of(world, node, password_login=False)
+    assert await is_refused(strict, Bearer(token))
+    with pytest.raises(CredentialInvalid):
+        await strict.refresh(device)
+    assert (await strict.recognise(Bearer(kept[0]))).name == "ann"
+    assert (await strict.refresh(kept[1])).name == "ann"
 
 
 @pytest.mark.parametrize(

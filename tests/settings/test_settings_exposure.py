@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from wharfinger.settings import Exposure, Settings, open_beyond_loopback
+from wharfinger.settings import Exposure, Settings, SignIn, open_beyond_loopback, where_to_sign_in
 
 WIDE = [":5000", "0.0.0.0:5000", "[::]:5000", "10.0.0.5:5000", "registry.local:5000"]
 SIGN_IN = [
@@ -60,7 +60,7 @@ def test_without_a_word_the_warning_holds_until_there_are_accounts(desk):
     text = "version: 0.1\nhttp: {addr: ':5000'}\n"
     (warning,) = desk.load(text).warnings
     assert "until `wharfinger init` makes the first account, whoever reaches :5000 may push" in warning
-    assert "unencrypted without http.tls" in warning
+    assert "from then on it does not start without http.tls" in warning
     (warning,) = desk.load(text + "auth: none\n").warnings
     assert "wharfinger init" not in warning
 
@@ -91,3 +91,36 @@ def test_passwords_over_tls_or_a_unix_socket_are_no_warning(desk, auth):
     tls = "http: {addr: ':5000', tls: {certificate: /c, key: /k}}"
     assert desk.notes(f"version: 0.1\n{tls}\n{auth}\n") == []
     assert desk.notes(f"version: 0.1\nhttp: {{net: unix, addr: /run/w.sock}}\n{auth}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("more", "where"),
+    [("", SignIn.UNSAFE),
+     ("trustedproxies: [127.0.0.1, '::1', unix]", SignIn.UNSAFE),
+     ("trustedproxies: []", SignIn.UNSAFE),
+     ("host: 'http://registry.example.com'", SignIn.UNSAFE),
+     ("trustedproxies: [10.0.0.7]", SignIn.BEHIND_PROXY),
+     ("trustedproxies: [127.0.0.1, 'fd00::/8']", SignIn.BEHIND_PROXY),
+     ("host: 'https://registry.example.com'", SignIn.ANYWHERE),
+     ("host: 'HTTPS://registry.example.com'", SignIn.ANYWHERE),
+     ("tls: {certificate: /c, key: /k}", SignIn.ANYWHERE)],
+)  # fmt: skip
+@pytest.mark.parametrize("addr", WIDE)
+def test_accounts_sign_in_beyond_this_machine_by_tls_a_proxys_or_ours(desk, addr, more, where):
+    lines = ["version: 0.1", f"http: {{addr: '{addr}'{', ' if more else ''}{more}}}"]
+    assert where_to_sign_in(desk.settings("\n".join(lines))) is where
+    lines.append("accounts: {allowplain: true}")
+    assert where_to_sign_in(desk.settings("\n".join(lines))) is SignIn.ANYWHERE
+
+
+@pytest.mark.parametrize("settings", [*map(listening, NARROW), listening("/run/w.sock", "unix"), Settings()])
+def test_on_this_machine_accounts_sign_in_as_they_like(settings):
+    assert where_to_sign_in(settings) is SignIn.ANYWHERE
+
+
+def test_the_warning_says_what_becomes_of_passwords(desk):
+    text = "version: 0.1\nhttp: {addr: ':5000'}\n"
+    (warning,) = desk.load(text + "accounts: {allowplain: true}\n").warnings
+    assert "passwords and tokens travel unencrypted, as accounts.allowplain says" in warning
+    (warning,) = desk.load("version: 0.1\nhttp: {addr: ':5000', host: 'https://registry.example.com'}\n").warnings
+    assert warning.endswith("delete")

@@ -2,6 +2,7 @@
 """The entrance: what an `Authorization` header shows, and how a request that shows too little is asked for more."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.web.scopes import scope
 from wharfinger.domain.access import Access, Action
-from wharfinger.domain.errors import CredentialInvalid, HeaderInvalid, TokenTooNarrow, Unauthenticated
+from wharfinger.domain.errors import CredentialInvalid, Denied, HeaderInvalid, TokenTooNarrow, Unauthenticated
 from wharfinger.domain.identity import ANONYMOUS, Principal
 from wharfinger.domain.names import RepositoryName
 from wharfinger.services.identity import Bearer, Password
@@ -159,3 +160,38 @@ def test_a_token_is_asked_for_with_where_to_get_it_and_for_what(access, error, r
     challenge = bearer_challenge(lambda visit: f"{visit.scheme}://tokens.test/token", "registry.test")
     (value,) = Entrance(Porter(), challenge).challenge(visit(), access, error).values()
     assert value == f'Bearer realm="https://tokens.test/token",service="registry.test"{rest}'
+
+
+@pytest.mark.parametrize("header", [basic("ann:right"), b"Bearer token"])
+async def test_nobody_signs_in_where_others_read_along(header):
+    porter = Porter()
+    entrance = Entrance(porter, basic_challenge("registry"))
+    with pytest.raises(Denied, match=r"not encrypted: use https"):
+        await entrance.recognise(replace(visit(authorization=header), is_private=False))
+    assert (await entrance.recognise(visit(authorization=header))).name == "ann"
+
+
+async def test_a_password_that_others_read_is_not_even_looked_at():
+    porter = Porter()
+    with pytest.raises(Denied):
+        await Entrance(porter, basic_challenge("r")).recognise(
+            replace(visit(authorization=basic("ann:right")), is_private=False)
+        )
+    assert porter.shown == []
+
+
+async def test_where_others_read_along_nobody_is_asked_for_a_password():
+    entrance = Entrance(Porter(), basic_challenge("r"))
+    with pytest.raises(Denied):
+        entrance.challenge(replace(visit(), is_private=False), Access(Action.VISIT), NOBODY)
+
+
+async def test_where_others_read_along_anonymous_and_open_registries_go_on():
+    in_public = replace(visit(authorization=basic("ann:right")), is_private=False)
+    assert await Entrance(Porter(), basic_challenge("r")).recognise(replace(visit(), is_private=False)) is ANONYMOUS
+
+    class Open(Porter):
+        async def recognise(self, shown):
+            return ANONYMOUS
+
+    assert await Entrance(Open(is_open=True), basic_challenge("r")).recognise(in_public) is ANONYMOUS

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import ipaddress
 import json
 import os
 
@@ -75,13 +76,15 @@ def halls():
 def build(halls, tmp_path, writers):
     opened = []
 
-    def make(*, prefix="", beside=(), headers=((b"x-content-type-options", b"nosniff"),), doors=None):
+    def make(*, prefix="", beside=(), headers=((b"x-content-type-options", b"nosniff"),), doors=None, **rest):
         line = RequestLine("json", {}, enabled=True)
         (tmp_path / "log").touch()
         opened.append(os.open(tmp_path / "log", os.O_WRONLY | os.O_APPEND))
         line._out = opened[-1]
         writers.append(line)
-        rules = EdgeRules(proxies=Proxies([], unix=False), headers=headers, prefix=prefix, beside=beside)
+        rules = EdgeRules(
+            **{"proxies": Proxies([], unix=False), "headers": headers, "prefix": prefix, "beside": beside, **rest}
+        )
         return Edge(doors or halls, rules, line, started=_nothing, stopped=_nothing)
 
     yield make
@@ -364,3 +367,19 @@ async def test_an_answer_to_a_body_that_was_read_keeps_the_connection(build):
     edge = build(doors={"": Reader("reader")})
     answer = await ask(edge, scope("/", method="POST", headers=[("content-length", "5")]), body)
     assert (answer.body, answer.headers.get("connection")) == (b"five!", None)
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "private"),
+    [("192.0.2.1", {}, False), ("127.0.0.1", {}, True), ("::1", {}, True),
+     ("192.0.2.1", {"x-forwarded-proto": "https", "x-forwarded-for": "127.0.0.1"}, False),
+     ("10.0.0.7", {"x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.1"}, True),
+     ("10.0.0.7", {"x-forwarded-proto": "http", "x-forwarded-for": "192.0.2.1"}, False),
+     ("10.0.0.7", {"x-forwarded-for": "192.0.2.1"}, False)],
+)  # fmt: skip
+async def test_where_tls_is_needed_a_visit_is_private_by_tls_or_from_this_machine(build, halls, peer, headers, private):
+    proxies = Proxies([ipaddress.ip_network("10.0.0.7")], unix=False)
+    request = scope("/", headers=headers.items(), client=(peer, 4000))
+    for needed in (True, False):
+        await ask(build(proxies=proxies, tls_to_sign_in=needed), request)
+        assert halls[""].seen.pop()[3].is_private is (private or not needed)

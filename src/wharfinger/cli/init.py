@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from wharfinger.cli.shell import Config, PasswordStdin, act, parsed, read_password, say
-from wharfinger.cli.terminal import note
+from wharfinger.cli.terminal import fail, note, read_settings
 from wharfinger.domain.access import Mode, Visibility
 from wharfinger.domain.accounts import parse_new_account_name
 from wharfinger.domain.identity import Actor
 from wharfinger.services import Services
+from wharfinger.settings import SignIn, where_to_sign_in
 
 
 def init(
@@ -24,6 +25,12 @@ def init(
 ) -> None:
     """Create the first administrator: from then on everybody signs in."""
     wanted = parsed(parse_new_account_name, name)
+    settings = read_settings(config).settings
+    if settings.auth.kind is None and where_to_sign_in(settings) is SignIn.UNSAFE:
+        fail(
+            f"nobody could sign in safely at {settings.http.addr}: passwords would travel unencrypted; set http.tls, or "
+            "let a proxy speak TLS and set http.host to its https address, or say accounts.allowplain: true"
+        )
     hashed = read_password(wanted, from_stdin=password_stdin)
 
     async def work(services: Services, by: Actor) -> tuple[int, Mode]:

@@ -28,7 +28,7 @@ def serve(
         concern = server.check_certificate(settings)
         server.require_free(settings)
         before = bootstrap.migrate(settings)
-        bootstrap.require_closed(settings)
+        bootstrap.require_safe(settings)
         _greet(loaded, before)
         if concern:
             note(concern, warning=True)
@@ -52,7 +52,7 @@ def check(config: ConfigFile = None) -> None:
     usable = _has_usable_certificate(loaded)
     try:
         bootstrap.migrate(loaded.settings)
-        bootstrap.require_closed(loaded.settings)
+        bootstrap.require_safe(loaded.settings)
         problems = asyncio.run(bootstrap.check(loaded.settings))
     except (bootstrap.MigrationNeeded, WharfingerError, OSError) as error:
         fail(str(error) or repr(error))

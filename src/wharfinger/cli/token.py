@@ -8,7 +8,7 @@ import typer
 
 from wharfinger.cli.shell import Config, act, day_of, parsed, print_table, say
 from wharfinger.cli.terminal import fail, out
-from wharfinger.clock import DAY, Clock, after
+from wharfinger.clock import DAY, Clock, after, in_words
 from wharfinger.domain.accounts import CredentialKind, parse_any_account_name
 from wharfinger.domain.identity import Actor, Scope
 from wharfinger.metadata.credentials import Credential, NewCredential
@@ -16,9 +16,11 @@ from wharfinger.security import tokens
 from wharfinger.security.tokens import TokenKind
 from wharfinger.services import Services
 
+MOST_DAYS: Final = 36_500
+"""What fits into a date; how long is too long, the settings say."""
+
 app = typer.Typer(help="Create and revoke tokens and access keys.", no_args_is_help=True)
 
-LONGEST_DAYS: Final = 366
 Account = Annotated[str, typer.Argument(help="Whose it is: a user or a robot.", metavar="ACCOUNT")]
 
 
@@ -28,7 +30,9 @@ def create(
     *,
     scope: Annotated[list[Scope], typer.Option(help="What it may be used for; give the option several times.")],
     name: Annotated[str, typer.Option(help="What for, in your own words.")] = "token",
-    days: Annotated[int, typer.Option(help="How long it is valid.", min=1, max=LONGEST_DAYS)] = 90,
+    days: Annotated[
+        int | None, typer.Option(help="How long it is valid, if not as long as usual.", min=1, max=MOST_DAYS)
+    ] = None,
     key: Annotated[bool, typer.Option("--key", help="Make an access key, which has an id and a secret.")] = False,
     config: Config = None,
 ) -> None:
@@ -38,21 +42,28 @@ def create(
         fail("the name has up to 100 characters, on one line")
     kind = CredentialKind.KEY if key else CredentialKind.TOKEN
     made = tokens.make(TokenKind.ACCESS_KEY if key else TokenKind.PERSONAL)
-    new = NewCredential(
-        kind=kind,
-        name=name,
-        fingerprint=made.fingerprint,
-        hint=made.ending,
-        public_id=tokens.make_access_key_id() if key else None,
-        scopes=frozenset(scope),
-        expires_at=after(Clock().now(), days * DAY),
-    )
-    act(config, lambda services, by: services.credentials.create(owner, new, by))
-    if new.public_id is not None:
-        say(f"key id  {new.public_id}")
+    public_id = tokens.make_access_key_id() if key else None
+
+    async def work(services: Services, by: Actor) -> int:
+        lifetime = services.credentials.usual_lifetime if days is None else days * DAY
+        new = NewCredential(
+            kind=kind,
+            name=name,
+            fingerprint=made.fingerprint,
+            hint=made.ending,
+            public_id=public_id,
+            scopes=frozenset(scope),
+            expires_at=after(Clock().now(), lifetime),
+        )
+        await services.credentials.create(owner, new, by)
+        return lifetime
+
+    lifetime = act(config, work)
+    if public_id is not None:
+        say(f"key id  {public_id}")
     out.print(f"{'secret' if key else 'token '}  {made.text}", soft_wrap=True)
-    say(f"it is valid for {days} days, and is shown only now")
-    user = new.public_id or owner
+    say(f"it is valid for {in_words(lifetime)}, and is shown only now")
+    user = public_id or owner
     say(f"use it so: cat FILE-WITH-THE-SECRET | docker login -u {user} --password-stdin HOST:PORT")
 
 

@@ -5,13 +5,12 @@ The `Host` header is whatever the client sent. It is shown only if it is made of
 nothing but what the page says.
 """
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from wharfinger.web.requests import Visit
+from wharfinger.web.requests import Visit, is_loopback
 
 FALLBACK: Final = "localhost:5000"
 _AUTHORITY: Final = re.compile(
@@ -64,14 +63,6 @@ def address_of(visit: Visit, host: str | None) -> Address:
 def came_through_proxy(visit: Visit) -> bool:
     """Say whether somebody passed the request on: its client is then not who is at the other end."""
     return any(name in visit.headers for name in _FORWARDED)
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether the text is an address of the machine itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _authority(text: str, *, encrypted: bool) -> str | None:

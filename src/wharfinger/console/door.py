@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope
 
 from wharfinger.clock import Clock
 from wharfinger.console import errors, languages
-from wharfinger.console.addresses import FALLBACK, Address, address_of, came_through_proxy, is_loopback
+from wharfinger.console.addresses import FALLBACK, Address, address_of, came_through_proxy
 from wharfinger.console.assets import Assets
 from wharfinger.console.calls import Call, View, link, read_query
 from wharfinger.console.rendering import Renderer
@@ -20,7 +20,7 @@ from wharfinger.domain.errors import Unauthenticated, WharfingerError
 from wharfinger.domain.names import RepositoryName, parse_repository_name
 from wharfinger.services import Services
 from wharfinger.web.authentication import Entrance
-from wharfinger.web.requests import Visit
+from wharfinger.web.requests import Visit, is_loopback
 
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",

@@ -34,7 +34,7 @@ from wharfinger.services.identity import Password
 from wharfinger.services.registries import Registry
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tokens import IssuedToken, service_of
-from wharfinger.web.authentication import read_authorization
+from wharfinger.web.authentication import read_authorization, require_private
 from wharfinger.web.bodies import Body, ClientGone, ClientStalled
 from wharfinger.web.requests import Visit
 from wharfinger.web.routing import Limits
@@ -111,6 +111,8 @@ class TokenEndpoint:
     async def _get(self, query: "_Fields", visit: Visit, registry: Registry) -> Response:
         wanted = parse_scopes(query.every("scope"))
         self._check_service(query, registry)
+        if b"authorization" in visit.headers or not wanted:
+            require_private(visit)
         visit.principal = principal = await self._identity.recognise(
             read_authorization(visit.headers.get(b"authorization"))
         )
@@ -130,6 +132,7 @@ class TokenEndpoint:
     async def _post(self, form: "_Fields", visit: Visit, registry: Registry) -> Response:
         wanted = parse_scopes(form.every("scope"))
         self._check_service(form, registry)
+        require_private(visit)
         match form.one("grant_type"):
             case "password":
                 shown = Password(form.one("username") or "", form.one("password") or "")

@@ -5,8 +5,10 @@ A secret is never here: a credential is found by the hash of its secret, and its
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from wharfinger.clock import DAY, Clock
+from wharfinger.clock import DAY, SECOND, Clock, Instant, in_words
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, CredentialKind
 from wharfinger.domain.errors import AccountInvalid, AccountUnknown
 from wharfinger.domain.events import EventAction
@@ -18,21 +20,53 @@ from wharfinger.metadata.database import Connection, Database
 from wharfinger.services.accounts import require, tell, unknown
 
 
-class Credentials:
-    """Stored credentials of every account."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetimes:
+    """For how long tokens and access keys are valid, in microseconds.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    Args:
+        longest: what nobody may exceed; nothing for no such limit.
+        usual: where nobody says how long.
+    """
+
+    longest: int | None = None
+    usual: int = 90 * DAY
+
+
+_NO_LIMIT: Final = Lifetimes()
+_CLOCKS_APART: Final = 60 * SECOND
+"""Whoever asks for exactly the longest reckons by another clock, and a moment earlier."""
+
+
+class Credentials:
+    """Stored credentials of every account.
+
+    Args:
+        database: where they are.
+        clock: the time.
+        lifetimes: what the operator allows.
+    """
+
+    def __init__(self, database: Database, clock: Clock, lifetimes: Lifetimes = _NO_LIMIT) -> None:
         self._database = database
         self._clock = clock
+        self._lifetimes = lifetimes
+
+    @property
+    def usual_lifetime(self) -> int:
+        """How long a token or an access key is valid where nobody says, in microseconds."""
+        longest, usual = self._lifetimes.longest, self._lifetimes.usual
+        return usual if longest is None else min(longest, usual)
 
     async def create(self, account: AccountName, new: NewCredential, by: Actor) -> int:
         """Store a credential of an account and return its id.
 
         Raises:
             AccountUnknown: there is no such account.
-            AccountInvalid: accounts of its kind or access type hold no such credentials.
+            AccountInvalid: accounts of its kind or access type hold no such credentials, or not for so long.
         """
         now = self._clock.now()
+        self._require_end(new, now)
 
         def work(connection: Connection) -> int:
             owner = require(connection, account)
@@ -47,6 +81,17 @@ class Credentials:
             return made
 
         return await self._database.write(work)
+
+    def _require_end(self, new: NewCredential, now: Instant) -> None:
+        longest = self._lifetimes.longest
+        if longest is None or new.kind is CredentialKind.REFRESH:
+            return
+        if new.expires_at is None or new.expires_at > now + longest + _CLOCKS_APART:
+            message = (
+                f"A {new.kind} may be valid for {in_words(longest)} at the most here (accounts.tokens.maxlifetime); "
+                "ask for less."
+            )
+            raise AccountInvalid(message)
 
     async def find(self, fingerprint: str) -> Holder | None:
         """Return the credential whose secret has this hash, good or not, and whose it is."""

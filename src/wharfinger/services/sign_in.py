@@ -35,6 +35,10 @@ _WRONG: Final = (
     "wait a moment before the next."
 )
 
+_NO_PASSWORDS: Final = (
+    "Passwords of accounts are not taken here (accounts.passwords); sign in with a token or an access key."
+)
+
 
 class AccountIdentity:
     """Recognises accounts by what they show; see `Identity`.
@@ -47,7 +51,7 @@ class AccountIdentity:
         authorization: knows whether there are accounts yet: until then nobody is asked, and nothing is looked at.
         registry: which registry's tokens are taken.
         clock: the time.
-        password_login: whether the password of an account is taken under `/v2/` at all.
+        password_login: whether the password of an account is taken under `/v2/` at all, and what was got for one.
     """
 
     def __init__(
@@ -132,6 +136,8 @@ class AccountIdentity:
                 raise CredentialInvalid(_WRONG)  # it is exchanged at the token endpoint, and is good for nothing else
             case None if secret_tokens.looks_like_one(secret):
                 raise CredentialInvalid(_WRONG)  # mistyped: no hash is spent on it, and no lock-out comes nearer
+            case None if not self._password_login:
+                raise CredentialInvalid(_NO_PASSWORDS)  # the same for every name, so nothing is told by it
             case None:
                 return await self._by_password(name, secret)
 
@@ -148,6 +154,9 @@ class AccountIdentity:
         return _principal_of(holder)
 
     def _is_good(self, holder: Holder) -> bool:
+        stands_for_password = holder.kind is CredentialKind.REFRESH and holder.parent_id is None
+        if stands_for_password and not self._password_login:
+            return False
         return holder.is_good(self._clock.now()) and holder.access_type is not AccessType.CONSOLE
 
     async def _by_registry_token(self, token: RegistryToken) -> Principal:
@@ -169,7 +178,7 @@ class AccountIdentity:
             return _Known(token, replace(ANONYMOUS, ceiling=Ceiling(entries=entries)), token.expires_at)
         ends = token.expires_at
         if token.credential is None or token.credential.id is None:
-            name = await self._accounts.name_of(token.account_id)
+            name = await self._accounts.name_of(token.account_id) if self._password_login else None
             principal = None if name is None else Principal(name=name, account_id=token.account_id)
         else:
             holder = await self._credentials.find_by_id(token.account_id, token.credential.id)
@@ -192,7 +201,7 @@ class AccountIdentity:
 
     def _may_try(self, stored: StoredPassword, pair: Password) -> bool:
         """Say whether the account may use a password here now; guesses of others bar nobody who was just let in."""
-        if not self._password_login or stored.suspended or stored.access_type is not AccessType.BOTH:
+        if stored.suspended or stored.access_type is not AccessType.BOTH:
             return False
         is_locked = stored.locked_until is not None and self._clock.now() < stored.locked_until
         return not is_locked or self._remembered.has(pair)

@@ -5,7 +5,7 @@ Only the composition root and the command line import this floor; everybody else
 """
 
 from wharfinger.settings.environment import environment, path_from
-from wharfinger.settings.exposure import Exposure, open_beyond_loopback
+from wharfinger.settings.exposure import Exposure, SignIn, open_beyond_loopback, where_to_sign_in
 from wharfinger.settings.load import Loaded, Row, describe, load
 from wharfinger.settings.problems import Mark, Problem, SettingsError
 from wharfinger.settings.tree import FileCheck, HttpCheck, Platform, Settings, TcpCheck, TokenServer
@@ -25,6 +25,7 @@ __all__ = [
     "Secret",
     "Settings",
     "SettingsError",
+    "SignIn",
     "TcpCheck",
     "TokenServer",
     "describe",
@@ -33,4 +34,5 @@ __all__ = [
     "open_beyond_loopback",
     "parse_address",
     "path_from",
+    "where_to_sign_in",
 ]

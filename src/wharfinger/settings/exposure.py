@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Open mode beyond this machine: never by accident.
+"""Open mode and plain sign-in beyond this machine: never by accident.
 
 In open mode whoever reaches the port may push and pull. That is right on loopback, and right elsewhere only for an
-operator who chose it.
+operator who chose it. Passwords and tokens of accounts are the same: without TLS, everybody on the way reads them.
 """
 
 from enum import Enum
@@ -35,6 +35,28 @@ def open_beyond_loopback(settings: Settings, *, said: bool) -> Exposure:
 def is_plain_beyond_loopback(settings: Settings) -> bool:
     """Say whether other machines reach the registry without TLS of its own; a proxy may speak it all the same."""
     return _reaches_others(settings) and settings.http.tls.certificate is None
+
+
+class SignIn(Enum):
+    """Where the passwords and tokens of accounts may be shown."""
+
+    ANYWHERE = "on every connection: none leaves this machine unencrypted, or the operator says that it may"
+    BEHIND_PROXY = "on what a listed proxy says came by TLS, and from this machine"
+    UNSAFE = "as behind a proxy, but none is listed: nobody on another machine could sign in"
+
+
+def where_to_sign_in(settings: Settings) -> SignIn:
+    """Say where accounts may sign in.
+
+    `http.host` with https is the operator's word that clients come by TLS. That a proxy is listed is not: it may be
+    reached without TLS, and who passes it by is not encrypted, so each request is looked at.
+    """
+    if not is_plain_beyond_loopback(settings) or settings.accounts.allowplain:
+        return SignIn.ANYWHERE
+    if (settings.http.host or "").lower().startswith("https:"):
+        return SignIn.ANYWHERE
+    listed = (one for one in settings.http.trustedproxies if not isinstance(one, str))
+    return SignIn.UNSAFE if all(one.is_loopback for one in listed) else SignIn.BEHIND_PROXY
 
 
 def _reaches_others(settings: Settings) -> bool:

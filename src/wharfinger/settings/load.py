@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from wharfinger.settings.document import Node, Scalar, Series, Table, find, is_null, read_file
 from wharfinger.settings.environment import LEAVES, OLD_KEYS, SECTIONS, open_kinds, overlay
-from wharfinger.settings.exposure import Exposure, is_plain_beyond_loopback, open_beyond_loopback
+from wharfinger.settings.exposure import (
+    Exposure,
+    SignIn,
+    is_plain_beyond_loopback,
+    open_beyond_loopback,
+    where_to_sign_in,
+)
 from wharfinger.settings.kinds import Kind, Many, Named, One, Records, leaf_of
 from wharfinger.settings.problems import Findings, Mark, SettingsError, nearest_key
 from wharfinger.settings.tree import Settings
@@ -324,7 +330,7 @@ def _check_exposure(settings: Settings, root: Table, findings: Findings, *, said
             if settings.auth.none:
                 findings.warn(f"{mark}: http.addr: {everybody}: no sign-in is set up")
                 return
-            advice = "" if settings.http.tls.certificate else "; passwords would travel unencrypted without http.tls"
+            advice = _advice(settings)
             findings.warn(f"{mark}: http.addr: until `wharfinger init` makes the first account, {everybody}{advice}")
         case Exposure.ACCIDENTAL:
             message = f"{settings.http.addr} is reachable from other machines, and nobody would be asked to sign in"
@@ -332,6 +338,15 @@ def _check_exposure(settings: Settings, root: Table, findings: Findings, *, said
             findings.problem(mark, "http.addr", message, hint)
         case Exposure.LOCAL:
             pass
+
+
+def _advice(settings: Settings) -> str:
+    """Say what becomes of passwords once there are accounts, where an address is open to other machines now."""
+    if settings.accounts.allowplain and is_plain_beyond_loopback(settings):
+        return "; from then on passwords and tokens travel unencrypted, as accounts.allowplain says"
+    if where_to_sign_in(settings) is SignIn.UNSAFE:
+        return "; from then on it does not start without http.tls, or a proxy that speaks TLS (http.host)"
+    return ""
 
 
 def _mark(root: Table, key: str) -> Mark:

@@ -579,6 +579,48 @@ class Workloads:
     )
 
 
+# --- accounts --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountTokens:
+    """Personal access tokens and access keys."""
+
+    maxlifetime: timedelta = field(
+        default=timedelta(days=366),
+        metadata=about(SPAN, "Ours. The longest that a new token or access key may be valid; none is without an end."),
+    )
+    defaultlifetime: timedelta = field(
+        default=timedelta(days=90),
+        metadata=about(SPAN, "Ours. How long one is valid if nothing else is asked for; never more than the longest."),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """What accounts may show, and where; it matters once there are some."""
+
+    passwords: bool = field(
+        default=True,
+        metadata=about(
+            BOOLEAN, "Ours. Take passwords of accounts at `docker login` and `/v2/`; tokens and keys always work there."
+        ),
+    )
+    anonymouspull: bool = field(
+        default=True,
+        metadata=about(
+            BOOLEAN, "Ours. Public repositories are for everybody. If not, public means every account that signed in."
+        ),
+    )
+    allowplain: bool = field(
+        default=False,
+        metadata=about(
+            BOOLEAN, "Ours. Take passwords and tokens without TLS from other machines too, for all on the way to read."
+        ),
+    )
+    tokens: AccountTokens = field(default_factory=AccountTokens)
+
+
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
@@ -587,6 +629,7 @@ class Settings:
     """Every setting, with defaults where nothing was said."""
 
     auth: Auth = field(default_factory=Auth)
+    accounts: Accounts = field(default_factory=Accounts)
     log: Log = field(default_factory=Log)
     storage: Storage = field(default_factory=Storage)
     database: Database = field(default_factory=Database)

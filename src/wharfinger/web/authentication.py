@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from wharfinger.domain.access import Access, Action
-from wharfinger.domain.errors import CredentialInvalid, TokenTooNarrow, Unauthenticated
+from wharfinger.domain.errors import CredentialInvalid, Denied, TokenTooNarrow, Unauthenticated
 from wharfinger.domain.identity import ANONYMOUS, Principal
 from wharfinger.services.identity import Bearer, Identity, Password, Shown
 from wharfinger.web.requests import Visit
@@ -42,6 +42,7 @@ class Entrance:
 
         Raises:
             CredentialInvalid, TooManyAttempts: as `Identity.recognise`.
+            Denied: it shows a secret on a connection that others can read.
         """
         try:
             shown = read_authorization(visit.headers.get(b"authorization"))
@@ -49,11 +50,35 @@ class Entrance:
             if await self._identity.is_open():  # it was meant for a proxy in front
                 return ANONYMOUS
             raise
-        return await self._identity.recognise(shown)
+        if isinstance(shown, Password) and not visit.is_private and not await self._identity.is_open():
+            require_private(visit)
+        principal = await self._identity.recognise(shown)
+        if not principal.is_anonymous:  # a token for nobody in particular is no secret
+            require_private(visit)
+        return principal
 
     def challenge(self, visit: Visit, access: Access, error: Unauthenticated) -> dict[str, str]:
-        """Return the headers that ask for a credential, or for a better one."""
+        """Return the headers that ask for a credential, or for a better one.
+
+        Raises:
+            Denied: nobody must show one on this connection; who is not asked does not send a password.
+        """
+        require_private(visit)
         return {"WWW-Authenticate": self._challenge(visit, access, error)}
+
+
+def require_private(visit: Visit) -> None:
+    """Return if whoever sent the request may show who it is on this connection.
+
+    Raises:
+        Denied: others could read it on the way, and the operator did not say that they may.
+    """
+    if not visit.is_private:
+        message = (
+            "Nobody can sign in on this connection, because it is not encrypted: use https. The operator sets http.tls, "
+            "or a proxy that speaks TLS and says so (http.trustedproxies), or accounts.allowplain."
+        )
+        raise Denied(message)
 
 
 def basic_challenge(realm: str) -> Challenge:

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from wharfinger.domain.errors import EndpointUnknown, WharfingerError
 from wharfinger.telemetry import REQUEST_COUNTS, RequestLine, logger
-from wharfinger.web.requests import Proxies, Visit, announces_body, read_headers
+from wharfinger.web.requests import Proxies, Visit, announces_body, is_loopback, read_headers
 from wharfinger.web.responses import Content
 
 _log = logger("web")
@@ -52,6 +52,7 @@ class EdgeRules:
         headers: put on every answer.
         prefix: a path under which everything lies, as `http.prefix` says, without a slash at its end.
         beside: paths that are answered outside the prefix too: who asks the probes asks the node, not the site.
+        tls_to_sign_in: whether who signs in must come by TLS, or from this machine.
         is_open: whether anyone who reaches the port may push; then the first forwarded request is worth a warning.
     """
 
@@ -59,6 +60,7 @@ class EdgeRules:
     headers: Sequence[Header]
     prefix: str = ""
     beside: Sequence[str] = ()
+    tls_to_sign_in: bool = False
     is_open: bool = False
 
 
@@ -135,7 +137,10 @@ class Edge:
             headers = read_headers(scope)
             client, scheme = self._rules.proxies.client_and_scheme(scope, headers)
             unread = announces_body(headers)
-            exchange.visit = Visit(exchange.id, path or exchange.path, client, scheme, headers, unread=unread)
+            private = not self._rules.tls_to_sign_in or scheme == "https" or is_loopback(client)
+            exchange.visit = Visit(
+                exchange.id, path or exchange.path, client, scheme, headers, is_private=private, unread=unread
+            )
             if path is None:
                 message = f"Nothing lies here: the paths of this registry begin with {self._rules.prefix}/."
                 return door.refusal(EndpointUnknown(message), exchange.visit)

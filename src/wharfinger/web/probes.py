@@ -6,7 +6,6 @@ on this machine.
 """
 
 import asyncio
-import ipaddress
 
 import orjson
 from starlette.responses import PlainTextResponse, Response
@@ -15,7 +14,7 @@ from starlette.types import Receive, Scope
 from wharfinger.domain.errors import EndpointUnknown, WharfingerError
 from wharfinger.services.health import Health
 from wharfinger.telemetry import REQUEST_COUNTS, metrics
-from wharfinger.web.requests import Visit
+from wharfinger.web.requests import Visit, is_loopback
 
 PATHS = ("/livez", "/readyz", "/metrics", "/debug/health")
 
@@ -66,7 +65,4 @@ class Probes:
 
 
 def _is_local(client: str) -> bool:
-    try:
-        return ipaddress.ip_address(client).is_loopback
-    except ValueError:
-        return client == "-"
+    return client == "-" or is_loopback(client)

@@ -30,6 +30,8 @@ class Visit:
     principal: Principal = ANONYMOUS
     route: str = "-"
     """The path pattern, for the metrics."""
+    is_private: bool = True
+    """Whether it may show who sends it: nobody on the way reads it, or the operator lets them."""
     unread: bool = False
     """Whether it has a body whose end nobody has seen yet."""
 
@@ -73,6 +75,14 @@ def read_headers(scope: Scope) -> dict[bytes, bytes]:
 def announces_body(headers: dict[bytes, bytes]) -> bool:
     """Say whether a request with these headers has a body."""
     return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
+def is_loopback(client: str) -> bool:
+    """Say whether a client's address is one of the machine itself."""
+    try:
+        return ipaddress.ip_address(client).is_loopback
+    except ValueError:
+        return False
 
 
 class Proxies:
