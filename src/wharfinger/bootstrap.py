@@ -47,8 +47,9 @@ from wharfinger.services.credentials import Credentials
 from wharfinger.services.grants import Grants
 from wharfinger.services.health import Health
 from wharfinger.services.manifests import Manifests
+from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
-from wharfinger.services.registries import Registries, Registry
+from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tags import Tags
@@ -219,8 +220,10 @@ def build(settings: Settings) -> Deployment:
         manifests=Manifests(
             database=database, clock=clock, switches=switches, rules=_manifest_rules(settings), cache=content
         ),
+        namespaces=Namespaces(database, clock),
         organizations=Organizations(database, clock),
         registries=registries,
+        registry_switches=RegistrySwitches(database, clock),
         repositories=listing,
         tags=Tags(database, listing, clock, switches),
         tokens=tokens,

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.metadata.rows import NOW, REGISTRY, count, every, make_repository
 from wharfinger.domain.access import Role
 from wharfinger.domain.accounts import AccountKind, MemberRole
-from wharfinger.metadata import accounts, grants, organizations, repositories
+from wharfinger.metadata import accounts, grants, namespaces, organizations
 from wharfinger.metadata.account_tables import accounts as account_table
 from wharfinger.metadata.account_tables import credential_repositories, credentials, team_members
 from wharfinger.metadata.account_tables import grants as grant_table
@@ -65,7 +65,7 @@ def test_who_is_in_a_team_is_a_member_of_its_organization(connection, ann, acme)
 @pytest.mark.parametrize("who", ["account", "team"])
 def test_there_is_one_grant_for_each_subject_and_place(connection, ann, acme, where, who):
     repository = make_repository(connection, "beta/app")
-    namespace, _ = repositories.find_namespace(connection, REGISTRY, "beta")
+    namespace, _ = namespaces.find_id(connection, REGISTRY, "beta")
     keys = {"registry": REGISTRY, "namespace": namespace, "repository": repository}
     place = PlaceKey(**{f"{name}_id": key for name, key in keys.items() if name == where})
     team = organizations.create_team(connection, acme, "one", None, NOW)

@@ -7,10 +7,11 @@ from wharfinger.domain.access import Role, Standing, Visibility
 from wharfinger.domain.accounts import AccountKind, MemberRole
 from wharfinger.domain.identity import Actor, Ceiling, Principal, Scope
 from wharfinger.domain.names import RepositoryName, namespace_of
-from wharfinger.metadata import accounts, grants, organizations, repositories
+from wharfinger.metadata import accounts, grants, namespaces, organizations, repositories
 from wharfinger.metadata.account_tables import accounts as account_table
 from wharfinger.metadata.grants import PlaceKey, SubjectKey
-from wharfinger.metadata.schema import namespaces, registries
+from wharfinger.metadata.schema import namespaces as namespace_table
+from wharfinger.metadata.schema import registries
 from wharfinger.metadata.schema import repositories as repository_table
 from wharfinger.metadata.standing import NOBODY, STANDING, sight_of, standing_of
 
@@ -64,7 +65,7 @@ def test_what_is_there_is_told(connection, ann):
 @pytest.mark.parametrize("where", ["on_deployment", "on_registry", "on_namespace", "on_repository"])
 def test_the_highest_role_at_each_place_counts_whether_own_or_a_teams(connection, ann, acme, where):
     repository = make_repository(connection, "beta/app")
-    namespace, _ = repositories.find_namespace(connection, REGISTRY, "beta")
+    namespace, _ = namespaces.find_id(connection, REGISTRY, "beta")
     key = {
         "on_deployment": PlaceKey(),
         "on_registry": PlaceKey(registry_id=REGISTRY),
@@ -174,7 +175,7 @@ def test_a_sight_says_who_looks_and_what_its_credential_leaves():
 
 
 def test_a_new_namespace_belongs_to_its_namesake(connection, ann):
-    repositories.ensure_namespace(connection, REGISTRY, "ann", SOMEBODY, NOW)
-    repositories.ensure_namespace(connection, REGISTRY, "free", SOMEBODY, NOW)
-    found = {row.name: row.owner_id for row in connection.execute(namespaces.select())}
+    namespaces.ensure(connection, REGISTRY, "ann", SOMEBODY, NOW)
+    namespaces.ensure(connection, REGISTRY, "free", SOMEBODY, NOW)
+    found = {row.name: row.owner_id for row in connection.execute(namespace_table.select())}
     assert found == {"ann": ann, "free": None}

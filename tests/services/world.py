@@ -23,8 +23,9 @@ from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
 from wharfinger.services.grants import Grants
 from wharfinger.services.manifests import ManifestPush, Manifests
+from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
-from wharfinger.services.registries import Registries, Registry
+from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.tags import Tags
 from wharfinger.services.uploads import Uploads
@@ -72,6 +73,8 @@ class Node:
     organizations: Organizations
     grants: Grants
     credentials: Credentials
+    namespaces: Namespaces
+    registry_switches: RegistrySwitches
 
 
 class World:
@@ -124,6 +127,8 @@ class World:
             organizations=Organizations(database, self.clock),
             grants=Grants(database, self.clock),
             credentials=Credentials(database, self.clock),
+            namespaces=Namespaces(database, self.clock),
+            registry_switches=RegistrySwitches(database, self.clock),
         )
 
     async def assert_sound(self):

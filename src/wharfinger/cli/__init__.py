@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from wharfinger.cli import access, certificate, grant, init, org, robot, serving, team, token, user
+from wharfinger.cli import (
+    access,
+    certificate,
+    grant,
+    init,
+    namespace,
+    org,
+    registry,
+    repository,
+    robot,
+    serving,
+    team,
+    token,
+    user,
+)
 
 app = typer.Typer(
     name="wharfinger",
@@ -20,7 +34,7 @@ app = typer.Typer(
 for command in (init.init, serving.serve, serving.check, serving.work, serving.migrate, serving.version):
     app.command()(command)
 app.add_typer(certificate.app, name="certificate")
-for noun in (user, org, team, robot, grant, token, access):
+for noun in (user, org, team, robot, grant, token, access, repository, namespace, registry):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wharfinger.cli.robot import registry_id
+from wharfinger.cli.registry import registry_named
 from wharfinger.cli.shell import Config, act, day_of, parsed, print_table, say
 from wharfinger.cli.terminal import fail
 from wharfinger.domain.accounts import parse_account_name, parse_subject
@@ -122,7 +122,7 @@ def _place_of(
 ) -> Place:
     if deployment:
         return DEPLOYMENT
-    number = registry_id(services, registry or DEFAULT_REGISTRY)
+    number = registry_named(services, registry or DEFAULT_REGISTRY).id
     if repository is not None:
         return Place(registry_id=number, repository=parse_repository_name(repository))
     return Place(registry_id=number, namespace=None if namespace is None else parse_account_name(namespace))

@@ -28,8 +28,8 @@ def init(
     settings = read_settings(config).settings
     if settings.auth.kind is None and where_to_sign_in(settings) is SignIn.UNSAFE:
         fail(
-            f"nobody could sign in safely at {settings.http.addr}: passwords would travel unencrypted; set http.tls, or "
-            "let a proxy speak TLS and set http.host to its https address, or say accounts.allowplain: true"
+            f"nobody could sign in safely at {settings.http.addr}: passwords would travel unencrypted; set http.tls, "
+            "or let a proxy speak TLS and set http.host to its https address, or say accounts.allowplain: true"
         )
     hashed = read_password(wanted, from_stdin=password_stdin)
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from wharfinger.cli.registry import registry_named
 from wharfinger.cli.shell import Config, act, day_of, parsed, print_table, say
 from wharfinger.domain.accounts import AccountKind, parse_account_name, parse_robot_name
-from wharfinger.domain.errors import AccountUnknown
 from wharfinger.domain.identity import Actor
 from wharfinger.metadata.accounts import Account
 from wharfinger.services import Services
@@ -44,7 +44,7 @@ def show(
     async def work(services: Services, _by: Actor) -> Sequence[Account]:
         if not owner.startswith("@"):
             return await services.accounts.robots(parse_account_name(owner))
-        return await services.accounts.robots_of_registry(registry_id(services, owner[1:]))
+        return await services.accounts.robots_of_registry(registry_named(services, owner[1:]).id)
 
     print_table(
         ("name", "description", "created", "suspended"),
@@ -62,16 +62,3 @@ def delete(name: Name, *, config: Config = None) -> None:
 
     act(config, work)
     say(f"the robot {wanted} was deleted")
-
-
-def registry_id(services: Services, name: str) -> int:
-    """Return the id of the registry of that name.
-
-    Raises:
-        AccountUnknown: there is none.
-    """
-    for registry in services.registries.all():
-        if registry.name == name:
-            return registry.id
-    message = f"There is no registry {name!r}."
-    raise AccountUnknown(message)

@@ -4,10 +4,10 @@
 ```text
 WharfingerError
 ├─ Unknown        NameUnknown  ManifestUnknown  BlobUnknown  UploadUnknown  ManifestBlobUnknown  EndpointUnknown
-│                 AccountUnknown
+│                 AccountUnknown  NamespaceUnknown
 ├─ Invalid        NameInvalid  DigestInvalid  DigestMismatch  TagInvalid  ManifestInvalid  SizeInvalid
 │                 QueryInvalid  HeaderInvalid  EncodingUnsupported  BlobTooLarge  ManifestTooLarge  AccountInvalid
-│                 RuleInvalid
+│                 RuleInvalid  RepositoryInvalid
 ├─ OutOfPlace     RangeUnsatisfiable  UploadOutOfOrder  UploadBusy
 ├─ Refused        Unauthenticated{CredentialInvalid  TokenTooNarrow}  Denied  PreconditionFailed  TooManyAttempts
 │                 AccountConflict  TagImmutable  NameTaken  ContentGone
@@ -64,6 +64,10 @@ class EndpointUnknown(Unknown):
 
 class AccountUnknown(Unknown):
     """No such account, team, membership, grant or credential."""
+
+
+class NamespaceUnknown(Unknown):
+    """No namespace of that name."""
 
 
 class ManifestBlobUnknown(Unknown):
@@ -136,6 +140,10 @@ class AccountInvalid(Invalid):
 
 class RuleInvalid(Invalid):
     """A rule of a repository, or what it is to be applied to, that cannot be read."""
+
+
+class RepositoryInvalid(Invalid):
+    """A description or a source that a repository cannot have."""
 
 
 class OutOfPlace(WharfingerError):

@@ -2,11 +2,13 @@
 """Facts: what happened to a registry, in the words that the audit log keeps and that subscribers will receive.
 
 One event for each tag moved or deleted, manifest put, deleted or restored, repository made, deleted or restored, and
-for each change of a rule, an account, a team, a grant or a credential; none for blobs, uploads and leases, which no
+for each change of a repository, its rules, a namespace, a registry, an account, a team, a grant or a credential; none
+for blobs, uploads and leases, which no
 person ever asks about. No event holds a secret: a credential is named by its number and its name.
 """
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wharfinger.domain.digests import Digest
@@ -19,6 +21,9 @@ class EventAction(enum.StrEnum):
     REPOSITORY_CREATED = "repository.created"
     REPOSITORY_DELETED = "repository.deleted"
     REPOSITORY_RESTORED = "repository.restored"
+    REPOSITORY_CHANGED = "repository.changed"
+    NAMESPACE_CHANGED = "namespace.changed"
+    REGISTRY_CHANGED = "registry.changed"
     MANIFEST_PUSHED = "manifest.pushed"
     MANIFEST_DELETED = "manifest.deleted"
     MANIFEST_RESTORED = "manifest.restored"
@@ -65,3 +70,14 @@ class Event:
     size: int | None = None
     detail: str | None = None
     """More, in words: `write on the repository acme/app`."""
+
+
+def difference(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Return what changed, in words: `visibility from private to public`; empty if nothing did.
+
+    Args:
+        before: what was, by the name that people know it by.
+        after: what is, under the same names.
+    """
+    changed = (f"{name} from {before[name]} to {word}" for name, word in after.items() if before[name] != word)
+    return ", ".join(changed)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of repositories, and of the namespaces they bring into being."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,19 +9,18 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, exi
 
 from wharfinger.clock import Instant
 from wharfinger.domain.access import Role, Visibility
-from wharfinger.domain.accounts import AccountName
 from wharfinger.domain.errors import DatabaseUnavailable
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.domain.policies.immutability import Immutability, parse_immutability
-from wharfinger.metadata import accounts, grants
+from wharfinger.metadata import grants
+from wharfinger.metadata import namespaces as namespace_rows
 from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.grants import PlaceKey, SubjectKey
 from wharfinger.metadata.schema import (
     blobs,
     manifest_references,
     manifests,
-    namespaces,
     registries,
     repositories,
     repository_blobs,
@@ -70,10 +69,6 @@ _CREATE: Final = Statement(
         "revision",
     ),
 )
-_CREATE_NAMESPACE: Final = Statement(
-    lambda insert: insert(namespaces).on_conflict_do_nothing(),
-    columns=("registry_id", "name", "owner_id", "default_visibility", "created_at", "created_by"),
-)
 _LOCK: Final = Statement(
     select(repositories.c.immutable_tags, repositories.c.immutable_deletable, repositories.c.deleted_at)
     .where(repositories.c.id == bindparam("repository"))
@@ -100,6 +95,35 @@ _TOUCH: Final = Statement(
 
 _ATTEMPTS: Final = 5
 """How often a name is looked up that others make and delete at the same time."""
+
+
+_LINK_SOURCE: Final = Statement(
+    update(repositories)
+    .where(repositories.c.id == bindparam("repository"), repositories.c.source.is_(None))
+    .values(source=bindparam("link"))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """A repository as its page and its settings show it."""
+
+    id: int
+    name: RepositoryName
+    description: str | None
+    source: str | None
+    """Where its images are built from, as `domain.repositories.parse_source` writes it."""
+    visibility: Visibility
+    inherits: bool
+    """Whether roles on its namespace reach it."""
+    created_at: Instant
+    changed_at: Instant
+    """When its content changed last."""
+
+
+_LOAD: Final = select(*(repositories.c[name] for name in Repository.__dataclass_fields__)).where(
+    repositories.c.deleted_at.is_(None)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,37 +186,9 @@ def place_of(
 ) -> tuple[int | None, str]:
     """Return the id of the namespace of a name, which is made if it is new, and the visibility that it gives."""
     namespace = namespace_of(name)
-    return (None, "private") if namespace is None else ensure_namespace(connection, registry_id, namespace, by, now)
-
-
-def find_namespace(connection: Connection, registry_id: int, name: str) -> tuple[int, str] | None:
-    """Return the id of a namespace, and the visibility that its new repositories take."""
-    statement = select(namespaces.c.id, namespaces.c.default_visibility).where(
-        namespaces.c.registry_id == registry_id, namespaces.c.name == name
+    return (
+        (None, "private") if namespace is None else namespace_rows.ensure(connection, registry_id, namespace, by, now)
     )
-    row = connection.execute(statement).first()
-    return None if row is None else (int(row[0]), str(row[1]))
-
-
-def ensure_namespace(connection: Connection, registry_id: int, name: str, by: Actor, now: Instant) -> tuple[int, str]:
-    """Return the same as `find_namespace`, making the namespace if it is new."""
-    found = find_namespace(connection, registry_id, name)
-    if found is not None:
-        return found
-    _CREATE_NAMESPACE.count(
-        connection,
-        registry_id=registry_id,
-        name=name,
-        owner_id=_owner_of_new(connection, registry_id, name),
-        default_visibility="private",
-        created_at=now,
-        created_by=by.principal.account_id,
-    )
-    found = find_namespace(connection, registry_id, name)
-    if found is None:
-        message = f"namespace {name} was made and deleted while it was looked up"
-        raise RuntimeError(message)
-    return found
 
 
 def lock(connection: Connection, repository_id: int) -> Immutability | None:
@@ -236,6 +232,30 @@ def hide(connection: Connection, repository_id: int, now: Instant, deletion_id: 
     connection.execute(
         update(repositories).where(repositories.c.id == repository_id).values(deleted_at=now, deletion_id=deletion_id)
     )
+
+
+def load(connection: Connection, registry_id: int, name: RepositoryName, *, lock: bool = False) -> Repository | None:
+    """Return the live repository of that name, listed or not; with a lock, for a transaction that changes it."""
+    statement = _LOAD.where(repositories.c.registry_id == registry_id, repositories.c.name == name)
+    row = connection.execute(statement.with_for_update() if lock else statement).first()
+    return None if row is None else _repository(row)
+
+
+def load_all(connection: Connection, registry_id: int, names: Sequence[RepositoryName]) -> list[Repository]:
+    """Return the live repositories of some names, by the bytes of their names."""
+    named = (repositories.c.registry_id == registry_id) & repositories.c.name.in_(names)
+    return [_repository(row) for row in connection.execute(_LOAD.where(named).order_by(repositories.c.name))]
+
+
+def change(connection: Connection, repository_id: int, values: Mapping[str, object]) -> None:
+    """Set columns of a repository."""
+    if values:
+        connection.execute(update(repositories).where(repositories.c.id == repository_id).values(**values))
+
+
+def link_source(connection: Connection, repository_id: int, source: str) -> bool:
+    """Have the repository come from a source, if nobody has ever said from which; say whether that was so."""
+    return _LINK_SOURCE.count(connection, repository=repository_id, link=source) > 0
 
 
 def touch(connection: Connection, repository_id: int, now: Instant) -> None:
@@ -304,6 +324,14 @@ def delete_unlisted(connection: Connection, registry_id: int, before: Instant, l
     return connection.execute(delete(repositories).where(repositories.c.id.in_(empty))).rowcount
 
 
+def _repository(row: Row) -> Repository:
+    values = dict(zip(Repository.__dataclass_fields__, row, strict=True))
+    values["source"] = values["source"] or None
+    values["visibility"] = Visibility(values["visibility"])
+    values["inherits"] = bool(values["inherits"])
+    return Repository(**values)
+
+
 def _count_tags(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
     statement = (
         select(tags.c.repository_id, func.count()).where(tags.c.repository_id.in_(ids)).group_by(tags.c.repository_id)
@@ -352,15 +380,6 @@ def _give_to_maker(connection: Connection, repository_id: int, by: Actor, now: I
 
 def _rules_of(row: Row | None) -> Immutability | None:
     return None if row is None else parse_immutability(row[0], deletable=bool(row[1]))
-
-
-def _owner_of_new(connection: Connection, registry_id: int, name: str) -> int | None:
-    """Return whose a new namespace is: the account's of that name, in a registry where accounts own namespaces."""
-    wanted = select(registries.c.account_namespaces).where(registries.c.id == registry_id)
-    if not connection.execute(wanted).scalar():
-        return None
-    owner = accounts.lock(connection, AccountName(name))
-    return None if owner is None else owner.id
 
 
 def count(connection: Connection) -> int:

@@ -70,6 +70,7 @@ repositories: Final = table(
     key("namespace_id", "namespaces.id", nullable=True),
     words("name"),
     words("description", nullable=True),
+    words("source", nullable=True),
     words("visibility"),
     number("inherits", default=0),
     number("created_at"),
@@ -89,7 +90,8 @@ repositories: Final = table(
 )
 """`listed_at` is the time of the first manifest: before it, no listing shows the repository. `revision` grows with
 every change of what the repository shows, so a listing that was made for a revision is good as long as it stands.
-`inherits` says that roles on its namespace reach it. `immutable_tags` are the rules of
+`inherits` says that roles on its namespace reach it. `source` is empty where it was taken away on purpose, and is
+nothing where nobody has said anything yet: only then does a manifest fill it in. `immutable_tags` are the rules of
 `domain.policies.immutability`, as they are written.
 
 Here and below, `deleted_at` puts a row into the trash, `deletion_id` names the event that tells by whom, and

@@ -17,8 +17,9 @@ from wharfinger.services.grants import Grants
 from wharfinger.services.health import Health
 from wharfinger.services.identity import Identity
 from wharfinger.services.manifests import Manifests
+from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
-from wharfinger.services.registries import Registries
+from wharfinger.services.registries import Registries, RegistrySwitches
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.tags import Tags
 from wharfinger.services.tokens import Tokens
@@ -40,8 +41,10 @@ class Services:
     identity: Identity | None
     """Recognises callers; nothing in open mode, where nobody is asked."""
     manifests: Manifests
+    namespaces: Namespaces
     organizations: Organizations
     registries: Registries
+    registry_switches: RegistrySwitches
     repositories: Repositories
     tags: Tags
     tokens: Tokens

@@ -16,6 +16,7 @@ from wharfinger.domain.identity import Actor
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import events
 from wharfinger.metadata import grants as rows
+from wharfinger.metadata import namespaces as namespace_rows
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.grants import Grant, PlaceKey, SubjectKey
@@ -50,7 +51,7 @@ class Grants:
         def work(connection: Connection) -> None:
             who = _lock_subject(connection, subject)
             if place.namespace is not None and place.registry_id is not None:
-                repository_rows.ensure_namespace(connection, place.registry_id, place.namespace, by, now)
+                namespace_rows.ensure(connection, place.registry_id, place.namespace, by, now)
             where = _key_of(connection, place)
             if rows.give(connection, who, where, role, by.principal.account_id, now) is role:
                 return
@@ -131,7 +132,7 @@ def _key_of(connection: Connection, place: Place) -> PlaceKey:
             raise name_unknown(place.repository)
         return PlaceKey(repository_id=repository_id)
     if place.namespace is not None:
-        namespace = repository_rows.find_namespace(connection, place.registry_id, place.namespace)
+        namespace = namespace_rows.find_id(connection, place.registry_id, place.namespace)
         if namespace is None:
             message = f"There is no namespace {place.namespace!r}."
             raise AccountUnknown(message)

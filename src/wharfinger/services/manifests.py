@@ -34,6 +34,7 @@ from wharfinger.domain.manifests import (
 )
 from wharfinger.domain.names import Reference, RepositoryName, TagName, is_digest
 from wharfinger.domain.pages import Page
+from wharfinger.domain.repositories import source_of
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import blobs as blob_rows
 from wharfinger.metadata import events, tag_history
@@ -45,7 +46,7 @@ from wharfinger.metadata.manifests import Arrival, Destination, NewManifest
 from wharfinger.metadata.tags import Target
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.registries import Registry
-from wharfinger.services.repositories import ensure_locked, name_unknown, require_locked, tag_change
+from wharfinger.services.repositories import ensure_locked, link_source, name_unknown, require_locked, tag_change
 from wharfinger.services.restoring import RestoredManifest, find_deleted_manifest, restore_manifest
 from wharfinger.telemetry import logger
 
@@ -280,10 +281,17 @@ class _Push:
         if arrival is not Arrival.PRESENT:
             rows.close_edges(connection, repository_id, self._digest, manifest_id)
             self._tell(connection, repository_id)
+            self._link_source(connection)
         change = tag_change(self._registry, held, self._repository, self._by, self._now)
         for name in self._push.tags:
             tag_rows.move(connection, change, name, Target(manifest_id=manifest_id, digest=self._digest))
         repository_rows.touch(connection, repository_id, self._now)
+
+    def _link_source(self, connection: Connection) -> None:
+        """Take the source from what is pushed; what is attached to other content may come from elsewhere."""
+        source = None if self._manifest.subject is not None else source_of(self._manifest.annotations)
+        if source is not None:
+            link_source(connection, self._registry, self._repository, source, by=self._by, now=self._now)
 
     def _check_conditions(self, connection: Connection, repository_id: int) -> None:
         if self._push.if_match is None and not self._push.if_absent:

@@ -4,7 +4,14 @@
 from dataclasses import dataclass
 
 from wharfinger.blobstore.base import BlobStore
+from wharfinger.clock import Clock
+from wharfinger.domain.events import Event, EventAction, difference
+from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RegistryName
+from wharfinger.metadata import events
+from wharfinger.metadata import registries as rows
+from wharfinger.metadata.database import Connection, Database
+from wharfinger.metadata.registries import RegistryRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +41,52 @@ class Registries:
     def all(self) -> tuple[Registry, ...]:
         """Return every registry."""
         return tuple(self._by_id.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryChange:
+    """What is to change; nothing leaves it as it is.
+
+    Args:
+        anonymous_pull: whether public repositories are for everybody, or for every account.
+        account_namespaces: whether new namespaces belong to the accounts of their names.
+    """
+
+    anonymous_pull: bool | None = None
+    account_namespaces: bool | None = None
+
+
+class RegistrySwitches:
+    """The switches of every registry, which are rows and count from the next request on."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def of(self, registry: Registry) -> RegistryRow:
+        """Return how the switches of a registry stand."""
+        return await self._database.read(lambda c: rows.get(c, registry.id))
+
+    async def change(self, registry: Registry, change: RegistryChange, by: Actor) -> RegistryRow:
+        """Turn switches; where nothing changes, nothing is told."""
+        now = self._clock.now()
+        wanted = {"anonymous_pull": change.anonymous_pull, "account_namespaces": change.account_namespaces}
+
+        def work(connection: Connection) -> RegistryRow:
+            before = rows.get(connection, registry.id, lock=True)
+            rows.change(connection, registry.id, {name: int(on) for name, on in wanted.items() if on is not None})
+            after = rows.get(connection, registry.id)
+            told = difference(_words(before), _words(after))
+            if told:
+                event = Event(action=EventAction.REGISTRY_CHANGED, target=registry.name, detail=told)
+                events.record(connection, registry.id, event, by, now)
+            return after
+
+        return await self._database.write(work)
+
+
+def _words(row: RegistryRow) -> dict[str, str]:
+    return {
+        "anonymous pull": "on" if row.anonymous_pull else "off",
+        "namespaces of accounts": "on" if row.account_namespaces else "off",
+    }

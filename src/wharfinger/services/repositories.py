@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Repositories: the catalog, what a page shows of them, where each begins to exist, and how it goes and comes back."""
 
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from wharfinger.clock import DAY, Clock, Instant, after
+from wharfinger.domain.access import Action, Visibility
 from wharfinger.domain.errors import ContentGone, DatabaseUnavailable, NameTaken, NameUnknown
-from wharfinger.domain.events import Event, EventAction
+from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.pages import Page, page_of
@@ -14,7 +16,7 @@ from wharfinger.domain.switches import Switches
 from wharfinger.metadata import events, tag_history, trash
 from wharfinger.metadata import repositories as rows
 from wharfinger.metadata.database import Connection, Database
-from wharfinger.metadata.repositories import RepositorySummary
+from wharfinger.metadata.repositories import Repository, RepositorySummary
 from wharfinger.metadata.standing import Sight
 from wharfinger.metadata.tags import TagChange
 from wharfinger.services.registries import Registry
@@ -31,6 +33,42 @@ class Held(NamedTuple):
     """Which of its tags never move."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryChange:
+    """What is to change; nothing leaves it as it is.
+
+    Args:
+        description: as `parse_description` returns it; empty to take it away.
+        source: as `parse_source` returns it; empty to take it away, and then no manifest fills it in again.
+        visibility: who may pull without a role.
+        inherits: whether roles on its namespace, and membership of its organization, reach it.
+    """
+
+    description: str | None = None
+    source: str | None = None
+    visibility: Visibility | None = None
+    inherits: bool | None = None
+
+    @property
+    def action(self) -> Action:
+        """What somebody must be allowed to do to the repository, to change this of it."""
+        only_words = self.visibility is None and self.inherits is None
+        return Action.DESCRIBE if only_words else Action.ADMINISTER
+
+    def columns(self) -> dict[str, object]:
+        """Return the columns to set."""
+        found: dict[str, object] = {}
+        if self.description is not None:
+            found["description"] = self.description or None
+        if self.source is not None:
+            found["source"] = self.source
+        if self.visibility is not None:
+            found["visibility"] = self.visibility.value
+        if self.inherits is not None:
+            found["inherits"] = int(self.inherits)
+        return found
+
+
 class Repositories:
     """Repositories of every registry."""
 
@@ -38,6 +76,46 @@ class Repositories:
         self._database = database
         self._clock = clock
         self._switches = switches
+
+    async def find(self, registry: Registry, name: RepositoryName) -> Repository:
+        """Return a repository with its settings, also one that has had no manifest yet.
+
+        Raises:
+            NameUnknown: there is none of that name.
+        """
+        found = await self._database.read(lambda c: rows.load(c, registry.id, name))
+        if found is None:
+            raise name_unknown(name)
+        return found
+
+    async def list(self, registry: Registry, last: str | None, limit: int, sight: Sight) -> Page[Repository]:
+        """Return listed repositories with their settings after `last`, sorted by bytes, as far as the caller sees."""
+
+        def work(connection: Connection) -> Page[Repository]:
+            names = page_of(rows.list_names(connection, registry.id, last, limit + 1, sight), limit)
+            return Page(rows.load_all(connection, registry.id, names.items), more=names.more)
+
+        return await self._database.read(work)
+
+    async def change(self, registry: Registry, name: RepositoryName, change: RepositoryChange, by: Actor) -> Repository:
+        """Change a repository's settings, all of what is said or nothing; where nothing changes, nothing is told.
+
+        Raises:
+            NameUnknown: there is none of that name.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> Repository:
+            before = rows.load(connection, registry.id, name, lock=True)
+            if before is None:
+                raise name_unknown(name)
+            rows.change(connection, before.id, change.columns())
+            after = rows.load(connection, registry.id, name) or before
+            told = difference(_words(before), _words(after))
+            tell_change(connection, registry, after, told, by=by, now=now)
+            return after
+
+        return await self._database.write(work)
 
     async def catalog(self, registry: Registry, last: str | None, limit: int, sight: Sight) -> Page[RepositoryName]:
         """Return names after `last`, sorted by bytes, as far as the caller sees them (`Authorization.sight`).
@@ -247,3 +325,36 @@ def tag_change(
         review_at=after(now, REVIEW_DELAY),
         detail=detail,
     )
+
+
+def link_source(
+    connection: Connection, registry: Registry, name: RepositoryName, source: str, *, by: Actor, now: Instant
+) -> None:
+    """Have a repository come from the source that its content names, if nobody has ever said from which."""
+    repository = rows.load(connection, registry.id, name)
+    if repository is not None and rows.link_source(connection, repository.id, source):
+        told = f"source from nothing to {source}, as what was pushed says"
+        tell_change(connection, registry, repository, told, by=by, now=now)
+
+
+def tell_change(
+    connection: Connection, registry: Registry, repository: Repository, told: str, *, by: Actor, now: Instant
+) -> None:
+    """Record what changed of a repository, in words; an empty text means that nothing did."""
+    if told:
+        event = Event(
+            action=EventAction.REPOSITORY_CHANGED,
+            repository_id=repository.id,
+            repository=repository.name,
+            detail=told,
+        )
+        events.record(connection, registry.id, event, by, now)
+
+
+def _words(repository: Repository) -> dict[str, str]:
+    return {
+        "description": repr(repository.description or ""),
+        "source": repository.source or "nothing",
+        "visibility": repository.visibility.value,
+        "inheritance": "on" if repository.inherits else "off",
+    }

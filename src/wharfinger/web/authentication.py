@@ -75,8 +75,8 @@ def require_private(visit: Visit) -> None:
     """
     if not visit.is_private:
         message = (
-            "Nobody can sign in on this connection, because it is not encrypted: use https. The operator sets http.tls, "
-            "or a proxy that speaks TLS and says so (http.trustedproxies), or accounts.allowplain."
+            "Nobody can sign in on this connection, because it is not encrypted: use https. The operator sets "
+            "http.tls, or a proxy that speaks TLS and says so (http.trustedproxies), or accounts.allowplain."
         )
         raise Denied(message)
 

@@ -299,6 +299,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("namespace_id", INTEGER, nullable=True),
         sa.Column("name", TEXT, nullable=False),
         sa.Column("description", TEXT, nullable=True),
+        sa.Column("source", TEXT, nullable=True),
         sa.Column("visibility", TEXT, nullable=False),
         sa.Column("inherits", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),

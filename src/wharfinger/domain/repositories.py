@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a repository says of itself: a short description, and the source that its images are built from."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from wharfinger.domain.errors import RepositoryInvalid
+
+MAX_DESCRIPTION: Final = 100
+MAX_SOURCE: Final = 255
+SOURCE_ANNOTATION: Final = "org.opencontainers.image.source"
+_SCHEMES: Final = frozenset({"http", "https", "git", "ssh", "git+http", "git+https", "git+ssh"})
+_BY_SSH: Final = re.compile(r"[A-Za-z0-9._-]+@([A-Za-z0-9.-]+):(?!//)/?(.+)", re.ASCII)
+"""As `git clone git@host:path` has it."""
+_HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", re.ASCII)
+_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+", re.ASCII)
+
+
+def parse_description(text: str) -> str:
+    """Return the text as a description, without spaces at its ends; an empty one stands for none.
+
+    Raises:
+        RepositoryInvalid: it is longer than a list shows, or more than a line.
+    """
+    wanted = text.strip()
+    if len(wanted) > MAX_DESCRIPTION:
+        message = f"The description has {len(wanted)} characters, and at most {MAX_DESCRIPTION} are possible."
+        raise RepositoryInvalid(message)
+    if not wanted.isprintable():
+        message = "The description holds a character that cannot be printed; it is one line of plain text."
+        raise RepositoryInvalid(message)
+    return wanted
+
+
+def parse_source(text: str) -> str:
+    """Return the text as the source of a repository, in one form for all ways to write it; an empty one is none.
+
+    `git@github.com:acme/app.git`, `https://GitHub.com/acme/app/` and `ssh://git@github.com/acme/app` are all
+    `https://github.com/acme/app`: where a source is compared, the same one must be the same text.
+
+    Raises:
+        RepositoryInvalid: it is no address of a source, or holds a password.
+    """
+    wanted = text.strip()
+    if not wanted:
+        return ""
+    found = _read_source(wanted)
+    if found is None or len(found) > MAX_SOURCE:
+        message = (
+            "The source is not the address of a repository of source code; give for example "
+            f"https://github.com/acme/app, of at most {MAX_SOURCE} characters, without a password."
+        )
+        raise RepositoryInvalid(message)
+    return found
+
+
+def source_of(annotations: Mapping[str, str]) -> str | None:
+    """Return the source that a manifest names in its annotations; one that cannot be read names none.
+
+    A label of the image's configuration does not count: images take labels over from the image that they are built
+    on, so it may name the source of somebody else.
+    """
+    try:
+        return parse_source(annotations.get(SOURCE_ANNOTATION, "")) or None
+    except RepositoryInvalid:
+        return None
+
+
+def _read_source(text: str) -> str | None:
+    if not text.isascii() or not text.isprintable():  # what reads addresses passes over some of these in silence
+        return None
+    by_ssh = _BY_SSH.fullmatch(text)
+    if "://" not in text and by_ssh is not None:
+        return _join("https", by_ssh[1], f"/{by_ssh[2]}")
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        return None
+    if url.scheme not in _SCHEMES or url.password is not None or url.query or url.fragment:
+        return None
+    is_web = url.scheme.removeprefix("git+") in {"http", "https"}
+    if is_web and url.username is not None:  # a token, as likely as a name
+        return None
+    shown = f"{host}:{port}" if is_web and port is not None else host
+    return _join("http" if url.scheme.removeprefix("git+") == "http" else "https", shown, url.path)
+
+
+def _join(scheme: str, host: str, path: str) -> str | None:
+    path = path.rstrip("/").removesuffix(".git")
+    name = host.lower().partition(":")[0]
+    if _HOST.fullmatch(name) is None or _PATH.fullmatch(path) is None:
+        return None
+    return f"{scheme}://{host.lower()}{path}"

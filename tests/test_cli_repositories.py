@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands about repositories, namespaces and registries: what they print, and the status they end with."""
+
+import asyncio
+
+import pytest
+
+from tests.support.commands import run
+from tests.support.server import COMMAND
+from wharfinger import bootstrap
+from wharfinger.domain.identity import SYSTEM_ACTOR
+from wharfinger.domain.names import RepositoryName
+from wharfinger.metadata import repositories
+from wharfinger.settings import load
+
+SOURCE = "https://github.com/acme/app"
+
+
+@pytest.fixture
+def environment(tmp_path):
+    return {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(tmp_path / "data")}
+
+
+@pytest.fixture
+def wharfinger(environment, tmp_path):
+    """Run a command to its end; whatever happens, it shows no traceback."""
+
+    def call(*words):
+        finished = run(COMMAND[0], *words, check=False, environment=environment, cwd=tmp_path)
+        assert "Traceback" not in finished.output
+        return finished
+
+    return call
+
+
+@pytest.fixture
+def done(wharfinger):
+    """Run a command that succeeds and return what it prints, line by line and without spaces at the ends."""
+
+    def call(*words):
+        finished = wharfinger(*words)
+        assert finished.status == 0, str(finished)
+        return [" ".join(line.split()) for line in finished.stdout.splitlines()]
+
+    return call
+
+
+@pytest.fixture
+def push(environment):
+    """Have a repository with content, as a push would."""
+
+    def call(name):
+        async def work():
+            settings = load(None, environment).settings
+            bootstrap.migrate(settings, beside=True)
+            deployment = bootstrap.build(settings)
+            registry = deployment.services.registries.all()[0]
+
+            def touch(connection):
+                made, _ = repositories.ensure(connection, registry.id, RepositoryName(name), SYSTEM_ACTOR, 1)
+                repositories.touch(connection, made, 1)
+
+            try:
+                await deployment.database.write(touch)
+            finally:
+                await deployment.aclose()
+
+        asyncio.run(work())
+
+    return call
+
+
+def test_a_repository_is_shown_and_changed(done, push):
+    push("acme/app")
+    shown = done("repository", "set", "acme/app", "--description", "An app", "--source", f"{SOURCE}.git/",
+                 "--visibility", "public", "--inherit")  # fmt: skip
+    assert shown == done("repository", "show", "acme/app")
+    assert shown[:5] == [
+        "name acme/app",
+        "description An app",
+        f"source {SOURCE}",
+        "visibility public",
+        "inherits yes",
+    ]
+    assert done("repository", "set", "acme/app", "--no-inherit", "--description", "")[1:5] == [
+        "description -",
+        f"source {SOURCE}",
+        "visibility public",
+        "inherits no",
+    ]
+    push("acme/lib")
+    assert [line.split()[:3] for line in done("repository", "list")[1:]] == [
+        ["acme/app", "public", "no"],
+        ["acme/lib", "private", "no"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["set", "acme/app"], "say what to change"),
+        (["set", "acme/app", "--description", "x" * 101], "at most 100"),
+        (["set", "acme/app", "--source", "acme"], "https://github.com/acme/app"),
+        (["set", "Acme/app", "--inherit"], "'acme/app' would be right"),
+        (["set", "acme/other", "--inherit"], "no repository 'acme/other'"),
+        (["show", "acme/other"], "no repository 'acme/other'"),
+        (["show", "acme/app", "--registry", "other"], "no registry 'other'"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_would_be_right(wharfinger, push, words, why):
+    push("acme/app")
+    finished = wharfinger("repository", *words)
+    assert (finished.status, finished.stdout) == (1, ""), str(finished)
+    assert why in finished.stderr
+
+
+def test_a_namespace_is_claimed_and_says_how_private_its_repositories_begin(done, wharfinger, push):
+    push("ann/app")
+    done("user", "create", "ann", "--no-password", "--leave")
+    assert done("namespace", "set", "ann", "--claim", "--default-visibility", "internal") == [
+        "ann belongs to ann; new repositories are internal"
+    ]
+    assert [line.split()[:4] for line in done("namespace", "list")[1:]] == [["ann", "ann", "internal", "1"]]
+    assert done("namespace", "set", "ann", "--release") == [
+        "ann belongs to the registry; new repositories are internal"
+    ]
+    assert "say what to change" in wharfinger("namespace", "set", "ann").stderr
+    assert "no account 'bob'" in wharfinger("namespace", "set", "bob", "--claim").stderr
+
+
+def test_the_switches_of_a_registry_are_shown_and_turned(done, wharfinger):
+    on = ["name default", "anonymous pull on", "namespaces of accounts on"]
+    off = ["name default", "anonymous pull off", "namespaces of accounts off"]
+    assert done("registry", "show") == on
+    assert done("registry", "set", "--no-anonymous-pull", "--no-account-namespaces") == off
+    assert done("registry", "show", "default") == off
+    assert done("registry", "set", "default", "--anonymous-pull")[1] == "anonymous pull on"
+    assert "say which" in wharfinger("registry", "set").stderr
+    assert "no registry 'other'" in wharfinger("registry", "show", "other").stderr
