@@ -204,7 +204,6 @@ def build(settings: Settings) -> Deployment:
             password_login=settings.accounts.passwords,
         )
     outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
-    content = ContentCache(max_bytes=32 * MEBIBYTE, max_item=4 * MEBIBYTE)
     small_blobs = ContentCache(max_bytes=8 * MEBIBYTE, max_item=64 * 1024)
     listing = Repositories(database, clock, switches)
     services = Services(
@@ -217,9 +216,7 @@ def build(settings: Settings) -> Deployment:
         grants=Grants(database, clock),
         health=_health(settings, clock, database, store),
         identity=identity,
-        manifests=Manifests(
-            database=database, clock=clock, switches=switches, rules=_manifest_rules(settings), cache=content
-        ),
+        manifests=_manifests(settings, database, clock, switches),
         namespaces=Namespaces(database, clock),
         organizations=Organizations(database, clock),
         registries=registries,
@@ -227,16 +224,26 @@ def build(settings: Settings) -> Deployment:
         repositories=listing,
         tags=Tags(database, listing, clock, switches),
         tokens=tokens,
-        uploads=Uploads(
-            database=database,
-            clock=clock,
-            switches=switches,
-            max_size=settings.validation.blobs.maxsize,
-            expiry=_microseconds(settings.storage.maintenance.uploadpurging.age),
-            lease=_microseconds(settings.collection.grace),
-        ),
+        uploads=_uploads(settings, database, clock, switches),
     )
     return Deployment(services=services, database=database, stores=(store,), outbound=outbound)
+
+
+def _manifests(settings: Settings, database: Database, clock: Clock, switches: Switches) -> Manifests:
+    cache = ContentCache(max_bytes=32 * MEBIBYTE, max_item=4 * MEBIBYTE)
+    rules = _manifest_rules(settings)
+    return Manifests(database=database, clock=clock, switches=switches, rules=rules, cache=cache)
+
+
+def _uploads(settings: Settings, database: Database, clock: Clock, switches: Switches) -> Uploads:
+    return Uploads(
+        database=database,
+        clock=clock,
+        switches=switches,
+        max_size=settings.validation.blobs.maxsize,
+        expiry=_microseconds(settings.storage.maintenance.uploadpurging.age),
+        lease=_microseconds(settings.collection.grace),
+    )
 
 
 def end_with(parent: int) -> None:
