@@ -3,8 +3,8 @@
 
 One event for each tag moved or deleted, manifest put, deleted or restored, repository made, deleted or restored, and
 for each change of a repository, its rules, a namespace, a registry, an account, a team, a grant or a credential; none
-for blobs, uploads and leases, which no
-person ever asks about. No event holds a secret: a credential is named by its number and its name.
+for blobs, uploads and leases, which no person ever asks about. No event holds a secret: a credential is named by its
+number and its name.
 """
 
 import enum
