@@ -55,6 +55,7 @@ from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tags import Tags
 from wharfinger.services.tokens import Tokens
 from wharfinger.services.uploads import Uploads
+from wharfinger.services.verification import Verification
 from wharfinger.settings import Settings, SignIn, where_to_sign_in
 from wharfinger.workers import jobs, runner
 
@@ -225,6 +226,7 @@ def build(settings: Settings) -> Deployment:
         tags=Tags(database, listing, clock, switches),
         tokens=tokens,
         uploads=_uploads(settings, database, clock, switches),
+        verification=Verification(database, clock),
     )
     return Deployment(services=services, database=database, stores=(store,), outbound=outbound)
 
@@ -287,6 +289,12 @@ async def _work(settings: Settings) -> None:
     table = jobs.jobs(
         deployment.services, purge_uploads=purging.interval if purging.enabled else None, dry_run=purging.dryrun
     )
+    if settings.verification.enabled:
+        verifying = settings.verification
+        table = [
+            *table,
+            *jobs.verifying(deployment.services, interval=verifying.interval, rate=verifying.rate, stop=stop.is_set),
+        ]
     try:
         await runner.run(table, stop)
     finally:

@@ -58,6 +58,13 @@ JOBS: Final = Counter("wharfinger_jobs", "Background jobs run, by job and outcom
 LINES_DROPPED: Final = Counter(
     "wharfinger_log_lines_dropped", "Lines of requests that standard error did not take, and that are lost."
 )
+VERIFIED_BYTES: Final = Counter("wharfinger_verified_bytes", "Bytes of blobs that verification has read.")
+VERIFICATION_FINDINGS: Final = Counter(
+    "wharfinger_verification_findings", "What verification found to be wrong, by kind.", ("kind",)
+)
+VERIFIED_AT: Final = Gauge(
+    "wharfinger_verification_end_time_seconds", "When the last verification ended.", multiprocess_mode="max"
+)
 UP_SINCE: Final = Gauge(
     "wharfinger_process_start_time_seconds", "When the newest process started.", multiprocess_mode="max"
 )

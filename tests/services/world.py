@@ -29,6 +29,7 @@ from wharfinger.services.registries import Registries, Registry, RegistrySwitche
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.tags import Tags
 from wharfinger.services.uploads import Uploads
+from wharfinger.services.verification import Verification
 
 ACTOR = Actor(principal=Principal(name="somebody"), client_address="192.0.2.7", request_id="r-1")
 NAME = RepositoryName("acme/app")
@@ -75,6 +76,7 @@ class Node:
     credentials: Credentials
     namespaces: Namespaces
     registry_switches: RegistrySwitches
+    verification: Verification
 
 
 class World:
@@ -129,6 +131,7 @@ class World:
             credentials=Credentials(database, self.clock),
             namespaces=Namespaces(database, self.clock),
             registry_switches=RegistrySwitches(database, self.clock),
+            verification=Verification(database, self.clock),
         )
 
     async def assert_sound(self):

@@ -142,6 +142,10 @@ class BlobStore(Protocol):
         """Yield the finished keys that begin with `prefix`, in no order; other files in the store are passed over."""
         ...
 
+    def unfinished(self, prefix: str = "") -> AsyncIterator[StoreKey]:
+        """Yield the keys that begin with `prefix` and have unfinished bytes, in no order."""
+        ...
+
     async def presign(self, key: StoreKey, ttl: float) -> str | None:
         """Return a URL that reads the key without credentials for `ttl` seconds, or nothing if the store has none."""
         ...

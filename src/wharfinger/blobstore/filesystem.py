@@ -12,7 +12,7 @@ safe because their grammar has no empty part, no dot at the beginning of one, an
 """
 
 import secrets
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -75,16 +75,13 @@ class FilesystemBlobStore:
         """See `BlobStore.delete`."""
         await self._pool.run(partial(self._delete, key))
 
-    async def keys(self, prefix: str = "") -> AsyncGenerator[StoreKey]:
+    def keys(self, prefix: str = "") -> AsyncGenerator[StoreKey]:
         """See `BlobStore.keys`. A folder that cannot be read is an error: a partial list is not a list."""
-        lane = self._pool.lane()
-        found = self._walk(prefix)
-        try:
-            while batch := await lane.run(lambda: list(islice(found, _BATCH))):
-                for key in batch:
-                    yield key
-        finally:
-            lane.submit(found.close)
+        return self._list(self._walk(prefix, _as_key))
+
+    def unfinished(self, prefix: str = "") -> AsyncGenerator[StoreKey]:
+        """See `BlobStore.unfinished`."""
+        return self._list(self._walk(prefix, _as_unfinished_key))
 
     async def presign(self, key: StoreKey, ttl: float) -> str | None:  # noqa: ARG002 - the seam's signature
         """See `BlobStore.presign`: files have no URL."""
@@ -101,6 +98,15 @@ class FilesystemBlobStore:
     async def aclose(self) -> None:
         """See `BlobStore.aclose`."""
         await self._pool.aclose()
+
+    async def _list(self, found: Generator[StoreKey]) -> AsyncGenerator[StoreKey]:
+        lane = self._pool.lane()
+        try:
+            while batch := await lane.run(lambda: list(islice(found, _BATCH))):
+                for key in batch:
+                    yield key
+        finally:
+            lane.submit(found.close)
 
     def _path(self, key: StoreKey) -> Path:
         if key.endswith(PART):
@@ -149,14 +155,14 @@ class FilesystemBlobStore:
         if missing == 2:  # noqa: PLR2004 - both names
             self._folders.require_root()
 
-    def _walk(self, prefix: str) -> Generator[StoreKey]:
+    def _walk(self, prefix: str, as_key: Callable[[str], StoreKey | None]) -> Generator[StoreKey]:
         folders = [""]
         while folders:
             folder = folders.pop()
             for name, is_folder in self._files.entries(self._root / folder):
                 below = f"{folder}{name}"
                 if not is_folder:
-                    if below.startswith(prefix) and (key := _as_key(below)) is not None:
+                    if below.startswith(prefix) and (key := as_key(below)) is not None:
                         yield key
                 elif not name.startswith(".") and _may_hold(f"{below}/", prefix):
                     folders.append(f"{below}/")
@@ -212,6 +218,11 @@ class _Source:
 
 def _may_hold(folder: str, prefix: str) -> bool:
     return folder.startswith(prefix) or prefix.startswith(folder)
+
+
+def _as_unfinished_key(path: str) -> StoreKey | None:
+    """Return the key of a file that holds unfinished bytes."""
+    return _as_key(path.removesuffix(PART)) if path.endswith(PART) else None
 
 
 def _as_key(path: str) -> StoreKey | None:

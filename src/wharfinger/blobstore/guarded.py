@@ -71,6 +71,10 @@ class GuardedBlobStore:
         """See `BlobStore.keys`."""
         return self._guard.stream("keys", self._inner.keys(prefix))
 
+    def unfinished(self, prefix: str = "") -> AsyncGenerator[StoreKey]:
+        """See `BlobStore.unfinished`."""
+        return self._guard.stream("unfinished", self._inner.unfinished(prefix))
+
     async def presign(self, key: StoreKey, ttl: float) -> str | None:
         """See `BlobStore.presign`."""
         return await self._guard.call("presign", self._inner.presign(checked_key(key), ttl))

@@ -64,6 +64,12 @@ class MemoryBlobStore:
             if key.startswith(prefix):
                 yield key
 
+    async def unfinished(self, prefix: str = "") -> AsyncGenerator[StoreKey]:
+        """See `BlobStore.unfinished`."""
+        for key in list(self._unfinished):
+            if key.startswith(prefix):
+                yield key
+
     async def presign(self, key: StoreKey, ttl: float) -> str | None:  # noqa: ARG002 - the seam's signature
         """See `BlobStore.presign`: memory has no URL."""
         return None

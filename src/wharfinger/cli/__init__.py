@@ -22,6 +22,7 @@ from wharfinger.cli import (
     team,
     token,
     user,
+    verify,
 )
 
 app = typer.Typer(
@@ -31,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init.init, serving.serve, serving.check, serving.work, serving.migrate, serving.version):
+for command in (init.init, serving.serve, serving.check, serving.work, serving.migrate, verify.verify, serving.version):
     app.command()(command)
 app.add_typer(certificate.app, name="certificate")
 for noun in (user, org, team, robot, grant, token, access, repository, namespace, registry):

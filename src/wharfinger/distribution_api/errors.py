@@ -58,6 +58,7 @@ TABLE: Final[Mapping[type[WharfingerError], tuple[int, str]]] = {
     errors.StoreUnavailable: (503, "UNAVAILABLE"),
     errors.DatabaseUnavailable: (503, "UNAVAILABLE"),
     errors.StoreFull: (503, "UNAVAILABLE"),
+    errors.UpkeepBusy: (503, "UNAVAILABLE"),
     errors.OutboundRefused: (503, "UNAVAILABLE"),
     errors.OutboundFailed: (503, "UNAVAILABLE"),
 }

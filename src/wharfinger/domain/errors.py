@@ -12,7 +12,7 @@ WharfingerError
 ├─ Refused        Unauthenticated{CredentialInvalid  TokenTooNarrow}  Denied  PreconditionFailed  TooManyAttempts
 │                 AccountConflict  TagImmutable  NameTaken  ContentGone
 ├─ Unsupported    MethodUnsupported  DeletionDisabled  ReadOnly  StillReferenced
-└─ Unavailable    SignInUnready  StoreUnavailable  DatabaseUnavailable  StoreFull
+└─ Unavailable    SignInUnready  StoreUnavailable  DatabaseUnavailable  StoreFull  UpkeepBusy
                   OutboundUnavailable{OutboundRefused  OutboundFailed}
 ```
 
@@ -292,6 +292,10 @@ class StoreFull(Unavailable):
     """The store keeps its last space for metadata and deletion."""
 
     retry_after: ClassVar[int] = 60
+
+
+class UpkeepBusy(Unavailable):
+    """Another process does this piece of upkeep already, and one is enough."""
 
 
 class OutboundUnavailable(Unavailable):

@@ -51,6 +51,12 @@ class EventAction(enum.StrEnum):
     GRANT_TAKEN = "grant.taken"
     CREDENTIAL_CREATED = "credential.created"
     CREDENTIAL_REVOKED = "credential.revoked"
+    CONTENT_DAMAGED = "content.damaged"
+    """Verification found other bytes than a digest names, or none, and stopped serving them."""
+    CONTENT_HEALED = "content.healed"
+    """Verification found them sound again, or put a row right from them."""
+    BACKUP_MADE = "backup.made"
+    BACKUP_RESTORED = "backup.restored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

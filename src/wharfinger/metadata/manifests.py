@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
@@ -29,6 +29,7 @@ BY_TAG = Statement(
         repositories.c.name == bindparam("repository"),
         repositories.c.deleted_at.is_(None),
         tags.c.name == bindparam("reference"),
+        manifests.c.damaged_at.is_(None),
     )
 )
 """Parameters `registry_id`, `repository`, `reference`; columns id, digest, media_type, size."""
@@ -43,6 +44,7 @@ BY_DIGEST = Statement(
         repositories.c.deleted_at.is_(None),
         manifests.c.digest == bindparam("reference"),
         manifests.c.deleted_at.is_(None),
+        manifests.c.damaged_at.is_(None),
     )
 )
 """As `BY_TAG`."""
@@ -53,7 +55,9 @@ CONTENT = Statement(select(manifests.c.content).where(manifests.c.id == bindpara
 
 _EXISTING: Final = Statement(
     select(
-        manifests.c.id, manifests.c.deleted_at, (manifests.c.content != bindparam("content")).label("damaged")
+        manifests.c.id,
+        manifests.c.deleted_at,
+        or_(manifests.c.content != bindparam("content"), manifests.c.damaged_at.is_not(None)).label("damaged"),
     ).where(manifests.c.repository_id == bindparam("repository"), manifests.c.digest == bindparam("digest"))
 )
 _INSERT: Final = Statement(
@@ -88,6 +92,7 @@ _MEMBERS: Final = Statement(
     select(manifests.c.digest, manifests.c.id, manifests.c.size).where(
         manifests.c.repository_id == bindparam("repository"),
         manifests.c.deleted_at.is_(None),
+        manifests.c.damaged_at.is_(None),
         manifests.c.digest.in_([bindparam(f"digest{number}") for number in range(16)]),
     )
 )
@@ -135,7 +140,9 @@ def put(connection: Connection, new: NewManifest, by: Actor, now: Instant) -> tu
     manifest_id, deleted_at, damaged = row
     if damaged:
         connection.execute(
-            update(manifests).where(manifests.c.id == manifest_id).values(content=new.content, size=len(new.content))
+            update(manifests)
+            .where(manifests.c.id == manifest_id)
+            .values(content=new.content, size=len(new.content), damaged_at=None)
         )
     if deleted_at is not None:
         connection.execute(
@@ -266,6 +273,7 @@ def referrers(
             manifests.c.repository_id == repository_id,
             manifests.c.subject_digest == subject,
             manifests.c.deleted_at.is_(None),
+            manifests.c.damaged_at.is_(None),
         )
         .order_by(manifests.c.digest)
         .limit(limit)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    exists,
     literal_column,
     select,
     update,
@@ -27,6 +28,7 @@ from wharfinger.clock import Instant
 from wharfinger.metadata.database import InsertInto, Statement
 from wharfinger.metadata.schema import blob_reviews, manifest_references, manifest_reviews, tombstones
 from wharfinger.metadata.tables import INTEGER, TEXT
+from wharfinger.metadata.upkeep_tables import holds
 
 
 def _put(queue: Table, *keys: str, chosen: Select[Any] | None = None) -> Statement:
@@ -263,7 +265,10 @@ def bury(
 
 
 def due_tombstones(connection: Connection, now: Instant, limit: int) -> Sequence[Tombstone]:
-    """Return tombstones whose time has come, the oldest first."""
+    """Return tombstones whose time has come, the oldest first; none while something holds burials back.
+
+    A hold that comes a moment later is not broken: what it protects was still named by rows when these were written.
+    """
     statement = (
         select(
             tombstones.c.id,
@@ -272,7 +277,7 @@ def due_tombstones(connection: Connection, now: Instant, limit: int) -> Sequence
             tombstones.c.size,
             tombstones.c.attempts,
         )
-        .where(tombstones.c.not_before <= now)
+        .where(tombstones.c.not_before <= now, ~exists().where(holds.c.until > now))
         .order_by(tombstones.c.not_before)
         .limit(limit)
     )

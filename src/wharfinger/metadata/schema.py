@@ -28,11 +28,15 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKeyConstraint, LargeBinary, PrimaryKeyConstraint, UniqueConstraint
 
-from wharfinger.metadata import account_tables
+from wharfinger.metadata import account_tables, upkeep_tables
 from wharfinger.metadata.tables import identifier, index, key, number, one_of, table, words
 
 metadata: Final = account_tables.accounts.metadata
-"""All tables, those of `account_tables` among them."""
+"""All tables, those of `account_tables` and `upkeep_tables` among them."""
+LEFT_OUT: Final = frozenset(
+    table.name for table in (upkeep_tables.verifications, upkeep_tables.findings, upkeep_tables.holds)
+) | {"uploads"}
+"""Tables that no backup has: they tell of one machine's work, and of bytes that were never finished."""
 
 registries: Final = table(
     "registries",
@@ -147,13 +151,16 @@ manifests: Final = table(
     number("deleted_at", nullable=True),
     number("deletion_id", nullable=True),
     number("purged_at", nullable=True),
+    number("damaged_at", nullable=True),
     UniqueConstraint("repository_id", "digest"),
     UniqueConstraint("repository_id", "id"),
     index("ix_manifests_subject", "repository_id", "subject_digest", "digest", where="subject_digest IS NOT NULL"),
     index("ix_manifests_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
 )
 """`referrer` is the descriptor that a referrers listing shows, ready to send; only a manifest with a subject has it.
-`orphaned_at` is when what it was a part of, or attached to, was given up; it means nothing while there is another."""
+`orphaned_at` is when what it was a part of, or attached to, was given up; it means nothing while there is another.
+`damaged_at` is set where verification found other bytes than the digest names: such a manifest is not served until it
+is pushed again."""
 
 manifest_references: Final = table(
     "manifest_references",

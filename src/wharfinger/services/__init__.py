@@ -24,6 +24,7 @@ from wharfinger.services.repositories import Repositories
 from wharfinger.services.tags import Tags
 from wharfinger.services.tokens import Tokens
 from wharfinger.services.uploads import Uploads
+from wharfinger.services.verification import Verification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Services:
     tags: Tags
     tokens: Tokens
     uploads: Uploads
+    verification: Verification
 
 
 __all__ = ["Services"]

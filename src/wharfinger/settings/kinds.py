@@ -77,6 +77,7 @@ SPAN: Final = One(name="duration", parse=values.parse_span)
 GRACE: Final = One(name="duration", parse=values.parse_grace)
 SIZE: Final = One(name="size", parse=values.parse_size, show=values.show_size)
 LIMIT: Final = One(name="size or none", parse=values.parse_limit, show=values.show_size)
+RATE: Final = One(name="size a second or none", parse=values.parse_rate, show=values.show_size)
 WORKERS: Final = One(
     name="integer or auto", parse=values.parse_workers, show=lambda value: "auto" if value is None else str(value)
 )

@@ -32,6 +32,7 @@ from wharfinger.settings.kinds import (
     PORTS,
     PREFIX,
     PROXIES,
+    RATE,
     SECRET,
     SECRET_HEADERS,
     SIZE,
@@ -479,6 +480,24 @@ class Collection:
     )
 
 
+# --- verification ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The comparison of what is stored with its digests, in the background."""
+
+    enabled: bool = field(default=True, metadata=about(BOOLEAN, "Ours. Verify everything again and again."))
+    interval: timedelta = field(
+        default=timedelta(hours=720),
+        metadata=about(SPAN, "Ours. From the start of one verification of everything to that of the next."),
+    )
+    rate: int | None = field(
+        default=10 * MEBIBYTE,
+        metadata=about(RATE, "Ours. The most bytes to read in a second.", unset="none: no limit"),
+    )
+
+
 # --- auth ------------------------------------------------------------------------------------------------------------
 
 
@@ -642,3 +661,4 @@ class Settings:
     workloads: Workloads = field(default_factory=Workloads)
     undo: Undo = field(default_factory=Undo)
     collection: Collection = field(default_factory=Collection)
+    verification: Verification = field(default_factory=Verification)

@@ -287,6 +287,15 @@ def parse_limit(text: str) -> int | None:
     return None if text.lower() == "none" else parse_size(text)
 
 
+def parse_rate(text: str) -> int | None:
+    """Return bytes a second, or nothing for `none`: no limit."""
+    rate = parse_limit(text.removesuffix("/s"))
+    if rate == 0:
+        message = f"{quoted(text)} would stand still; give a size such as 10MiB, or none for no limit"
+        raise Unfit(message)
+    return rate
+
+
 def show_size(value: object) -> str:
     """Return a size in the largest unit that divides it."""
     if not isinstance(value, int) or value == 0:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from wharfinger.clock import SECOND
 from wharfinger.services import Services
 
 BATCH: Final = 200
@@ -45,3 +46,23 @@ def jobs(services: Services, *, purge_uploads: timedelta | None, dry_run: bool) 
             run = partial(services.uploads.expire, registry, BATCH, dry_run=dry_run)
             table.append(Job(name=f"expire uploads of {registry.name}", run=run, interval=purge_uploads))
     return table
+
+
+def verifying(services: Services, *, interval: timedelta, rate: int | None, stop: Callable[[], bool]) -> Sequence[Job]:
+    """Return the jobs that verify what is stored, a registry each.
+
+    Args:
+        services: the use cases.
+        interval: from the start of one verification of everything to that of the next.
+        rate: bytes a second to read at the most; nothing for no limit.
+        stop: says whether the process is to end; a verification is left where it stands then.
+    """
+    microseconds = int(interval.total_seconds() * SECOND)
+    return [
+        Job(
+            name=f"verify {registry.name}",
+            run=partial(services.verification.work, registry, interval=microseconds, rate=rate, stop=stop),
+            interval=timedelta(minutes=1),
+        )
+        for registry in services.registries.all()
+    ]

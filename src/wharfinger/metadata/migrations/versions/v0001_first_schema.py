@@ -542,6 +542,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("deleted_at", INTEGER, nullable=True),
         sa.Column("deletion_id", INTEGER, nullable=True),
         sa.Column("purged_at", INTEGER, nullable=True),
+        sa.Column("damaged_at", INTEGER, nullable=True),
         sa.ForeignKeyConstraint(
             ["pushed_by"], ["accounts.id"], name=op.f("fk_manifests_pushed_by"), ondelete="RESTRICT"
         ),
@@ -809,6 +810,77 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         unique=False,
         sqlite_where=None,
         postgresql_where=None,
+    )
+    op.create_table(
+        "verifications",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("registry_id", INTEGER, nullable=False),
+        sa.Column("scope", TEXT, nullable=False),
+        sa.Column("phase", TEXT, nullable=False),
+        sa.Column("position", INTEGER, nullable=False),
+        sa.Column("ceiling", INTEGER, nullable=False),
+        sa.Column("blobs", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("bytes", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("manifests", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("tags", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("objects", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("healed", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("started_at", INTEGER, nullable=False),
+        sa.Column("finished_at", INTEGER, nullable=True),
+        sa.Column("claim", TEXT, nullable=True),
+        sa.Column("claimed_until", INTEGER, nullable=True),
+        sa.CheckConstraint(
+            "phase IN ('database', 'blobs', 'manifests', 'tags', 'store', 'done')",
+            name=op.f("ck_verifications_phase"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_verifications_registry_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_verifications")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "uq_verifications_open",
+        "verifications",
+        ["registry_id", "scope"],
+        unique=True,
+        sqlite_where=sa.text("finished_at IS NULL"),
+        postgresql_where=sa.text("finished_at IS NULL"),
+    )
+    op.create_index(
+        "ix_verifications_scope",
+        "verifications",
+        ["registry_id", "scope", "id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "findings",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("verification_id", INTEGER, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("what", TEXT, nullable=False),
+        sa.Column("detail", TEXT, nullable=False),
+        sa.Column("at", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["verification_id"], ["verifications.id"], name=op.f("fk_findings_verification_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_findings")),
+        sa.UniqueConstraint("verification_id", "kind", "what", name=op.f("uq_findings_verification_id_kind_what")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "holds",
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("token", TEXT, nullable=False),
+        sa.Column("since", INTEGER, nullable=False),
+        sa.Column("until", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_holds")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
     )
 
     registries = sa.table(
