@@ -101,6 +101,8 @@ the other [modes](modes.md) there are no roles.
 - Roles on a namespace, and membership of its organization, reach a repository only if it **inherits**. Roles on the
   registry and on the deployment, and owners of the namespace, always reach it.
 - A role on the registry or on the deployment is called `viewer` (read), `write` or `manager` (admin).
+- Where an organization demands single sign-on, nothing that its members have at its namespaces, or
+  through its teams, counts for a credential that does not prove it. Robots and guests are demanded nothing.
 - A suspended account may nothing: it is asked to sign in, also for what everybody may.
 - A private repository and a name that does not exist look the same to whoever may not read it and may not create it.
 """
@@ -223,6 +225,20 @@ _WHO: Final[Mapping[str, tuple[Principal, tuple[Standing, ...]]]] = {
     "`manager` on the registry or the deployment": (
         _ACCOUNT,
         (Standing(on_registry=Role.ADMIN), Standing(on_deployment=Role.ADMIN)),
+    ),
+    "owner of an organization that demands single sign-on, without it": (
+        _ACCOUNT,
+        (
+            Standing(
+                owns_namespace=True,
+                is_member=True,
+                inherits=True,
+                on_namespace=Role.ADMIN,
+                on_repository=Role.ADMIN,
+                is_withheld=True,
+                demanded_by="acme",
+            ),
+        ),
     ),
 }
 _CREDENTIALS: Final[Mapping[str, Ceiling]] = {

@@ -15,26 +15,24 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from wharfinger import sign_in, telemetry
+from wharfinger import health_checks, sign_in, telemetry
 from wharfinger.blobstore.base import BlobStore
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.clock import Clock
-from wharfinger.domain.errors import DatabaseUnavailable, SignInUnready, StoreFull, Unavailable
+from wharfinger.domain.errors import DatabaseUnavailable, SignInUnready, Unavailable
 from wharfinger.domain.manifests import ManifestRules
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
 from wharfinger.metadata.database import Database
-from wharfinger.outbound import checks
 from wharfinger.outbound.shared import SharedClient
 from wharfinger.services import Services
 from wharfinger.services.accounts import Accounts
@@ -45,7 +43,6 @@ from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
 from wharfinger.services.grants import Grants
-from wharfinger.services.health import Health
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
@@ -192,7 +189,10 @@ def build(settings: Settings) -> Deployment:
     authorization = Authorization(
         database, sign_in.mode(settings), switches, anonymous_pull=settings.accounts.anonymouspull
     )
-    tokens = Tokens(database, clock, authorization, sign_in.envelope(settings))
+    envelope = sign_in.envelope(settings)
+    tokens = Tokens(database, clock, authorization, envelope)
+    outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
+    people = sign_in.people(settings, database, clock, outbound, envelope)
     if settings.auth.kind is None:
         identity = AccountIdentity(
             database=database,
@@ -202,9 +202,10 @@ def build(settings: Settings) -> Deployment:
             authorization=authorization,
             registry=default,
             clock=clock,
+            passwords=people.passwords,
+            demands=people.demands,
             password_login=settings.accounts.passwords,
         )
-    outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
     small_blobs = ContentCache(max_bytes=8 * MEBIBYTE, max_item=64 * 1024)
     listing = Repositories(database, clock, switches)
     services = Services(
@@ -215,11 +216,12 @@ def build(settings: Settings) -> Deployment:
         collection=Collection(database, registries, clock),
         credentials=credentials,
         grants=Grants(database, clock),
-        health=_health(settings, clock, database, store),
+        health=health_checks.health(settings, clock, database, store),
         identity=identity,
         manifests=_manifests(settings, database, clock, switches),
         namespaces=Namespaces(database, clock),
         organizations=Organizations(database, clock),
+        people=people,
         registries=registries,
         registry_switches=RegistrySwitches(database, clock),
         repositories=listing,
@@ -381,43 +383,3 @@ def _manifest_rules(settings: Settings) -> ManifestRules:
 
 def _patterns(texts: Sequence[str]) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(text) for text in texts)
-
-
-async def _serves(store: BlobStore) -> None:
-    """Try the store; one that is full still serves what it has, and the node stays in rotation."""
-    with contextlib.suppress(StoreFull):
-        await store.check()
-
-
-def _health(settings: Settings, clock: Clock, database: Database, store: BlobStore) -> Health:
-    health = Health(clock)
-    storage = settings.health.storagedriver
-    interval = storage.interval.total_seconds() if storage.enabled else 2.0
-    health.add("database", database.check, interval=2.0)
-    health.add(
-        "storage", partial(_serves, store), interval=interval, threshold=storage.threshold if storage.enabled else 1
-    )
-    for file in settings.health.file:
-        health.add(
-            f"file {file.file}",
-            partial(checks.absent, file.file),
-            interval=file.interval.total_seconds(),
-            threshold=file.threshold,
-        )
-    for tcp in settings.health.tcp:
-        host, _, port = tcp.addr.rpartition(":")
-        health.add(
-            f"tcp {tcp.addr}",
-            partial(checks.listens, host.strip("[]"), int(port), tcp.timeout.total_seconds()),
-            interval=tcp.interval.total_seconds(),
-            threshold=tcp.threshold,
-        )
-    for url in settings.health.http:
-        headers = {name: ", ".join(value.reveal() for value in values) for name, values in url.headers.items()}
-        health.add(
-            f"http {url.uri}",
-            partial(checks.answers, url.uri, headers, url.statuscode, url.timeout.total_seconds()),
-            interval=url.interval.total_seconds(),
-            threshold=url.threshold,
-        )
-    return health

@@ -5,7 +5,7 @@ What stands in the way of signing in stops the start: a registry that cannot ask
 """
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from wharfinger import telemetry
 from wharfinger.clock import Clock
 from wharfinger.domain.access import Mode
 from wharfinger.domain.errors import SignInUnready
+from wharfinger.metadata.database import Database
+from wharfinger.outbound.openid import OpenId
+from wharfinger.outbound.shared import SharedClient
 from wharfinger.security import material
 from wharfinger.security.envelope import Envelope
 from wharfinger.security.external import ExternalTokens
@@ -21,8 +24,16 @@ from wharfinger.security.jws import ALGORITHMS
 from wharfinger.security.material import MaterialUnusable
 from wharfinger.security.trust import TrustedKeys
 from wharfinger.security.watched import WatchedFile
+from wharfinger.services import People
+from wharfinger.services.accounts import Accounts
 from wharfinger.services.credentials import Lifetimes
+from wharfinger.services.demands import Demands
+from wharfinger.services.external_identities import ExternalIdentities
 from wharfinger.services.identity import HtpasswdIdentity, Identity, TokenServerIdentity
+from wharfinger.services.passwords import AccountPasswords
+from wharfinger.services.sessions import Sessions
+from wharfinger.services.single_sign_on import Provider, SingleSignOn
+from wharfinger.services.team_mappings import TeamMappings
 from wharfinger.settings import Settings, TokenServer
 
 _log = telemetry.logger("sign-in")
@@ -34,6 +45,7 @@ def try_sign_in(settings: Settings) -> None:
     Raises:
         SignInUnready: a file that it needs cannot be read.
     """
+    providers(settings)
     identity(settings, Clock(), users=parse_htpasswd)  # what is wrong with single users, the workers say
     _try_authorities(settings.outbound.authorities)
 
@@ -97,6 +109,64 @@ def mode(settings: Settings) -> Mode | None:
             return Mode.HTPASSWD
         case "token":
             return Mode.TOKEN
+
+
+def providers(settings: Settings) -> Sequence[Provider]:
+    """Return the OpenID providers at which people sign in to the console.
+
+    Raises:
+        SignInUnready: two have the same name, or one is not asked for an ID token.
+    """
+    found = [
+        Provider(
+            name=one.name,
+            display_name=one.displayname or one.name,
+            issuer=one.issuer,
+            client_id=one.clientid,
+            client_secret=None if one.clientsecret is None else one.clientsecret.reveal(),
+            scopes=one.scopes,
+            name_claim=one.nameclaim,
+            groups_claim=one.groupsclaim,
+            creates_accounts=one.create,
+            groups=one.groups,
+        )
+        for one in settings.accounts.oidc
+    ]
+    if len({one.name for one in found}) != len(found):
+        message = "accounts.oidc: two providers have the same name; each needs one of its own"
+        raise SignInUnready(message)
+    for one in found:
+        if "openid" not in one.scopes:
+            message = f"accounts.oidc: {one.name}: `openid` is not among the scopes, so it would not say who signs in"
+            raise SignInUnready(message)
+    return found
+
+
+def people(
+    settings: Settings, database: Database, clock: Clock, outbound: SharedClient, seal: Callable[[], Envelope]
+) -> People:
+    """Return the services by which people sign in.
+
+    Raises:
+        SignInUnready: as `providers`.
+    """
+    found = providers(settings)
+    names = [one.name for one in found]
+    return People(
+        demands=Demands(database, clock, names),
+        external_identities=ExternalIdentities(database, clock, names),
+        passwords=AccountPasswords(Accounts(database, clock), clock),
+        sessions=Sessions(database, clock),
+        single_sign_on=SingleSignOn(
+            database=database,
+            clock=clock,
+            providers=found,
+            openid=OpenId(outbound, clock),
+            issuers=outbound,
+            envelope=seal,
+        ),
+        team_mappings=TeamMappings(database, clock, names),
+    )
 
 
 def _users(content: bytes) -> Users:

@@ -26,6 +26,10 @@ LETTERS = {Outcome.ALLOWED: "Y", Outcome.SIGN_IN: "U", Outcome.DENIED: "D", Outc
 ANN = Principal(name="ann", account_id=1)
 JOB = Principal(name="a job that no account stands for")
 READ, WRITE, ADMIN = Role.READ, Role.WRITE, Role.ADMIN
+WITHHELD = Standing(
+    is_member=True, is_withheld=True, demanded_by="acme", owns_namespace=True, inherits=True,
+    on_repository=ADMIN, on_namespace=ADMIN,
+)  # fmt: skip
 WAYS = {
     "an": (ANONYMOUS, NOWHERE),
     "ac": (ANN, NOWHERE),
@@ -48,50 +52,55 @@ WAYS = {
     "dw": (ANN, Standing(on_deployment=WRITE)),
     "da": (ANN, Standing(on_deployment=ADMIN)),
     "ow": (ANN, Standing(owns_namespace=True)),
+    "so": (ANN, WITHHELD),
+    "sg": (ANN, replace(WITHHELD, on_registry=READ)),
 }
-"""anonymous · account · job · member · repository · namespace · registry (g) · deployment · owner; `+`: inherited."""
+"""anonymous · account · job · member · repository · namespace · registry (g) · deployment · owner; `+`: inherited.
+
+`so`: all that an owner can have where its organization demands single sign-on and its credential does not prove it;
+`sg`: the same with a role on the registry, which counts."""
 
 RIGHTS = """
-private     an ac jo  me m+  rr rw ra  nr nw na  r+ w+ a+  gr gw ga  dr dw da  ow
-pull        U  D  D   D  Y   Y  Y  Y   D  D  D   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y
-mount       U  D  D   D  Y   Y  Y  Y   D  D  D   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y
-push        U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y
-describe    U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y
-delete      U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y
-administer  U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y
+private     an ac jo  me m+  rr rw ra  nr nw na  r+ w+ a+  gr gw ga  dr dw da  ow  so sg
+pull        U  D  D   D  Y   Y  Y  Y   D  D  D   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  D  Y
+mount       U  D  D   D  Y   Y  Y  Y   D  D  D   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  D  Y
+push        U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y  D  D
+describe    U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y  D  D
+delete      U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y  D  D
+administer  U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y  D  D
 
-internal    an ac jo  me m+  rr rw ra  nr nw na  r+ w+ a+  gr gw ga  dr dw da  ow
-pull        U  Y  D   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y
-mount       U  Y  D   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y
-push        U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y
-describe    U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y
-delete      U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y
-administer  U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y
+internal    an ac jo  me m+  rr rw ra  nr nw na  r+ w+ a+  gr gw ga  dr dw da  ow  so sg
+pull        U  Y  D   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y
+mount       U  Y  D   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y
+push        U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y  D  D
+describe    U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y  D  D
+delete      U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y  D  D
+administer  U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y  D  D
 
-public      an ac jo  me m+  rr rw ra  nr nw na  r+ w+ a+  gr gw ga  dr dw da  ow
-pull        Y  Y  Y   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y
-mount       Y  Y  Y   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y
-push        U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y
-describe    U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y
-delete      U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y
-administer  U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y
+public      an ac jo  me m+  rr rw ra  nr nw na  r+ w+ a+  gr gw ga  dr dw da  ow  so sg
+pull        Y  Y  Y   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y
+mount       Y  Y  Y   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y
+push        U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y  D  D
+describe    U  D  D   D  D   D  Y  Y   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   Y  D  D
+delete      U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y  D  D
+administer  U  D  D   D  D   D  D  Y   D  D  D   D  D  Y   D  D  Y   D  D  Y   Y  D  D
 
-absent      an ac jo  me m+  rr rw ra  nr nw na  r+ w+ a+  gr gw ga  dr dw da  ow
-pull        U  D  D   D  D   D  D  D   D  Y  Y   D  Y  Y   Y  Y  Y   Y  Y  Y   Y
-mount       U  D  D   D  D   D  D  D   D  Y  Y   D  Y  Y   Y  Y  Y   Y  Y  Y   Y
-push        U  D  D   D  D   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   D  Y  Y   Y
-describe    U  D  D   D  D   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   D  Y  Y   Y
-delete      U  D  D   D  D   D  D  D   D  D  Y   D  D  Y   D  D  Y   D  D  Y   Y
-administer  U  D  D   D  D   D  D  D   D  D  Y   D  D  Y   D  D  Y   D  D  Y   Y
+absent      an ac jo  me m+  rr rw ra  nr nw na  r+ w+ a+  gr gw ga  dr dw da  ow  so sg
+pull        U  D  D   D  D   D  D  D   D  Y  Y   D  Y  Y   Y  Y  Y   Y  Y  Y   Y  D  Y
+mount       U  D  D   D  D   D  D  D   D  Y  Y   D  Y  Y   Y  Y  Y   Y  Y  Y   Y  D  Y
+push        U  D  D   D  D   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   D  Y  Y   Y  D  D
+describe    U  D  D   D  D   D  D  D   D  Y  Y   D  Y  Y   D  Y  Y   D  Y  Y   Y  D  D
+delete      U  D  D   D  D   D  D  D   D  D  Y   D  D  Y   D  D  Y   D  D  Y   Y  D  D
+administer  U  D  D   D  D   D  D  D   D  D  Y   D  D  Y   D  D  Y   D  D  Y   Y  D  D
 
-registry    an ac jo  me m+  rr rw ra  nr nw na  r+ w+ a+  gr gw ga  dr dw da  ow
-visit       U  Y  Y   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y
-list        Y  Y  Y   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y
-pull        U  D  D   D  D   D  D  D   D  D  D   D  D  D   Y  Y  Y   Y  Y  Y   D
-push        U  D  D   D  D   D  D  D   D  D  D   D  D  D   D  Y  Y   D  Y  Y   D
-describe    U  D  D   D  D   D  D  D   D  D  D   D  D  D   D  Y  Y   D  Y  Y   D
-delete      U  D  D   D  D   D  D  D   D  D  D   D  D  D   D  D  Y   D  D  Y   D
-administer  U  D  D   D  D   D  D  D   D  D  D   D  D  D   D  D  Y   D  D  Y   D
+registry    an ac jo  me m+  rr rw ra  nr nw na  r+ w+ a+  gr gw ga  dr dw da  ow  so sg
+visit       U  Y  Y   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y
+list        Y  Y  Y   Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y
+pull        U  D  D   D  D   D  D  D   D  D  D   D  D  D   Y  Y  Y   Y  Y  Y   D  D  Y
+push        U  D  D   D  D   D  D  D   D  D  D   D  D  D   D  Y  Y   D  Y  Y   D  D  D
+describe    U  D  D   D  D   D  D  D   D  D  D   D  D  D   D  Y  Y   D  Y  Y   D  D  D
+delete      U  D  D   D  D   D  D  D   D  D  D   D  D  D   D  D  Y   D  D  Y   D  D  D
+administer  U  D  D   D  D   D  D  D   D  D  D   D  D  D   D  D  Y   D  D  Y   D  D  D
 """
 WITHOUT_ANONYMOUS_PULL = {
     ("public", "pull"): {"an": "U", "jo": "D"},
@@ -414,3 +423,31 @@ def test_a_repository_called_catalog_is_not_the_list():
     to_repository = Principal(name="x", ceiling=Ceiling(entries=(Entry(name, frozenset({"*"}), everything=True),)))
     assert decide(Mode.TOKEN, to_list, Access(Action.PULL, name)).outcome is Outcome.WIDER_TOKEN
     assert decide(Mode.TOKEN, to_repository, Access(Action.LIST)).outcome is Outcome.WIDER_TOKEN
+
+
+@pytest.mark.parametrize("action", [one for one in Action if one is not Action.VISIT])
+@pytest.mark.parametrize("limit", [None, frozenset({HERE})], ids=["any repository", "limited"])
+def test_a_refusal_for_single_sign_on_says_so_and_tells_private_from_absent_by_no_word(action, limit):
+    ann = replace(ANN, ceiling=Ceiling(repositories=limit))
+    there, absent = (
+        decide(Mode.ACCOUNTS, ann, Access(action, NAME), standing_at(where, WITHHELD, anonymous_pull=True))
+        for where in ("private", "absent")
+    )
+    assert there == absent
+    assert there.outcome is Outcome.DENIED
+    assert there.rule.startswith("the organization acme demands single sign-on")
+    assert "profile" in there.rule
+
+
+def test_elsewhere_the_refusal_names_the_role_and_what_may_not_count():
+    standing = standing_at("private", Standing(demanded_by="acme"), anonymous_pull=True)
+    rule = decide(Mode.ACCOUNTS, ANN, Access(Action.PULL, NAME), standing).rule
+    assert rule.startswith("you need the role read on the repository; ")
+    assert "the organization acme demands single sign-on" in rule
+
+
+def test_what_is_public_or_internal_stays_so_for_who_does_not_prove_single_sign_on():
+    for visibility in ("public", "internal"):
+        assert decide(
+            Mode.ACCOUNTS, ANN, asked(visibility, "pull"), standing_at(visibility, WITHHELD, anonymous_pull=True)
+        ).allowed

@@ -4,22 +4,23 @@ from sqlalchemy import event, update
 
 from tests.metadata.rows import NOW, REGISTRY, SOMEBODY, make_repository
 from wharfinger.domain.access import Role, Standing, Visibility
-from wharfinger.domain.accounts import AccountKind, MemberRole
-from wharfinger.domain.identity import Actor, Ceiling, Principal, Scope
+from wharfinger.domain.accounts import AccountKind, CredentialKind, MemberRole
+from wharfinger.domain.identity import NO_PROOF, Actor, Ceiling, Principal, Proof, Scope
 from wharfinger.domain.names import RepositoryName, namespace_of
-from wharfinger.metadata import accounts, grants, namespaces, organizations, repositories
+from wharfinger.metadata import accounts, credentials, demands, grants, namespaces, organizations, repositories
 from wharfinger.metadata.account_tables import accounts as account_table
+from wharfinger.metadata.credentials import NewCredential
 from wharfinger.metadata.grants import PlaceKey, SubjectKey
 from wharfinger.metadata.schema import namespaces as namespace_table
 from wharfinger.metadata.schema import registries
 from wharfinger.metadata.schema import repositories as repository_table
-from wharfinger.metadata.standing import NOBODY, STANDING, sight_of, standing_of
+from wharfinger.metadata.standing import NOBODY, STANDING, proof_of, sight_of, standing_of
 
 
-def stand(connection, account_id, name, *, anonymous_pull=True):
+def stand(connection, account_id, name, *, anonymous_pull=True, proof=NO_PROOF):
     rows = STANDING.rows(
         connection,
-        account_id=account_id,
+        **proof_of(Principal(name="x", account_id=account_id, proof=proof)),
         registry_id=REGISTRY,
         repository=name,
         namespace=namespace_of(RepositoryName(name)) or "",
@@ -166,7 +167,8 @@ def test_a_sight_says_who_looks_and_what_its_credential_leaves():
     def only(**ceiling):
         return sight_of(Principal(name="x", account_id=7, ceiling=Ceiling(**ceiling)))["only"]
 
-    assert sight_of(Principal(name="x")) == {"account_id": NOBODY, "only": None, "anonymous_pull": 1}
+    nobody = {"account_id": NOBODY, "proof": NOBODY, "provider": "", "only": None, "anonymous_pull": 1}
+    assert sight_of(Principal(name="x")) == nobody
     assert sight_of(Principal(name="x", account_id=7), anonymous_pull=False)["anonymous_pull"] == 0
     assert only(repositories=frozenset({17, 3})) == ",3,17,"
     assert only(repositories=frozenset()) == ",,"
@@ -179,3 +181,55 @@ def test_a_new_namespace_belongs_to_its_namesake(connection, ann):
     namespaces.ensure(connection, REGISTRY, "free", SOMEBODY, NOW)
     found = {row.name: row.owner_id for row in connection.execute(namespace_table.select())}
     assert found == {"ann": ann, "free": None}
+
+
+@pytest.fixture
+def demanding(connection, ann, acme):
+    """`ann` owns `acme`, which demands single sign-on through `corp`, and has roles there in every way."""
+    organizations.put_member(connection, acme, ann, MemberRole.OWNER, None, NOW)
+    team = organizations.create_team(connection, acme, "one", None, NOW)
+    organizations.join_team(connection, acme, team, ann, None, NOW)
+    repository = make_repository(connection, "acme/app")
+    grants.give(connection, SubjectKey(account_id=ann), PlaceKey(repository_id=repository), Role.WRITE, None, NOW)
+    grants.give(connection, SubjectKey(team_id=team), PlaceKey(registry_id=REGISTRY), Role.READ, None, NOW)
+    demands.put(connection, acme, "corp")
+    return acme
+
+
+def make_token(connection, account, fingerprint):
+    new = NewCredential(kind=CredentialKind.TOKEN, name="t", fingerprint=fingerprint, hint="wxyz")
+    return credentials.create(connection, account, new, None, NOW)
+
+
+@pytest.mark.usefixtures("demanding")
+def test_what_a_demanding_organization_gives_is_withheld_from_who_does_not_prove_it(connection, ann):
+    found = stand(connection, ann, "acme/app")
+    assert (found.is_withheld, found.demanded_by) == (True, "acme")
+    assert found.on_registry is Role.NONE, "a role that only its team gave"
+    assert stand(connection, ann, "acme/new").is_withheld, "the same at a name that is free"
+    elsewhere = stand(connection, ann, "plain")
+    assert (elsewhere.is_withheld, elsewhere.demanded_by, elsewhere.on_registry) == (False, "acme", Role.NONE)
+
+
+@pytest.mark.usefixtures("demanding")
+def test_a_session_through_the_provider_proves_it_and_one_through_another_does_not(connection, ann):
+    proved = stand(connection, ann, "acme/app", proof=Proof(provider="corp"))
+    assert (proved.is_withheld, proved.demanded_by, proved.on_registry) == (False, None, Role.READ)
+    assert stand(connection, ann, "acme/app", proof=Proof(provider="other")).is_withheld
+
+
+def test_a_token_proves_it_once_authorized_for_what_is_demanded_now(connection, ann, demanding):
+    first, second = make_token(connection, ann, "f-1"), make_token(connection, ann, "f-2")
+    demands.authorize(connection, first, demanding, "corp", None, NOW)
+    assert not stand(connection, ann, "acme/app", proof=Proof(credential_id=first)).is_withheld
+    assert stand(connection, ann, "acme/app", proof=Proof(credential_id=second)).is_withheld
+    demands.put(connection, demanding, "other")
+    assert stand(connection, ann, "acme/app", proof=Proof(credential_id=first)).is_withheld
+
+
+def test_who_is_no_member_is_demanded_nothing(connection, demanding):
+    guest = accounts.create(connection, AccountKind.USER, "guest", NOW)
+    robot = accounts.create(connection, AccountKind.ROBOT, "acme+ci", NOW, organization_id=demanding)
+    for account in (guest, robot, NOBODY):
+        found = stand(connection, account, "acme/app")
+        assert (found.is_withheld, found.demanded_by) == (False, None)

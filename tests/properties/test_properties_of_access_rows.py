@@ -10,7 +10,7 @@ from wharfinger.domain.access import Access, Action, Mode, decide
 from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.metadata.database import Statement
 from wharfinger.metadata.schema import repositories
-from wharfinger.metadata.standing import STANDING, sight_of, standing_of, visible
+from wharfinger.metadata.standing import STANDING, proof_of, sight_of, standing_of, visible
 
 __all__ = ["place", "templates"]
 
@@ -24,7 +24,7 @@ BATCH = 10
 def may_pull(connection, world, principal, registry, name):
     row = STANDING.first(
         connection,
-        account_id=principal.account_id or 0,
+        **proof_of(principal),
         registry_id=registry,
         repository=name,
         namespace=namespace_of(RepositoryName(name)) or "",

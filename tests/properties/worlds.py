@@ -8,11 +8,12 @@ from sqlalchemy import insert, select, update
 
 from tests.metadata.rows import NOW, SOMEBODY
 from wharfinger.domain.access import Role
-from wharfinger.domain.accounts import AccountKind, MemberRole
-from wharfinger.domain.identity import Ceiling, Principal, Scope
+from wharfinger.domain.accounts import AccountKind, CredentialKind, MemberRole
+from wharfinger.domain.identity import NO_PROOF, Ceiling, Principal, Proof, Scope
 from wharfinger.domain.names import RepositoryName
-from wharfinger.metadata import accounts, grants, organizations, repositories
+from wharfinger.metadata import accounts, credentials, demands, grants, organizations, repositories
 from wharfinger.metadata.account_tables import accounts as account_rows
+from wharfinger.metadata.credentials import NewCredential
 from wharfinger.metadata.grants import PlaceKey, SubjectKey
 from wharfinger.metadata.schema import namespaces, registries
 from wharfinger.metadata.schema import repositories as repository_rows
@@ -23,6 +24,7 @@ ROBOTS = (("acme+ci", "acme"), ("@default+ci", None))
 NAMES = ("plain", "acme/app", "acme/lib", "beta/app", "ann/app", "free/app")
 FREE = ("new", "acme/new", "ann/new", "nowhere/new")
 """Names of no repository: in namespaces that exist, that somebody would own, and that nobody would."""
+PROVIDERS = ("corp", "other")
 SCOPES = (None, frozenset({Scope.READ}), frozenset({Scope.DELETE}), frozenset({Scope.ADMIN_REGISTRY}))
 
 
@@ -49,6 +51,7 @@ class RandomWorld:
         self._fill_organizations()
         self._grant()
         self._suspend()
+        self._demand()
 
     @property
     def anonymous_pull(self):
@@ -58,7 +61,16 @@ class RandomWorld:
     def principals(self):
         """Return somebody for each account, for nobody, and for an account that is not there."""
         ids = [None, *self.accounts.values(), 4711]
-        return [Principal(name="x", account_id=one, ceiling=self._ceiling()) for one in ids]
+        return [Principal(name="x", account_id=one, ceiling=self._ceiling(), proof=self._proof(one)) for one in ids]
+
+    def _proof(self, account):
+        return self._random.choice(
+            [
+                NO_PROOF,
+                Proof(provider=self._random.choice(PROVIDERS)),
+                Proof(credential_id=self.tokens.get(account)),
+            ]
+        )
 
     def _ceiling(self):
         limited = frozenset(one for one in self.repositories.values() if self._often()) if self._rarely() else None
@@ -118,6 +130,19 @@ class RandomWorld:
             place = self._random.choice(wide if self._rarely() else places or wide)
             role = self._random.choice([Role.READ, Role.WRITE, Role.ADMIN])
             grants.give(self._connection, self._random.choice(subjects), place, role, None, NOW)
+
+    def _demand(self):
+        """Have organizations demand single sign-on, and take some tokens, maybe for what was demanded before."""
+        self.tokens = {}
+        for account in self.accounts.values():
+            new = NewCredential(kind=CredentialKind.TOKEN, name="t", fingerprint=f"f-{account}", hint="wxyz")
+            self.tokens[account] = credentials.create(self._connection, account, new, None, NOW)
+        for organization in self.organizations.values():
+            demands.put(self._connection, organization, self._random.choice([None, *PROVIDERS]))
+            for token in self.tokens.values():
+                if self._often():
+                    provider = self._random.choice(PROVIDERS)
+                    demands.authorize(self._connection, token, organization, provider, None, NOW)
 
     def _suspend(self):
         for number in (*self.accounts.values(), *self.organizations.values(), *self.organizations.values()):

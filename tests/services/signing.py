@@ -13,6 +13,7 @@ from wharfinger.security.envelope import Envelope
 from wharfinger.security.passwords import Passwords
 from wharfinger.security.tokens import TokenKind
 from wharfinger.services.authorization import Authorization
+from wharfinger.services.passwords import AccountPasswords
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tokens import Tokens
 
@@ -57,6 +58,8 @@ def identity_of(world, node, *, mode=Mode.ACCOUNTS, password_login=True):
         authorization=Authorization(node.database, mode),
         registry=node.registry,
         clock=world.clock,
+        passwords=AccountPasswords(node.accounts, world.clock),
+        demands=node.demands,
         password_login=password_login,
     )
 

@@ -17,7 +17,7 @@ from wharfinger.domain.identity import ANONYMOUS, Actor, Scope
 from wharfinger.metadata import credentials as credential_rows
 from wharfinger.security.passwords import Passwords
 from wharfinger.security.tokens import TokenKind
-from wharfinger.services import sign_in
+from wharfinger.services import passwords as account_passwords
 from wharfinger.services.accounts import AccountChange
 from wharfinger.services.identity import Bearer, Password
 
@@ -30,7 +30,7 @@ FREE = 4
 @pytest.fixture(autouse=True)
 def passwords(monkeypatch):
     """Have hashes cost little, and return what counts them."""
-    monkeypatch.setattr(sign_in, "Passwords", CheapPasswords)
+    monkeypatch.setattr(account_passwords, "Passwords", CheapPasswords)
     monkeypatch.setattr(CheapPasswords, "compared", 0)
     monkeypatch.setattr(CheapPasswords, "with_nobody", 0)
     return CheapPasswords
@@ -96,7 +96,7 @@ async def test_after_a_few_wrong_passwords_nobody_gets_in_for_a_moment(world, no
     for number in range(FREE):
         assert await is_refused(identity, Password("ann", f"wrong {number}"))
     assert not await is_refused(identity, Password("ann", HORSE))  # which forgives them
-    identity._remembered.clear()
+    identity._passwords._remembered.clear()
 
     for number in range(FREE + 1):
         assert await is_refused(identity, Password("ann", f"wrong {number}"))
@@ -119,7 +119,7 @@ async def test_who_was_just_let_in_is_not_shut_out_by_guesses_of_others(node, id
     for number in range(FREE + 1):
         assert await is_refused(identity, Password("ann", f"wrong {number}"))
     assert not await is_refused(identity, Password("ann", HORSE))
-    identity._remembered.clear()
+    identity._passwords._remembered.clear()
     assert await is_refused(identity, Password("ann", HORSE))
 
 

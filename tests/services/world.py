@@ -21,13 +21,17 @@ from wharfinger.services.blobs import Blobs
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
+from wharfinger.services.demands import Demands
+from wharfinger.services.external_identities import ExternalIdentities
 from wharfinger.services.grants import Grants
 from wharfinger.services.manifests import ManifestPush, Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
 from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
+from wharfinger.services.sessions import Sessions
 from wharfinger.services.tags import Tags
+from wharfinger.services.team_mappings import TeamMappings
 from wharfinger.services.uploads import Uploads
 from wharfinger.services.verification import Verification
 
@@ -77,6 +81,14 @@ class Node:
     namespaces: Namespaces
     registry_switches: RegistrySwitches
     verification: Verification
+    demands: Demands
+    external_identities: ExternalIdentities
+    team_mappings: TeamMappings
+    sessions: Sessions
+
+
+PROVIDERS = ("corp", "other")
+"""The providers that the settings of every node know."""
 
 
 class World:
@@ -132,6 +144,10 @@ class World:
             namespaces=Namespaces(database, self.clock),
             registry_switches=RegistrySwitches(database, self.clock),
             verification=Verification(database, self.clock),
+            demands=Demands(database, self.clock, PROVIDERS),
+            external_identities=ExternalIdentities(database, self.clock, PROVIDERS),
+            team_mappings=TeamMappings(database, self.clock, PROVIDERS),
+            sessions=Sessions(database, self.clock),
         )
 
     async def assert_sound(self):

@@ -9,6 +9,7 @@ limits    scopes and repositories of the credential     first: the same refusal 
 rights    highest of: deployment · registry · owner of the namespace · repository
                       · namespace and membership (only if the repository inherits) · visibility
 entries   names and actions of a registry token         last: a wider token would help
+sign-on   what an organization gives counts only for a credential that it takes (ADR 0026)
 allowed   the limits let it through, the rights reach it, and the entries name it
 ```
 
@@ -97,6 +98,11 @@ class Standing:
         on_deployment, on_registry, on_namespace, on_repository: the highest role there, its own or a team's.
         owns_namespace: whether the account is the user, or an owner of the organization, that the namespace belongs to.
         is_member: whether it is a member of that organization.
+        is_withheld: whether that organization demands single sign-on of its members, the account is one, and its
+            credential does not prove it. Then nothing that the account has at the name counts.
+        demanded_by: an organization that the account belongs to, that demands single sign-on, and to which the
+            credential does not prove it: the one that owns the namespace, or else any. Roles that only its teams gave
+            are not among those above.
         anonymous_pull: whether deployment, registry and organization all let public mean everybody.
         suspended: whether the account is, or is gone.
     """
@@ -111,6 +117,8 @@ class Standing:
     on_repository: Role = Role.NONE
     owns_namespace: bool = False
     is_member: bool = False
+    is_withheld: bool = False
+    demanded_by: str | None = None
     anonymous_pull: bool = True
     suspended: bool = False
 
@@ -191,6 +199,10 @@ _LISTER: Final = Decision(Outcome.ALLOWED, "lists show what you may pull")
 _NAMED: Final = Decision(Outcome.ALLOWED, "the token names it")
 _NOT_NAMED: Final = Decision(Outcome.WIDER_TOKEN, "the token does not name it")
 _NEVER_NAMED: Final = Decision(Outcome.DENIED, "no registry token opens it")
+_AUTHORIZE: Final = (
+    "the organization {} demands single sign-on, and this credential is not authorized for it; sign in to the console "
+    "through its provider, and authorize the token or key on the page of your profile"
+)
 _ELSEWHERE: Final = Decision(Outcome.DENIED, "the token is limited to some repositories, and opens none of this name")
 
 
@@ -223,7 +235,7 @@ def rights(principal: Principal, access: Access, standing: Standing) -> Iterator
             yield Right(standing.on_deployment, f"{_WIDE_ROLES[standing.on_deployment]} on the deployment")
         if standing.on_registry:
             yield Right(standing.on_registry, f"{_WIDE_ROLES[standing.on_registry]} on the registry")
-        if access.repository is not None:
+        if access.repository is not None and not standing.is_withheld:
             yield from _at_name(standing)
     if access.repository is not None and standing.repository_id is not None:
         yield from _by_visibility(principal, standing)
@@ -285,7 +297,10 @@ def _beyond_limits(principal: Principal, access: Access, standing: Standing) -> 
     if ceiling.repositories is None or _is_list(access):
         return None
     within = access.repository is not None and standing.repository_id in ceiling.repositories
-    return None if within and any(rights(principal, access, standing)) else _ELSEWHERE
+    if within and any(rights(principal, access, standing)):
+        return None
+    # At such a name no role counts, so whether the token names it cannot be asked: it is the same for every name there.
+    return Decision(Outcome.DENIED, _missing(access, standing)) if standing.is_withheld else _ELSEWHERE
 
 
 def _by_rights(principal: Principal, access: Access, standing: Standing) -> Decision:
@@ -294,11 +309,22 @@ def _by_rights(principal: Principal, access: Access, standing: Standing) -> Deci
     best = max(rights(principal, access, standing), key=lambda right: right.role, default=None)
     if best is not None and best.role >= _NEEDED[access.action]:
         return Decision(Outcome.ALLOWED, best.rule)
-    return _UNKNOWN if principal.is_anonymous else Decision(Outcome.DENIED, _missing(access))
+    return _UNKNOWN if principal.is_anonymous else Decision(Outcome.DENIED, _missing(access, standing))
 
 
-def _missing(access: Access) -> str:
-    """Name the role that is needed, from nothing but the question."""
+def _missing(access: Access, standing: Standing) -> str:
+    """Name what is needed, from nothing but the question and what the account knows of itself."""
+    role = _missing_role(access)
+    if standing.demanded_by is None:
+        return role
+    if standing.is_withheld:
+        return _AUTHORIZE.format(standing.demanded_by)
+    return (
+        f"{role}; what you have through an organization may not count here: {_AUTHORIZE.format(standing.demanded_by)}"
+    )
+
+
+def _missing_role(access: Access) -> str:
     needed = _NEEDED[access.action]
     if access.repository is None:
         return f"you need the role {_WIDE_ROLES[needed]} on the registry"

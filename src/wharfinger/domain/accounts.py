@@ -14,6 +14,7 @@ A user's or an organization's name is one part of a repository name, because it 
 
 import enum
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Final, NewType
 
@@ -38,6 +39,7 @@ LONGEST_LOCK: Final = 15 * 60 * SECOND
 _COMPONENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*", re.ASCII)
 _LEGAL: Final = re.compile(r"[a-z0-9._-]", re.ASCII)
 _SHOWN: Final = 60
+_LONGEST_CLAIM: Final = 200
 
 
 class AccountKind(enum.StrEnum):
@@ -169,6 +171,19 @@ def parse_subject(text: str) -> Subject:
         AccountInvalid: it is none of them.
     """
     return parse_team_name(text) if "/" in text else parse_any_account_name(text)
+
+
+def account_name_from(text: str) -> AccountName | None:
+    """Return the name that a new account gets from what another server calls somebody; nothing if none can be made.
+
+    `Ann.Lee@example.com` becomes `ann.lee`. Marks go off letters, and what no name can hold becomes a hyphen.
+    """
+    plain = unicodedata.normalize("NFKD", text.partition("@")[0][:_LONGEST_CLAIM].casefold())
+    ascii_only = "".join(one for one in plain if not unicodedata.combining(one))
+    parts = re.split(r"[^a-z0-9._]+", ascii_only)
+    words = [re.sub(r"[._]*([._])[._]*", r"\1", part).strip("._") for part in parts]
+    name = "-".join(word for word in words if word)[:MAX_ACCOUNT_NAME].strip("-._")
+    return AccountName(name) if _COMPONENT.fullmatch(name) and name not in RESERVED else None
 
 
 def locked_until(failures: int, now: Instant) -> Instant | None:

@@ -200,6 +200,14 @@ class TokenTooNarrow(Unauthenticated):
     """The caller may, but the token that it showed does not name this; a wider one would do."""
 
 
+class SignOnFailed(Refused):
+    """Somebody came back from a provider in a way that proves nothing: begun elsewhere, too late, or tampered with."""
+
+
+class SignOnDenied(Refused):
+    """A provider vouches for somebody who has no account here, or may not sign in with it."""
+
+
 class TooManyAttempts(Refused):
     """Too many credentials are being checked, or were wrong, a moment ago."""
 

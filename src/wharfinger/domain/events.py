@@ -57,6 +57,19 @@ class EventAction(enum.StrEnum):
     """Verification found them sound again, or put a row right from them."""
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"
+    CREDENTIAL_AUTHORIZED = "credential.authorized"
+    """For an organization that demands single sign-on, or not any more."""
+    SESSION_BEGUN = "session.begun"
+    SESSION_ENDED = "session.ended"
+    """By somebody; one that ends by itself is not told of."""
+    IDENTITY_LINKED = "identity.linked"
+    """Somebody that another server vouches for was given an account."""
+    IDENTITY_UNLINKED = "identity.unlinked"
+    TEAM_MAPPED = "team.mapped"
+    """To a group of a provider."""
+    TEAM_UNMAPPED = "team.unmapped"
+    SIGN_ON_DEMANDED = "sign-on.demanded"
+    """By an organization, of its members; or not any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,23 @@ NO_CEILING: Final = Ceiling()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What a sign-in shows to an organization that demands single sign-on (ADR 0026).
+
+    Args:
+        provider: through which the session came; nothing for any other sign-in.
+        credential_id: whose authorizations count: that of the token or key, or, of what was made from one, that of the
+            one it was made from.
+    """
+
+    provider: str | None = None
+    credential_id: int | None = None
+
+
+NO_PROOF: Final = Proof()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """Who acts.
 
@@ -71,6 +88,7 @@ class Principal:
             principal with `dataclasses.replace(ANONYMOUS, ceiling=…)`.
         credential_id: which of the account's credentials was shown, if it has a row.
         ceiling: what that credential may be used for at most.
+        proof: what it shows to organizations that demand single sign-on.
     """
 
     name: str
@@ -78,6 +96,7 @@ class Principal:
     is_anonymous: bool = False
     credential_id: int | None = None
     ceiling: Ceiling = NO_CEILING
+    proof: Proof = NO_PROOF
 
 
 ANONYMOUS: Final = Principal(name="anonymous", is_anonymous=True)

@@ -35,6 +35,7 @@ accounts: Final = table(
     words("description", nullable=True),
     words("access_type", default="both"),
     number("anonymous_pull", default=1),
+    words("single_sign_on", nullable=True),
     key("organization_id", "accounts.id", nullable=True),
     key("registry_id", "registries.id", nullable=True),
     number("created_at"),
@@ -50,7 +51,8 @@ accounts: Final = table(
     index("uq_accounts_name_live", "name", unique=True, where="deleted_at IS NULL"),
     index("ix_accounts_organization_id", "organization_id"),
 )
-"""`organization_id` and `registry_id` say whose a robot is. `anonymous_pull` is an organization's switch."""
+"""`organization_id` and `registry_id` say whose a robot is. `anonymous_pull` is an organization's switch, and
+`single_sign_on` the provider through which it demands that its members sign in."""
 
 passwords: Final = table(
     "passwords",
@@ -69,6 +71,7 @@ memberships: Final = table(
     key("organization_id", "accounts.id"),
     key("user_id", "accounts.id"),
     words("role"),
+    words("mapped_by", nullable=True),
     number("created_at"),
     key("created_by", "accounts.id", nullable=True),
     PrimaryKeyConstraint("organization_id", "user_id"),
@@ -76,6 +79,7 @@ memberships: Final = table(
     index("ix_memberships_user_id", "user_id"),
     numbered=False,
 )
+"""`mapped_by` names the provider whose groups brought the user here; nothing for who was put here by hand."""
 
 teams: Final = table(
     "teams",
@@ -93,6 +97,7 @@ team_members: Final = table(
     number("team_id"),
     number("organization_id"),
     number("user_id"),
+    words("mapped_by", nullable=True),
     number("created_at"),
     key("created_by", "accounts.id", nullable=True),
     PrimaryKeyConstraint("team_id", "user_id"),
@@ -104,6 +109,7 @@ team_members: Final = table(
     index("ix_team_members_member", "organization_id", "user_id"),
     numbered=False,
 )
+"""`mapped_by` as in `memberships`."""
 
 grants: Final = table(
     "grants",

@@ -17,6 +17,7 @@ from wharfinger.metadata import grants
 from wharfinger.metadata.account_tables import accounts, credentials, memberships, passwords, teams
 from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.schema import namespaces, registries
+from wharfinger.metadata.sign_in_tables import credential_authorizations, external_identities, sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Password:
     access_type: AccessType
     suspended: bool
     hash: str
+    changed_at: Instant
     failures: int
     locked_until: Instant | None
 
@@ -62,6 +64,7 @@ PASSWORD: Final = Statement(
         accounts.c.access_type,
         accounts.c.suspended_at,
         passwords.c.hash,
+        passwords.c.changed_at,
         passwords.c.failures,
         passwords.c.locked_until,
     )
@@ -90,13 +93,14 @@ _FIND: Final = select(*_COLUMNS).where(accounts.c.deleted_at.is_(None))
 
 def password_of(row: Row) -> Password:
     """Return what a row of `PASSWORD` says."""
-    account_id, name, access_type, suspended_at, hashed, failures, locked = row
+    account_id, name, access_type, suspended_at, hashed, changed_at, failures, locked = row
     return Password(
         account_id=account_id,
         name=AccountName(name),
         access_type=AccessType(access_type),
         suspended=suspended_at is not None,
         hash=hashed,
+        changed_at=Instant(changed_at),
         failures=failures,
         locked_until=None if locked is None else Instant(locked),
     )
@@ -191,6 +195,10 @@ def delete_account(connection: Connection, account: Account, now: Instant) -> No
     connection.execute(update(namespaces).where(namespaces.c.owner_id == account.id).values(owner_id=None))
     connection.execute(delete(passwords).where(passwords.c.account_id == account.id))
     grants.take_all(connection, account.id)
+    connection.execute(delete(sessions).where(sessions.c.account_id == account.id))
+    connection.execute(delete(external_identities).where(external_identities.c.account_id == account.id))
+    authorized = credential_authorizations.c.organization_id == account.id
+    connection.execute(delete(credential_authorizations).where(authorized))
     ended = update(credentials).where(credentials.c.account_id == account.id, credentials.c.revoked_at.is_(None))
     connection.execute(ended.values(revoked_at=now))
     connection.execute(update(accounts).where(accounts.c.id == account.id).values(deleted_at=now))
@@ -218,6 +226,12 @@ def set_password(connection: Connection, account_id: int, hashed: str, now: Inst
     changed = connection.execute(update(passwords).where(passwords.c.account_id == account_id).values(**values))
     if changed.rowcount == 0:
         connection.execute(insert(passwords).values(account_id=account_id, **values))
+
+
+def has_password_of(connection: Connection, account_id: int, changed_at: Instant) -> bool:
+    """Say whether the account still has the password that was set then."""
+    same = (passwords.c.account_id == account_id) & (passwords.c.changed_at == changed_at)
+    return connection.execute(select(passwords.c.account_id).where(same)).first() is not None
 
 
 def rehash_password(connection: Connection, account_id: int, old: str, new: str) -> None:

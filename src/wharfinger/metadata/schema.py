@@ -11,7 +11,7 @@ registries ──< namespaces ──< repositories ──< tags ─────�
      └──< tombstones                         manifest_reviews, blob_reviews: what may have lost its last reference
 ```
 
-Accounts, and what belongs to them, are drawn in `account_tables`.
+Accounts, and what belongs to them, are drawn in `account_tables` and `sign_in_tables`.
 
 Laws that the tables enforce:
 
@@ -28,15 +28,16 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKeyConstraint, LargeBinary, PrimaryKeyConstraint, UniqueConstraint
 
-from wharfinger.metadata import account_tables, upkeep_tables
+from wharfinger.metadata import account_tables, sign_in_tables, upkeep_tables
 from wharfinger.metadata.tables import identifier, index, key, number, one_of, table, words
 
 metadata: Final = account_tables.accounts.metadata
-"""All tables, those of `account_tables` and `upkeep_tables` among them."""
+"""All tables, those of `account_tables`, `sign_in_tables` and `upkeep_tables` among them."""
 LEFT_OUT: Final = frozenset(
     table.name for table in (upkeep_tables.verifications, upkeep_tables.findings, upkeep_tables.holds)
-) | {"uploads"}
-"""Tables that no backup has: they tell of one machine's work, and of bytes that were never finished."""
+) | {"uploads", sign_in_tables.sessions.name}
+"""Tables that no backup has: they tell of one machine's work, of bytes that were never finished, and of who was signed
+in then: a session that ended must not come back."""
 
 registries: Final = table(
     "registries",

@@ -37,6 +37,7 @@ from wharfinger.domain.identity import Ceiling, Principal
 from wharfinger.metadata.account_tables import accounts, grants, memberships, team_members
 from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.schema import namespaces, registries, repositories
+from wharfinger.metadata.sign_in_tables import credential_authorizations
 
 NOBODY: Final = 0
 """The account id of who did not sign in; no row has it."""
@@ -58,6 +59,31 @@ _employer: Final = accounts.alias("employer")
 _owner: Final = accounts.alias("owner")
 _namesake: Final = accounts.alias("namesake")
 _team_owner: Final = accounts.alias("team_owner")
+_demanding: Final = accounts.alias("demanding")
+_belonging: Final = memberships.alias("belonging")
+
+
+def _is_unproved(organization: FromClause) -> ColumnElement[bool]:
+    """Say whether the organization demands single sign-on of its members, and the credential does not prove it."""
+    authorized = (
+        exists()
+        .where(
+            credential_authorizations.c.credential_id == bindparam("proof", type_=BigInteger()),
+            credential_authorizations.c.organization_id == organization.c.id,
+            credential_authorizations.c.provider == organization.c.single_sign_on,
+        )
+        .correlate(organization)
+    )
+    return and_(
+        organization.c.single_sign_on.is_not(None),
+        organization.c.single_sign_on != bindparam("provider", type_=Text()),
+        ~authorized,
+    )
+
+
+def _counts(organization: FromClause) -> ColumnElement[bool]:
+    """Say whether what its teams give counts."""
+    return and_(_is_active(organization), ~_is_unproved(organization))
 
 
 def _own(place: ColumnElement[bool]) -> ColumnElement[int]:
@@ -74,7 +100,7 @@ def _by_team(place: ColumnElement[bool]) -> ColumnElement[int]:
         select(func.max(_rank))
         .select_from(team_members)
         .join(grants, grants.c.team_id == team_members.c.team_id)
-        .join(_team_owner, (_team_owner.c.id == team_members.c.organization_id) & _is_active(_team_owner))
+        .join(_team_owner, (_team_owner.c.id == team_members.c.organization_id) & _counts(_team_owner))
         .where(team_members.c.user_id == _account, place)
         .correlate(repositories, namespaces)
         .scalar_subquery()
@@ -105,6 +131,14 @@ def _build_standing() -> Select[tuple[object, ...]]:
         (namespaces.c.id.is_not(None), namespaces.c.owner_id), (registries.c.account_namespaces == 1, inferred)
     )
     is_member = memberships.c.user_id.is_not(None) & _is_active(_owner)
+    is_withheld = memberships.c.user_id.is_not(None) & _is_unproved(_owner)
+    somebody_demands = (
+        select(func.min(_demanding.c.name))
+        .select_from(_belonging)
+        .join(_demanding, (_demanding.c.id == _belonging.c.organization_id) & _is_active(_demanding))
+        .where(_belonging.c.user_id == _account, _is_unproved(_demanding))
+        .scalar_subquery()
+    )
     return (
         select(
             repositories.c.id,
@@ -114,6 +148,8 @@ def _build_standing() -> Select[tuple[object, ...]]:
             registries.c.anonymous_pull * func.coalesce(_owner.c.anonymous_pull, 1),
             case((_owner.c.id == _account, 1), (is_member & (memberships.c.role == "owner"), 1), else_=0),
             case((is_member, 1), else_=0),
+            case((is_withheld, 1), else_=0),
+            case((is_withheld, _owner.c.name), else_=somebody_demands),
             case(
                 (_account == NOBODY, 0),
                 (_caller.c.id.is_(None), 1),
@@ -143,8 +179,17 @@ def _build_standing() -> Select[tuple[object, ...]]:
 
 
 STANDING: Final = Statement(_build_standing())
-"""Parameters `account_id` (`NOBODY` for who did not sign in), `registry_id`, `repository`, and `namespace`: the first
-part of the name, or an empty text; `standing_of` reads the columns."""
+"""Parameters: those of `proof_of`, `registry_id`, `repository`, and `namespace`: the first part of the name, or an
+empty text; `standing_of` reads the columns."""
+
+
+def proof_of(principal: Principal) -> Mapping[str, object]:
+    """Return the parameters that say who asks: `account_id` (`NOBODY` for who did not sign in), `proof`, `provider`."""
+    return {
+        "account_id": principal.account_id or NOBODY,
+        "proof": principal.proof.credential_id or NOBODY,
+        "provider": principal.proof.provider or "",
+    }
 
 
 def standing_of(row: Row, *, anonymous_pull: bool = True) -> Standing:
@@ -154,7 +199,7 @@ def standing_of(row: Row, *, anonymous_pull: bool = True) -> Standing:
         row: what the statement found.
         anonymous_pull: the deployment's own switch, which is a setting and no row.
     """
-    repository_id, created, visibility, inherits, anonymous, owns, member, suspended, *ranks = row
+    repository_id, created, visibility, inherits, anonymous, owns, member, withheld, demander, suspended, *ranks = row
     highest = [Role(max(own or 0, team or 0)) for own, team in zip(ranks[:4], ranks[4:], strict=True)]
     return Standing(
         repository_id=repository_id,
@@ -167,6 +212,8 @@ def standing_of(row: Row, *, anonymous_pull: bool = True) -> Standing:
         on_repository=highest[3],
         owns_namespace=bool(owns),
         is_member=bool(member),
+        is_withheld=bool(withheld),
+        demanded_by=demander,
         anonymous_pull=anonymous_pull and bool(anonymous),
         suspended=bool(suspended),
     )
@@ -179,7 +226,7 @@ def _granted(place: Column[int]) -> ColumnElement[object]:
         select(place)
         .select_from(team_members)
         .join(grants, grants.c.team_id == team_members.c.team_id)
-        .join(_team_owner, (_team_owner.c.id == team_members.c.organization_id) & _is_active(_team_owner))
+        .join(_team_owner, (_team_owner.c.id == team_members.c.organization_id) & _counts(_team_owner))
         .where(team_members.c.user_id == _account, place.is_not(None))
     )
     return union_all(own, by_team).scalar_subquery()
@@ -193,6 +240,17 @@ def _namespaces_of_organizations(*conditions: ColumnElement[bool]) -> Select[tup
         .join(_owner, (_owner.c.id == memberships.c.organization_id) & _is_active(_owner))
         .join(namespaces, namespaces.c.owner_id == _owner.c.id)
         .where(memberships.c.user_id == _account, *conditions)
+    )
+
+
+def _withheld_namespaces() -> Select[tuple[int]]:
+    """Return the namespaces at which nothing that the account has counts."""
+    return (
+        select(namespaces.c.id)
+        .select_from(memberships)
+        .join(_owner, _owner.c.id == memberships.c.organization_id)
+        .join(namespaces, namespaces.c.owner_id == _owner.c.id)
+        .where(memberships.c.user_id == _account, _is_unproved(_owner))
     )
 
 
@@ -217,11 +275,8 @@ def _build_visible() -> ColumnElement[bool]:
         repositories.c.registry_id.in_(open_registries),
         or_(repositories.c.namespace_id.is_(None), repositories.c.namespace_id.not_in(closed_namespaces)),
     )
-    rights = or_(
-        and_(repositories.c.visibility == "public", or_(signed_in, anonymous)),
-        and_(repositories.c.visibility == "internal", signed_in),
-        deployment,
-        repositories.c.registry_id.in_(_granted(grants.c.registry_id)),
+    withheld = _withheld_namespaces()
+    at_name = or_(
         repositories.c.id.in_(_granted(grants.c.repository_id)),
         repositories.c.namespace_id.in_(own_namespaces),
         repositories.c.namespace_id.in_(_namespaces_of_organizations(memberships.c.role == "owner")),
@@ -232,6 +287,13 @@ def _build_visible() -> ColumnElement[bool]:
                 repositories.c.namespace_id.in_(_namespaces_of_organizations()),
             ),
         ),
+    )
+    rights = or_(
+        and_(repositories.c.visibility == "public", or_(signed_in, anonymous)),
+        and_(repositories.c.visibility == "internal", signed_in),
+        deployment,
+        repositories.c.registry_id.in_(_granted(grants.c.registry_id)),
+        and_(at_name, or_(repositories.c.namespace_id.is_(None), repositories.c.namespace_id.not_in(withheld))),
     )
     only = bindparam("only", type_=Text())
     return and_(
@@ -263,7 +325,7 @@ def sight_of(principal: Principal, *, anonymous_pull: bool = True) -> Mapping[st
     may_read = principal.ceiling.scopes is None or decide(Mode.ACCOUNTS, untied, Access(Action.LIST)).allowed
     allowed = principal.ceiling.repositories if may_read else frozenset[int]()
     return {
-        "account_id": principal.account_id or NOBODY,
+        **proof_of(principal),
         # Text, because a list would make another statement for each length of it.
         "only": None if allowed is None else f",{','.join(map(str, sorted(allowed)))},",
         "anonymous_pull": int(anonymous_pull),

@@ -50,6 +50,7 @@ class Reason(enum.StrEnum):
     WRONG_SIGNATURE = "wrong signature"
     WRONG_ISSUER = "wrong issuer"
     WRONG_AUDIENCE = "wrong audience"
+    WRONG_NONCE = "wrong nonce"
     WRONG_TIMES = "missing or malformed times"
     EXPIRED = "expired"
     NOT_YET_VALID = "not yet valid"

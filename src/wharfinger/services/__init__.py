@@ -13,18 +13,36 @@ from wharfinger.services.beginning import Beginning
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
+from wharfinger.services.demands import Demands
+from wharfinger.services.external_identities import ExternalIdentities
 from wharfinger.services.grants import Grants
 from wharfinger.services.health import Health
 from wharfinger.services.identity import Identity
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
+from wharfinger.services.passwords import AccountPasswords
 from wharfinger.services.registries import Registries, RegistrySwitches
 from wharfinger.services.repositories import Repositories
+from wharfinger.services.sessions import Sessions
+from wharfinger.services.single_sign_on import SingleSignOn
 from wharfinger.services.tags import Tags
+from wharfinger.services.team_mappings import TeamMappings
 from wharfinger.services.tokens import Tokens
 from wharfinger.services.uploads import Uploads
 from wharfinger.services.verification import Verification
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """How people sign in, and what other servers say of them."""
+
+    demands: Demands
+    external_identities: ExternalIdentities
+    passwords: AccountPasswords
+    sessions: Sessions
+    single_sign_on: SingleSignOn
+    team_mappings: TeamMappings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +62,7 @@ class Services:
     manifests: Manifests
     namespaces: Namespaces
     organizations: Organizations
+    people: People
     registries: Registries
     registry_switches: RegistrySwitches
     repositories: Repositories
@@ -53,4 +72,4 @@ class Services:
     verification: Verification
 
 
-__all__ = ["Services"]
+__all__ = ["People", "Services"]

@@ -15,7 +15,7 @@ from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.metadata import accounts as rows
-from wharfinger.metadata import events, organizations, repositories
+from wharfinger.metadata import events, organizations, repositories, sessions
 from wharfinger.metadata.accounts import Account, Password
 from wharfinger.metadata.database import Connection, Database
 
@@ -74,10 +74,10 @@ class Accounts:
         now = self._clock.now()
 
         def work(connection: Connection) -> Account:
-            made = _create(connection, AccountKind.USER, name, now, claim=claim)
+            user = make_user(connection, name, profile, by, now, claim=claim)
             if password_hash is not None:
-                rows.set_password(connection, made, password_hash, now)
-            return _finish(connection, made, AccountKind.USER, profile, by, now)
+                rows.set_password(connection, user.id, password_hash, now)
+            return user
 
         return await self._database.write(work)
 
@@ -225,6 +225,7 @@ class Accounts:
             account = require_kind(connection, name, AccountKind.USER)
             rows.set_password(connection, account.id, password_hash, now)
             rows.end_password_sessions(connection, account.id, now)
+            sessions.end_all(connection, account.id)
             tell(connection, EventAction.PASSWORD_CHANGED, name, by, now)
 
         await self._database.write(work)
@@ -271,10 +272,25 @@ class Accounts:
             if (account.suspended_at is not None) is suspended:
                 return
             rows.change(connection, account.id, {"suspended_at": now if suspended else None})
+            sessions.end_all(connection, account.id)
             action = EventAction.ACCOUNT_SUSPENDED if suspended else EventAction.ACCOUNT_RESUMED
             tell(connection, action, name, by, now)
 
         await self._database.write(work)
+
+
+def make_user(
+    connection: Connection,
+    name: AccountName,
+    profile: AccountChange | None,
+    by: Actor,
+    now: Instant,
+    *,
+    claim: bool | None = None,
+) -> Account:
+    """Create a user, as `Accounts.create_user` does, in the transaction of whatever it is made for."""
+    made = _create(connection, AccountKind.USER, name, now, claim=claim)
+    return _finish(connection, made, AccountKind.USER, profile, by, now)
 
 
 def require(connection: Connection, name: AccountName) -> Account:

@@ -96,7 +96,7 @@ class Authorization:
         repository = access.repository or ""
         row = await self._database.find(
             standing_rows.STANDING,
-            account_id=principal.account_id or standing_rows.NOBODY,
+            **standing_rows.proof_of(principal),
             registry_id=registry.id,
             repository=repository,
             namespace=(access.repository and namespace_of(access.repository)) or "",

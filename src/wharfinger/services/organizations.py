@@ -10,6 +10,7 @@ from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import organizations as rows
+from wharfinger.metadata import team_mappings
 from wharfinger.metadata.accounts import Account
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.organizations import Member, Team
@@ -24,7 +25,9 @@ class Organizations:
         self._clock = clock
 
     async def put_member(self, organization: AccountName, user: AccountName, role: MemberRole, by: Actor) -> None:
-        """Make a user a member, or give a member another role; with the role it has, nothing happens.
+        """Make a user a member, or give a member another role; with the role it has, nothing is told.
+
+        Whom the groups of a provider brought stays from now on, whatever they say.
 
         Raises:
             AccountUnknown: there is no such organization or user.
@@ -36,6 +39,7 @@ class Organizations:
         def work(connection: Connection) -> None:
             member, owner = _lock_both(connection, user, organization)
             before = rows.role_of(connection, owner.id, member.id)
+            team_mappings.mark_member(connection, owner.id, member.id, None)
             if before is role:
                 return
             require_another_owner(connection, owner.id, organization, member)
@@ -112,6 +116,8 @@ class Organizations:
     async def join_team(self, name: TeamName, user: AccountName, by: Actor) -> None:
         """Put a member of the organization into a team; one that is in it stays, and nothing is told.
 
+        Whom the groups of a provider brought stays from now on, whatever they say.
+
         Raises:
             AccountUnknown: there is no such team or user.
             AccountInvalid: the user is no member of the team's organization.
@@ -124,6 +130,7 @@ class Organizations:
             if rows.role_of(connection, organization.id, member.id) is None:
                 message = f"{user!r} is no member of {name.organization!r}; only members can be in its teams."
                 raise AccountInvalid(message)
+            team_mappings.mark_in_team(connection, team_id, member.id, None)
             if rows.join_team(connection, organization.id, team_id, member.id, by.principal.account_id, now):
                 tell(connection, EventAction.TEAM_JOINED, str(name), by, now, detail=user)
 

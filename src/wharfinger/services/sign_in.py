@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing in with an account: password, personal access token, access key, refresh token, registry token.
+"""Signing in with an account under `/v2/`: password, personal access token, access key, refresh token, registry token.
 
 Every way leads to the same `Principal`, with the credential's limits as its ceiling, so every way gets the same
 answers. One message stands for everything that is wrong with a credential: whoever guesses learns nothing.
@@ -13,27 +13,25 @@ from wharfinger.clock import DAY, Clock, Instant, after
 from wharfinger.domain.access import Mode
 from wharfinger.domain.accounts import AccessType, AccountName, CredentialKind
 from wharfinger.domain.errors import CredentialInvalid, DatabaseUnavailable
-from wharfinger.domain.identity import ANONYMOUS, Actor, Ceiling, Entry, Principal
-from wharfinger.metadata.accounts import Password as StoredPassword
+from wharfinger.domain.identity import ANONYMOUS, Actor, Ceiling, Entry, Principal, Proof
 from wharfinger.metadata.credentials import Holder, NewCredential
 from wharfinger.metadata.database import Database
 from wharfinger.security import tokens as secret_tokens
 from wharfinger.security.claims import AccessEntry
-from wharfinger.security.passwords import Passwords
 from wharfinger.security.signing import RegistryToken
 from wharfinger.security.tokens import TokenKind
 from wharfinger.services.accounts import Accounts
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.credentials import Credentials
-from wharfinger.services.identity import Bearer, Password, PasswordChecks, Remembered, Shown
+from wharfinger.services.demands import Demands
+from wharfinger.services.identity import Bearer, Password, Shown
+from wharfinger.services.passwords import WRONG, AccountPasswords
 from wharfinger.services.registries import Registry
 from wharfinger.services.tokens import Tokens
 
 _DEVICE_LIFETIME: Final = 90 * DAY
-_WRONG: Final = (
-    "The user name, password or token is wrong, has ended, or may not be used here. After several wrong passwords, "
-    "wait a moment before the next."
-)
+_HERE: Final = (AccessType.BOTH,)
+"""Whose passwords are taken under `/v2/`."""
 
 _NO_PASSWORDS: Final = (
     "Passwords of accounts are not taken here (accounts.passwords); sign in with a token or an access key."
@@ -51,6 +49,8 @@ class AccountIdentity:
         authorization: knows whether there are accounts yet: until then nobody is asked, and nothing is looked at.
         registry: which registry's tokens are taken.
         clock: the time.
+        passwords: checks the passwords of accounts.
+        demands: knows of whom single sign-on is demanded: their passwords are not taken.
         password_login: whether the password of an account is taken under `/v2/` at all, and what was got for one.
     """
 
@@ -64,6 +64,8 @@ class AccountIdentity:
         authorization: Authorization,
         registry: Registry,
         clock: Clock,
+        passwords: AccountPasswords,
+        demands: Demands,
         password_login: bool,
     ) -> None:
         self._database = database
@@ -73,10 +75,9 @@ class AccountIdentity:
         self._authorization = authorization
         self._registry = registry
         self._clock = clock
+        self._passwords = passwords
+        self._demands = demands
         self._password_login = password_login
-        self._passwords: Passwords | None = None
-        self._checks = PasswordChecks()
-        self._remembered = Remembered(clock)
 
     async def recognise(self, shown: Shown | None) -> Principal:
         """See `Identity.recognise`."""
@@ -101,7 +102,7 @@ class AccountIdentity:
             CredentialInvalid: it is none, or has ended.
         """
         if secret_tokens.recognise(secret) is not TokenKind.REFRESH:
-            raise CredentialInvalid(_WRONG)
+            raise CredentialInvalid(WRONG)
         return await self._by_secret(secret, CredentialKind.REFRESH, None)
 
     async def remember_device(self, by: Actor, device: str | None) -> str:
@@ -133,9 +134,9 @@ class AccountIdentity:
             case TokenKind.ACCESS_KEY:
                 return await self._by_secret(secret, CredentialKind.KEY, name)
             case TokenKind.REFRESH:
-                raise CredentialInvalid(_WRONG)  # it is exchanged at the token endpoint, and is good for nothing else
+                raise CredentialInvalid(WRONG)  # it is exchanged at the token endpoint, and is good for nothing else
             case None if secret_tokens.looks_like_one(secret):
-                raise CredentialInvalid(_WRONG)  # mistyped: no hash is spent on it, and no lock-out comes nearer
+                raise CredentialInvalid(WRONG)  # mistyped: no hash is spent on it, and no lock-out comes nearer
             case None if not self._password_login:
                 raise CredentialInvalid(_NO_PASSWORDS)  # the same for every name, so nothing is told by it
             case None:
@@ -145,10 +146,12 @@ class AccountIdentity:
         """Return whose secret this is; a name that comes with it must be the right one."""
         holder = await self._credentials.find(secret_tokens.fingerprint(secret))
         if holder is None or holder.kind is not kind or not self._is_good(holder):
-            raise CredentialInvalid(_WRONG)
+            raise CredentialInvalid(WRONG)
         expected = holder.public_id if kind is CredentialKind.KEY else holder.name
         if name is not None and name != expected:
-            raise CredentialInvalid(_WRONG)
+            raise CredentialInvalid(WRONG)
+        if _is_of_password(holder):
+            await self._require_free(holder.account_id)
         with contextlib.suppress(DatabaseUnavailable):  # a full disk keeps nobody from pulling
             await self._credentials.touch(holder)
         return _principal_of(holder)
@@ -180,57 +183,41 @@ class AccountIdentity:
         if token.credential is None or token.credential.id is None:
             name = await self._accounts.name_of(token.account_id) if self._password_login else None
             principal = None if name is None else Principal(name=name, account_id=token.account_id)
+            await self._require_free(token.account_id)
         else:
             holder = await self._credentials.find_by_id(token.account_id, token.credential.id)
+            if holder is not None and _is_of_password(holder):
+                await self._require_free(token.account_id)
             principal = _principal_of(holder) if holder is not None and self._is_good(holder) else None
             ends = min(ends, ends if holder is None or holder.expires_at is None else holder.expires_at)
         if principal is None:
-            raise CredentialInvalid(_WRONG)
+            raise CredentialInvalid(WRONG)
         return _Known(token, replace(principal, ceiling=replace(principal.ceiling, entries=entries)), ends)
 
     async def _by_password(self, name: str, secret: str) -> Principal:
-        stored = await self._accounts.password(name)
-        pair = None if stored is None else Password(f"{name}:{stored.hash}", secret)
-        if stored is None or pair is None or not self._may_try(stored, pair):
-            await self._checks.run(("nobody", secret), lambda: self._hasher().verify_nobody(secret).right)
-            raise CredentialInvalid(_WRONG)
-        if not self._remembered.has(pair):  # another hash is another pair: a new password ends the old at once
-            await self._check(stored, secret)
-            self._remembered.add(pair)
+        stored = await self._passwords.check(name, secret, _HERE)
+        await self._require_free(stored.account_id)
         return Principal(name=stored.name, account_id=stored.account_id)
 
-    def _may_try(self, stored: StoredPassword, pair: Password) -> bool:
-        """Say whether the account may use a password here now; guesses of others bar nobody who was just let in."""
-        if stored.suspended or stored.access_type is not AccessType.BOTH:
-            return False
-        is_locked = stored.locked_until is not None and self._clock.now() < stored.locked_until
-        return not is_locked or self._remembered.has(pair)
+    async def _require_free(self, account_id: int) -> None:
+        """Return if no organization wants more than a password of the account.
 
-    async def _check(self, stored: StoredPassword, secret: str) -> None:
-        rehashed: str | None = None
-        compared = False
+        Raises:
+            CredentialInvalid: one does. The password was right, so it may be said.
+        """
+        organization = await self._demands.made_of(account_id)
+        if organization is not None:
+            message = (
+                f"The password is right, but it is not taken here: the organization {organization} demands "
+                "single sign-on. Use a personal access token or an access key that is authorized for it; sign in to "
+                "the console through its provider to authorize one."
+            )
+            raise CredentialInvalid(message)
 
-        def check() -> bool:
-            nonlocal rehashed, compared
-            compared = True
-            verdict = self._hasher().verify(stored.hash, secret)
-            if verdict.needs_rehash:
-                rehashed = self._hasher().hash_password(secret)
-            return verdict.right
 
-        if not await self._checks.run((stored.account_id, stored.hash, secret), check):
-            if compared:  # a wrong password that comes on many connections at once was tried once
-                with contextlib.suppress(DatabaseUnavailable):
-                    await self._accounts.note_failure(stored.account_id)
-            raise CredentialInvalid(_WRONG)
-        with contextlib.suppress(DatabaseUnavailable):
-            await self._accounts.note_success(stored, rehashed)
-
-    def _hasher(self) -> Passwords:
-        """Return what hashes; made in the thread that first needs it, because making it costs a hash."""
-        if self._passwords is None:
-            self._passwords = Passwords()
-        return self._passwords
+def _is_of_password(holder: Holder) -> bool:
+    """Say whether it is a refresh token that somebody got for a password."""
+    return holder.kind is CredentialKind.REFRESH and holder.parent_id is None
 
 
 class _Known(NamedTuple):
@@ -247,6 +234,7 @@ def _principal_of(holder: Holder) -> Principal:
         account_id=holder.account_id,
         credential_id=holder.credential_id,
         ceiling=Ceiling(scopes=holder.scopes, repositories=holder.repositories),
+        proof=Proof(credential_id=holder.parent_id or holder.credential_id),
     )
 
 

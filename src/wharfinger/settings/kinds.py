@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Final
 
 from wharfinger.settings import values
+from wharfinger.settings.providers import parse_provider
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -93,6 +94,8 @@ PORTS: Final = Many(of=One(name="port", parse=values.integer(1, 65_535)))
 LIFETIME: Final = One(name="duration", parse=values.parse_lifetime)
 STATUS: Final = One(name="HTTP status", parse=values.integer(100, 599))
 PROXIES: Final = Many(of=One(name="network", parse=values.parse_proxy))
+TEXTS: Final = Many(of=TEXT)
+PROVIDER: Final = One(name="name", parse=parse_provider)
 PATTERNS: Final = Many(of=One(name="regular expression", parse=values.parse_pattern))
 ALGORITHMS: Final = Many(of=One(name="algorithm", parse=values.choice(*SIGNING_ALGORITHMS)))
 FIELDS: Final = Named(name="names with text", key=values.parse_text, of=TEXT)

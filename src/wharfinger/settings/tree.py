@@ -31,6 +31,7 @@ from wharfinger.settings.kinds import (
     PLACE,
     PORTS,
     PREFIX,
+    PROVIDER,
     PROXIES,
     RATE,
     SECRET,
@@ -40,6 +41,7 @@ from wharfinger.settings.kinds import (
     STATUS,
     TARGET,
     TEXT,
+    TEXTS,
     URL,
     WORKERS,
     Records,
@@ -616,6 +618,32 @@ class AccountTokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIdProvider:
+    """A server at which people sign in to the console."""
+
+    name: str = field(
+        default="", metadata=about(PROVIDER, "Its name in addresses and commands. A new issuer needs a new name.")
+    )
+    displayname: str = field(default="", metadata=about(TEXT, "What its button says. Without one, its name."))
+    issuer: str = field(default="", metadata=about(URL, "Its URL, exactly as it calls itself: `iss` in its tokens."))
+    clientid: str = field(default="", metadata=about(TEXT, "What this registry is called there."))
+    clientsecret: Secret | None = field(
+        default=None, metadata=about(SECRET, "What it was given there, if it is a confidential client.", unset="none")
+    )
+    scopes: tuple[str, ...] = field(
+        default=("openid", "profile", "email"), metadata=about(TEXTS, "What is asked for; `openid` must be among them.")
+    )
+    nameclaim: str = field(
+        default="preferred_username", metadata=about(TEXT, "The claim of which the name of a new account is made.")
+    )
+    groupsclaim: str = field(default="groups", metadata=about(TEXT, "The claim that lists somebody's groups."))
+    create: bool = field(default=False, metadata=about(BOOLEAN, "Give an account to whoever signs in without one."))
+    groups: tuple[str, ...] = field(
+        default=(), metadata=about(TEXTS, "Only members of one of these groups may sign in. Empty: everybody.")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
     """What accounts may show, and where; it matters once there are some."""
 
@@ -638,6 +666,13 @@ class Accounts:
         ),
     )
     tokens: AccountTokens = field(default_factory=AccountTokens)
+    oidc: tuple[OpenIdProvider, ...] = field(
+        default=(),
+        metadata=about(
+            Records(blank=OpenIdProvider, needed=("name", "issuer", "clientid")),
+            "Ours. Servers at which people sign in to the console: single sign-on.",
+        ),
+    )
 
 
 # --- all of it -------------------------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("description", TEXT, nullable=True),
         sa.Column("access_type", TEXT, server_default="both", nullable=False),
         sa.Column("anonymous_pull", INTEGER, server_default=sa.text("1"), nullable=False),
+        sa.Column("single_sign_on", TEXT, nullable=True),
         sa.Column("organization_id", INTEGER, nullable=True),
         sa.Column("registry_id", INTEGER, nullable=True),
         sa.Column("created_at", INTEGER, nullable=False),
@@ -216,6 +217,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("organization_id", INTEGER, nullable=False),
         sa.Column("user_id", INTEGER, nullable=False),
         sa.Column("role", TEXT, nullable=False),
+        sa.Column("mapped_by", TEXT, nullable=True),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("created_by", INTEGER, nullable=True),
         sa.CheckConstraint("role IN ('owner', 'member')", name=op.f("ck_memberships_role")),
@@ -355,6 +357,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("team_id", INTEGER, nullable=False),
         sa.Column("organization_id", INTEGER, nullable=False),
         sa.Column("user_id", INTEGER, nullable=False),
+        sa.Column("mapped_by", TEXT, nullable=True),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("created_by", INTEGER, nullable=True),
         sa.ForeignKeyConstraint(
@@ -781,6 +784,122 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         "ix_manifest_reviews_due_at",
         "manifest_reviews",
         ["due_at"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("account_id", INTEGER, nullable=False),
+        sa.Column("fingerprint", TEXT, nullable=False),
+        sa.Column("provider", TEXT, nullable=True),
+        sa.Column("signed_in_at", INTEGER, nullable=False),
+        sa.Column("seen_at", INTEGER, nullable=False),
+        sa.Column("client_address", TEXT, nullable=True),
+        sa.Column("user_agent", TEXT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_sessions_account_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_sessions_fingerprint")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_sessions_account_id",
+        "sessions",
+        ["account_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_sessions_signed_in_at",
+        "sessions",
+        ["signed_in_at"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "external_identities",
+        sa.Column("provider", TEXT, nullable=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("account_id", INTEGER, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_external_identities_account_id"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_external_identities_created_by"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("provider", "subject", name=op.f("pk_external_identities")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_external_identities_account_id",
+        "external_identities",
+        ["account_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "team_mappings",
+        sa.Column("team_id", INTEGER, nullable=False),
+        sa.Column("provider", TEXT, nullable=False),
+        sa.Column("group_name", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(["team_id"], ["teams.id"], name=op.f("fk_team_mappings_team_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_team_mappings_created_by"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("team_id", "provider", "group_name", name=op.f("pk_team_mappings")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_team_mappings_provider",
+        "team_mappings",
+        ["provider", "group_name"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "credential_authorizations",
+        sa.Column("credential_id", INTEGER, nullable=False),
+        sa.Column("organization_id", INTEGER, nullable=False),
+        sa.Column("provider", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["credential_id"],
+            ["credentials.id"],
+            name=op.f("fk_credential_authorizations_credential_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["accounts.id"],
+            name=op.f("fk_credential_authorizations_organization_id"),
+            ondelete="RESTRICT",
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_credential_authorizations_created_by"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("credential_id", "organization_id", name=op.f("pk_credential_authorizations")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_credential_authorizations_organization_id",
+        "credential_authorizations",
+        ["organization_id"],
         unique=False,
         sqlite_where=None,
         postgresql_where=None,
