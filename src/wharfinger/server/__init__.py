@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 MAX_WORKERS: Final = 4
 _JOIN_SECONDS: Final = 9.0
-_NICE: Final = 5
+_NICE: Final = 10
 _FILE_THREADS: Final = 4
 """Threads of a worker in which the HTTP server reads the files that it sends; more only take turns, and memory."""
 _TLS: Final = {"tls1.2": SSLProtocols.tls12, "tls1.3": SSLProtocols.tls13}
