@@ -51,6 +51,7 @@ from wharfinger.services.repositories import Repositories
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tags import Tags
 from wharfinger.services.tokens import Tokens
+from wharfinger.services.trash import Trash
 from wharfinger.services.uploads import Uploads
 from wharfinger.services.verification import Verification
 from wharfinger.settings import Settings, SignIn, where_to_sign_in
@@ -227,6 +228,7 @@ def build(settings: Settings) -> Deployment:
         repositories=listing,
         tags=Tags(database, listing, clock, switches),
         tokens=tokens,
+        trash=Trash(database, clock, switches, window=_microseconds(settings.undo.window)),
         uploads=_uploads(settings, database, clock, switches),
         verification=Verification(database, clock),
     )

@@ -32,6 +32,7 @@ from wharfinger.services.repositories import Repositories
 from wharfinger.services.sessions import Sessions
 from wharfinger.services.tags import Tags
 from wharfinger.services.team_mappings import TeamMappings
+from wharfinger.services.trash import Trash
 from wharfinger.services.uploads import Uploads
 from wharfinger.services.verification import Verification
 
@@ -40,6 +41,7 @@ NAME = RepositoryName("acme/app")
 OTHER = RepositoryName("acme/other")
 ANY = Chunk()
 EXPIRY = 7 * DAY
+WINDOW = 30 * DAY
 PATIENCE = 20
 SMALL = 1_000
 """Bytes up to which the tests' nodes keep a blob in memory."""
@@ -85,6 +87,7 @@ class Node:
     external_identities: ExternalIdentities
     team_mappings: TeamMappings
     sessions: Sessions
+    trash: Trash
 
 
 PROVIDERS = ("corp", "other")
@@ -148,6 +151,7 @@ class World:
             external_identities=ExternalIdentities(database, self.clock, PROVIDERS),
             team_mappings=TeamMappings(database, self.clock, PROVIDERS),
             sessions=Sessions(database, self.clock),
+            trash=Trash(database, self.clock, switches, window=WINDOW),
         )
 
     async def assert_sound(self):

@@ -29,6 +29,7 @@ from wharfinger.services.single_sign_on import SingleSignOn
 from wharfinger.services.tags import Tags
 from wharfinger.services.team_mappings import TeamMappings
 from wharfinger.services.tokens import Tokens
+from wharfinger.services.trash import Trash
 from wharfinger.services.uploads import Uploads
 from wharfinger.services.verification import Verification
 
@@ -68,6 +69,7 @@ class Services:
     repositories: Repositories
     tags: Tags
     tokens: Tokens
+    trash: Trash
     uploads: Uploads
     verification: Verification
 

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trash: what was deleted and comes back, bringing it back, and ending its time."""
+
+from wharfinger.clock import Clock, Instant, after
+from wharfinger.domain.digests import Digest
+from wharfinger.domain.errors import BlobUnknown, NameUnknown, RuleInvalid
+from wharfinger.domain.events import Event, EventAction
+from wharfinger.domain.identity import Actor
+from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.pages import Page, page_of
+from wharfinger.domain.switches import Switches
+from wharfinger.domain.trash import Trashed, TrashEntry
+from wharfinger.metadata import events, queues, trash_lists
+from wharfinger.metadata import repositories as repository_rows
+from wharfinger.metadata import trash as rows
+from wharfinger.metadata.database import Connection, Database
+from wharfinger.metadata.trash_lists import Position, TrashScope
+from wharfinger.services.registries import Registry
+from wharfinger.services.repositories import name_unknown, require_locked
+
+
+class Trash:
+    """The trash of every registry.
+
+    Args:
+        database: where rows are.
+        clock: the time.
+        switches: the operator's.
+        window: how long what was deleted comes back, in microseconds.
+    """
+
+    def __init__(self, database: Database, clock: Clock, switches: Switches, window: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._switches = switches
+        self._window = window
+
+    def until(self, entry: TrashEntry) -> Instant:
+        """Return until when the entry is sure to come back."""
+        return after(entry.deleted_at, self._window)
+
+    async def list(
+        self, registry: Registry, repository: RepositoryName | None, last: Position | None, limit: int
+    ) -> Page[TrashEntry]:
+        """Return what can be restored, the newest first.
+
+        Args:
+            registry: of which registry.
+            repository: only what was deleted from this one; nothing for everything, deleted repositories too.
+            last: where the page before ended (`position_of`).
+            limit: how many.
+
+        Raises:
+            NameUnknown: there is no such repository.
+        """
+        since = Instant(self._clock.now() - self._window)
+
+        def work(connection: Connection) -> Page[TrashEntry]:
+            repository_id = None
+            if repository is not None:
+                repository_id = repository_rows.find(connection, registry.id, repository)
+                if repository_id is None:
+                    raise name_unknown(repository)
+            scope = TrashScope(registry_id=registry.id, repository_id=repository_id, since=since)
+            return page_of(trash_lists.entries(connection, scope, last, limit + 1), limit)
+
+        return await self._database.read(work)
+
+    async def purge(self, registry: Registry, what: Trashed, by: Actor, *, number: int | None = None) -> None:
+        """End the time of something in the trash: it does not come back, and is collected as soon as nothing needs it.
+
+        Args:
+            registry: where it was.
+            what: a repository, a manifest or a blob.
+            by: who ends it.
+            number: which repository, if several of that name were deleted; otherwise the last.
+
+        Raises:
+            NameUnknown, BlobUnknown: it is not in the trash.
+            RuleInvalid: it is a tag, which holds no content.
+            DeletionDisabled: deletion is off.
+        """
+        self._switches.require_deletion()
+        now = self._clock.now()
+        if what.tag is not None:
+            message = f"The tag {what.tag!r} holds no content: purge the manifest that it named, NAME@DIGEST."
+            raise RuleInvalid(message)
+
+        def work(connection: Connection) -> None:
+            if what.digest is None:
+                repository_id = _purge_repository(connection, registry, what.repository, number, now)
+            else:
+                repository_id = _purge_content(connection, registry, what.repository, what.digest, now)
+            event = Event(
+                action=EventAction.TRASH_PURGED,
+                repository_id=repository_id,
+                repository=what.repository,
+                digest=what.digest,
+            )
+            events.record(connection, registry.id, event, by, now)
+
+        await self._database.write(work)
+
+
+def _purge_repository(
+    connection: Connection, registry: Registry, name: RepositoryName, number: int | None, now: Instant
+) -> int:
+    """End the time of a deleted repository; the collector finds it by that. Returns its id."""
+    found = rows.find_repository(connection, registry.id, name, number)
+    if found is None or found.purged:
+        message = f"There is no repository {name!r} in the trash."
+        raise NameUnknown(message, detail={"name": name})
+    rows.begin_purge(connection, found.id, now)
+    return found.id
+
+
+def _purge_content(
+    connection: Connection, registry: Registry, repository: RepositoryName, digest: Digest, now: Instant
+) -> int:
+    """End the time of a deleted manifest or blob, and have it looked at now; returns the id of its repository."""
+    held = require_locked(connection, registry, repository)
+    manifest = rows.find_manifest(connection, held.id, digest)
+    if manifest is not None and not manifest.purged:
+        rows.purge_manifest(connection, manifest.id, now)
+        queues.review_manifest(connection, manifest.id, now, "purged")
+        return held.id
+    blob = rows.find_blob(connection, held.id, digest)
+    if blob is None or blob.purged:
+        message = f"Neither a manifest nor a blob {digest} is in the trash of this repository."
+        raise BlobUnknown(message, detail={"digest": digest})
+    rows.purge_blob(connection, held.id, blob.id, now)
+    queues.review_blobs(connection, held.id, [blob.id], now, "purged")
+    return held.id
