@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from tests.support.commands import clean_environment, free_port, run, spawn, tail, wait_until
-from tests.support.postgres import SETTINGS, PostgreSQL
+from tests.support.postgres import PostgreSQL
+from tests.support.processes import background, command_line, family, is_running, listeners
 from tests.support.server import COMMAND
 
 TRIES = 50
@@ -32,44 +33,6 @@ def push(http, content, name="acme/app"):
     answer = http.post(f"/v2/{name}/blobs/uploads/", params={"digest": digest}, content=content)
     assert answer.status_code == 201, answer.text
     return digest
-
-
-def family(pid):
-    """Return the ids of all processes below one."""
-    found = []
-    with contextlib.suppress(FileNotFoundError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            found += [int(child), *family(child)]
-    return found
-
-
-def listeners(pid, port):
-    """Return those of the processes below one that hold a socket that listens at the port."""
-    inodes = set()
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        words = line.split()
-        if words[1].endswith(f":{port:04X}") and words[3] == "0A":
-            inodes.add(f"socket:[{words[9]}]")
-    return [child for child in family(pid) if inodes & set(_open_files(child))]
-
-
-def _open_files(pid):
-    with contextlib.suppress(FileNotFoundError):
-        for one in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                yield str(one.readlink())
-
-
-def is_running(pid):
-    with contextlib.suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def command_line(pid):
-    with contextlib.suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return ""
 
 
 def test_an_idle_server_ends_within_ten_seconds(start_server):
@@ -97,6 +60,26 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_acknowledged_is_lost(st
         for digest in digests:
             answer = http.get(f"/v2/acme/app/blobs/{digest}")
             assert f"sha256:{hashlib.sha256(answer.content).hexdigest()}" == digest
+
+
+def test_background_jobs_that_are_killed_alone_are_started_again_and_end_with_the_server(start_server):
+    soon = {"AGE": "1s", "INTERVAL": "1s"}
+    purging = {f"REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_{name}": value for name, value in soon.items()}
+    server = start_server(environment=purging)
+    (jobs,) = background(server.process.pid, server.port)
+    os.kill(jobs, signal.SIGKILL)
+    with client(server) as http:
+        location = http.post("/v2/acme/app/blobs/uploads/").headers["location"]
+        wait_until(
+            lambda: http.get(location).status_code == 404,
+            within=30,
+            why=lambda: f"nobody ends an upload whose time is over:\n{tail(server.log_path)}",
+        )
+    assert "a process ended by itself; it is started again" in server.log
+    (again,) = background(server.process.pid, server.port)
+    assert again != jobs
+    server.stop()
+    assert not is_running(again)
 
 
 def test_nothing_is_left_behind_when_the_main_process_is_killed(start_server):
@@ -263,22 +246,8 @@ def test_a_hostile_request_is_one_line_of_the_log(start_server, form):
         assert all(json.loads(line) for line in lines)
 
 
-class Cluster(PostgreSQL):
-    """A PostgreSQL that can be away for a while."""
-
-    def pause(self):
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(20)
-
-    def resume(self):
-        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-        words = ("-D", self.folder / "data", "-p", self.port, "-k", self.folder, *settings)
-        self._process = self._spawn("postgres", *words)
-        wait_until(self._is_ready, within=30, why="PostgreSQL does not come back")
-
-
 def test_a_database_that_goes_away_makes_it_unavailable_until_it_comes_back(start_server):
-    with Cluster() as cluster:
+    with PostgreSQL() as cluster:
         server = start_server(database=cluster.database())
         with client(server) as http:
             digest = push(http, b"content")
@@ -291,7 +260,7 @@ def test_a_database_that_goes_away_makes_it_unavailable_until_it_comes_back(star
             wait_until(lambda: http.get("/readyz").status_code == 503, why="readiness notices")
             assert "database" in http.get("/readyz").json()["problems"]
             assert http.get("/livez").status_code == 200
-            cluster.resume()
+            cluster.recover()
             wait_until(lambda: http.get("/readyz").status_code == 200, why="readiness recovers")
             assert http.get(f"/v2/acme/app/blobs/{digest}").content == b"content"
             push(http, b"more content")

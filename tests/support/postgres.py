@@ -28,9 +28,14 @@ SETTINGS = {
 
 
 class PostgreSQL:
-    """One cluster, started at once; `database()` gives the URL of a new, empty database in it."""
+    """One cluster, started at once; `database()` gives the URL of a new, empty database in it.
 
-    def __init__(self):
+    Args:
+        settings: further ones, such as `{"fsync": "on"}`.
+    """
+
+    def __init__(self, settings=None):
+        self._settings = SETTINGS | (settings or {})
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="wharfinger-postgresql-"))
         self._log = self.folder / "log"
@@ -67,6 +72,19 @@ class PostgreSQL:
             self._process = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def pause(self):
+        """End the server and keep its data."""
+        self._end(signal.SIGINT)
+
+    def crash(self):
+        """End the server as `pg_ctl stop -m immediate` does: nothing is finished, and its log is read at the start."""
+        self._end(signal.SIGQUIT)
+
+    def recover(self):
+        """Start the server again over its data, if it is not running."""
+        if self._process is None:
+            self._run()
+
     def __enter__(self):
         return self
 
@@ -79,9 +97,18 @@ class PostgreSQL:
             shutil.chown(self.folder, "postgres", "postgres")
         make = ["--pgdata", data, "--username", OWNER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8"]
         self._spawn("initdb", *make, "--no-sync").wait(60)
-        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-        self._process = self._spawn("postgres", "-D", data, "-p", self.port, "-k", self.folder, *settings)
+        self._run()
+
+    def _run(self):
+        settings = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
+        words = ("-D", self.folder / "data", "-p", self.port, "-k", self.folder, *settings)
+        self._process = self._spawn("postgres", *words)
         wait_until(self._is_ready, within=30, why=lambda: f"PostgreSQL does not start:\n{tail(self._log)}")
+
+    def _end(self, number):
+        self._process.send_signal(number)
+        self._process.wait(20)
+        self._process = None
 
     def _spawn(self, program, *arguments):
         """Start one of PostgreSQL's programs, as the user that it insists on when we are root."""

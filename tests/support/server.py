@@ -24,18 +24,20 @@ class Server:
         folder: where data, log and configuration live; made if it does not exist.
         database: the URL of a PostgreSQL database; without it SQLite within the data folder.
         workers: how many worker processes answer.
+        jobs: whether it runs the background jobs as well.
         deletion: whether content may be deleted; nothing to leave that to the registry.
         config: the text of a `config.yml`, given to the command; variables win over it.
         environment: further variables, such as `{"REGISTRY_LOG_LEVEL": "debug"}`.
     """
 
-    def __init__(self, folder, *, database=None, workers=1, deletion=True, config=None, environment=None):
+    def __init__(self, folder, *, database=None, workers=1, jobs=True, deletion=True, config=None, environment=None):
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.log_path = self.folder / "server.log"
         self.port = free_port()
         self.process = None
         self._temporary = self.folder / "temporary"
+        self._words = () if jobs else ("--no-work",)
         self._config = config
         self.environment = {
             "REGISTRY_HTTP_ADDR": f"127.0.0.1:{self.port}",
@@ -63,14 +65,14 @@ class Server:
     def start(self):
         """Start the processes and return once the registry says that it is ready."""
         self._temporary.mkdir(parents=True, exist_ok=True)
-        command = [*COMMAND]
+        command = [*COMMAND, *self._words]
         if self._config is not None:
             path = self.folder / "config.yml"
             path.write_text(self._config)
             command.append(str(path))
         self.process = spawn(*command, log=self.log_path, environment=self.environment, cwd=self.folder)
         try:
-            wait_until(self._is_ready, within=START_WITHIN, why=lambda: f"not ready:\n{tail(self.log_path)}")
+            wait_until(self.is_ready, within=START_WITHIN, why=lambda: f"not ready:\n{tail(self.log_path)}")
         except BaseException:
             self.kill()
             raise
@@ -118,7 +120,8 @@ class Server:
         else:
             self.kill()
 
-    def _is_ready(self):
+    def is_ready(self):
+        """Ask whether the registry is ready, once."""
         assert self.process.poll() is None, f"ended with status {self.process.poll()}:\n{tail(self.log_path)}"
         try:
             with urllib.request.urlopen(self.url + READY_PATH, timeout=2) as answer:

@@ -7,8 +7,8 @@ wharfinger serve ─┬─ worker 1 … n     one event loop each, one listening
                   └─ debug            where http.debug.addr says so
 ```
 
-All are started afresh (not forked), share nothing but the database, the blobs and the metrics' folder, and end within
-`http.draintimeout` of SIGTERM.
+All are started afresh (not forked), and again when they end by themselves. They share nothing but the database, the
+blobs and the metrics' folder, and end within `http.draintimeout` of SIGTERM.
 """
 
 import multiprocessing
@@ -20,7 +20,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,8 +27,9 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from wharfinger import bootstrap, telemetry
+from wharfinger import bootstrap, failpoints, telemetry
 from wharfinger.clock import Clock
+from wharfinger.server.companions import companion
 from wharfinger.server.node import Listening, Loader, Node
 from wharfinger.settings import Settings, parse_address
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from wharfinger.web.edge import Edge
 
 MAX_WORKERS: Final = 4
-_JOIN_SECONDS: Final = 9.0
-_NICE: Final = 10
 _FILE_THREADS: Final = 4
 """Threads of a worker in which the HTTP server reads the files that it sends; more only take turns, and memory."""
 _TLS: Final = {"tls1.2": SSLProtocols.tls12, "tls1.3": SSLProtocols.tls13}
+
+_log = telemetry.logger("server")
 
 
 class CannotListen(Exception):
@@ -96,16 +96,18 @@ def serve(settings: Settings, *, with_jobs: bool) -> None:
     """
     multiprocessing.set_start_method("spawn", force=True)
     bootstrap.configure_log(settings)
+    if point := failpoints.armed():
+        _log.warning("a failpoint is set: a process ends without a word where it comes by", failpoint=point)
     certificate = _certificate(settings)
     with ExitStack() as stack:
         telemetry.share_metrics(stack.enter_context(tempfile.TemporaryDirectory(prefix="wharfinger-metrics-")))
         require_free(settings)
         server = _server(settings, settings.http.addr, worker_count(settings))
         if with_jobs:
-            jobs = stack.enter_context(_companion("jobs", partial(_work, settings, os.getpid())))
+            jobs = stack.enter_context(companion("jobs", partial(_work, settings, os.getpid())))
             server.companions = [*server.companions, jobs]
         if settings.http.debug.addr is not None:
-            debug = stack.enter_context(_companion("debug", partial(_serve_debug, settings, os.getpid())))
+            debug = stack.enter_context(companion("debug", partial(_serve_debug, settings, os.getpid())))
             server.companions = [*server.companions, debug]
         if certificate is not None:
             server.use(certificate, str(_TLS[settings.http.tls.minimumtls]))
@@ -212,19 +214,3 @@ def _server(settings: Settings, address: str, workers: int, *, plain: bool = Fal
 def _http_mode(settings: Settings, *, secure: bool) -> HTTPModes:
     http2 = not settings.http.http2.disabled if secure else settings.http.h2c.enabled
     return HTTPModes.auto if http2 else HTTPModes.http1
-
-
-@contextmanager
-def _companion(name: str, target: Callable[[], None]) -> Iterator[BaseProcess]:
-    """Run another process beside the workers, to which it gives way; it ends when they have ended."""
-    process = multiprocessing.get_context("spawn").Process(target=target, name=f"wharfinger-{name}")
-    process.start()
-    os.setpriority(os.PRIO_PROCESS, process.pid or 0, _NICE)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.join(_JOIN_SECONDS)
-        if process.is_alive():
-            process.kill()
-            process.join()

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Final, Protocol
 
 from granian.server.mp import MPServer, WorkerProcess
 
 from wharfinger import telemetry
+from wharfinger.server.companions import Companion
 
 if TYPE_CHECKING:
     from wharfinger.server.tls import Certificate
@@ -91,7 +91,7 @@ def file_in_memory(content: bytes) -> str:
 class Node(MPServer):
     """The HTTP server's main process."""
 
-    companions: Sequence[BaseProcess] = ()
+    companions: Sequence[Companion] = ()
     """Told to stop when the server is told itself."""
     _certificate: "Certificate | None" = None
     _minimum = ""
@@ -106,8 +106,8 @@ class Node(MPServer):
 
     def signal_handler_interrupt(self, *args: object, **kwargs: object) -> None:
         """Stop everything at once: what runs has one drain time together, not one after the other."""
-        for process in self.companions:
-            process.terminate()
+        for companion in self.companions:
+            companion.terminate()
         super().signal_handler_interrupt(*args, **kwargs)
 
     def replace_soon(self) -> None:
