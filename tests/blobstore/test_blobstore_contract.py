@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.blobstore.stores import descriptors, drained, eventually, listed, new_key, put, read
-from wharfinger.blobstore.base import KeyUnknown
+from wharfinger.blobstore.base import KeyUnknown, checked_key
 from wharfinger.blobstore.files import IOV_MAX
 from wharfinger.domain.errors import StoreUnavailable
 
@@ -451,3 +451,12 @@ async def test_any_order_of_steps_gives_exactly_the_bytes(store, open_store, ste
         assert writer.offset == len(expected)
     await writer.commit()
     assert await read(store, key) == expected
+
+
+async def test_keys_that_were_deleted_or_never_there_can_be_settled(store):
+    key = await put(store)
+    await store.delete(key)
+    await store.settle([key, key, new_key(), checked_key("no/such/folder")])
+    with pytest.raises(KeyUnknown):
+        await store.stat(key)
+    await store.settle([])

@@ -630,3 +630,48 @@ async def test_default_threads_of_the_loop_stay_unused(make):
     store = await make()
     await read(store, await put(store))
     assert asyncio.get_running_loop()._default_executor is None
+
+
+# ---- what is left for good
+
+
+async def test_settling_syncs_each_folder_once(make, files):
+    store = await make(files=files)
+    for key in ("ab/1", "ab/2", "cd/3"):
+        await store.delete(await put(store, key=key))
+    mark = len(files.calls)
+    await store.settle(["ab/1", "ab/2", "cd/3"])
+    assert after(files, mark) == [("sync_folder", "ab"), ("sync_folder", "cd")]
+
+
+async def test_settling_fails_without_a_root(make, root):
+    store = await make()
+    root.rmdir()
+    with pytest.raises(StoreUnavailable):
+        await store.settle(["ab/1"])
+
+
+async def test_deletion_that_cannot_be_made_durable_is_a_failure(make, files):
+    store = await make(files=files)
+    key = await put(store)
+    await store.delete(key)
+    files.fail("sync_folder", errno.EIO)
+    with pytest.raises(StoreUnavailable):
+        await store.settle([key])
+
+
+async def test_what_a_check_left_behind_is_swept_by_the_first_check_of_a_process_once_it_is_old(root):
+    await put(filesystem(root), key="ab/1")
+    old, young, other = root / ".check-0123", root / ".check-4567", root / ".checkpoint"
+    for path in (old, young, other):
+        path.write_bytes(b"wharfinger was here")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    store = filesystem(root)
+    await store.check()
+    assert sorted(path.name for path in root.iterdir()) == [young.name, other.name, "ab"]
+    os.utime(young, (0, 0))
+    await store.check()
+    assert young.exists()
+    await filesystem(root).check()
+    assert not young.exists()

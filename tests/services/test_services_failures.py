@@ -178,6 +178,20 @@ async def test_bytes_that_could_not_be_removed_at_once_are_buried_later(world, b
     await world.assert_sound()
 
 
+async def test_bytes_whose_removal_may_be_undone_keep_their_tombstone(world, broken):
+    """A power failure could bring them back, and then no row would name them."""
+    upload = await start(broken)
+    await append(broken, upload, b"1234")
+    await broken.uploads.cancel(broken.registry, NAME, upload)
+    world.clock.move(DAY)
+    broken.store.fails["settle"] = 1
+    assert await broken.collection.bury(10) == 0
+    assert await broken.collection.bury(10) == 0
+    world.clock.move(DAY)
+    assert await broken.collection.bury(10) == 1
+    await world.assert_sound()
+
+
 async def test_bytes_that_vanished_are_an_unknown_upload(node):
     upload = await start(node)
     await append(node, upload, b"1234")

@@ -135,7 +135,17 @@ class BlobStore(Protocol):
         ...
 
     async def delete(self, key: StoreKey) -> None:
-        """Remove the bytes, finished or not. Deleting what is not there succeeds."""
+        """Remove the bytes, finished or not. Deleting what is not there succeeds.
+
+        Until `settle`, a power failure may bring them back.
+        """
+        ...
+
+    async def settle(self, keys: Sequence[StoreKey]) -> None:
+        """Make it durable that these keys were deleted: only then may the last note of them go.
+
+        Covers every `delete` of them that ended before this began, in any process.
+        """
         ...
 
     def keys(self, prefix: str = "") -> AsyncIterator[StoreKey]:

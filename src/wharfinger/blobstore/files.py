@@ -114,6 +114,10 @@ class Files:
         """Return the length of an open file."""
         return os.fstat(descriptor).st_size
 
+    def modified(self, path: Path) -> float:
+        """Return when a file was last written to, in seconds of the file system's own clock."""
+        return path.lstat().st_mtime
+
     def exists(self, path: Path) -> bool:
         """Say whether anything has this name."""
         return os.path.lexists(path)

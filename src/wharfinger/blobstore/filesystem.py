@@ -12,7 +12,8 @@ safe because their grammar has no empty part, no dot at the beginning of one, an
 """
 
 import secrets
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,10 +24,13 @@ from wharfinger.blobstore.files import Files
 from wharfinger.blobstore.filesystem_writer import PART, FilesystemWriter, Folders, Room, offset_in, part_of
 from wharfinger.blobstore.threads import Pool
 from wharfinger.domain.errors import StoreUnavailable
+from wharfinger.failpoints import failpoint
 
 PIECE: Final = 1024 * 1024
 _BATCH: Final = 512
 _CANARY: Final = b"wharfinger was here\n"
+_CHECK: Final = ".check-"
+_LEFTOVER_SECONDS: Final = 3_600.0
 
 
 class FilesystemBlobStore:
@@ -46,6 +50,7 @@ class FilesystemBlobStore:
         self._folders = Folders(self._files, root)
         self._room = Room(self._files, root, reserve)
         self._pool = Pool(max_threads, "blobs")
+        self._swept = False
 
     async def stat(self, key: StoreKey) -> int:
         """See `BlobStore.stat`."""
@@ -74,6 +79,12 @@ class FilesystemBlobStore:
     async def delete(self, key: StoreKey) -> None:
         """See `BlobStore.delete`."""
         await self._pool.run(partial(self._delete, key))
+        failpoint("store.delete.unlinked")
+
+    async def settle(self, keys: Sequence[StoreKey]) -> None:
+        """See `BlobStore.settle`. Many keys share a folder, and its names are synced together."""
+        for folder in sorted({self._path(key).parent for key in keys}):
+            await self._pool.run(partial(self._settle, folder))
 
     def keys(self, prefix: str = "") -> AsyncGenerator[StoreKey]:
         """See `BlobStore.keys`. A folder that cannot be read is an error: a partial list is not a list."""
@@ -143,8 +154,7 @@ class FilesystemBlobStore:
             lane.submit(source.close)
 
     def _delete(self, key: StoreKey) -> None:
-        # No sync of the folder: if a power failure brings the name back, nothing refers to a key that was deleted
-        # and no key is used twice, so that costs space until store and database are next compared, never truth.
+        # The folder is synced by `settle`, for many keys at once.
         path = self._path(key)
         missing = 0
         for name in (part_of(path), path):
@@ -154,6 +164,12 @@ class FilesystemBlobStore:
                 missing += 1
         if missing == 2:  # noqa: PLR2004 - both names
             self._folders.require_root()
+
+    def _settle(self, folder: Path) -> None:
+        try:
+            self._files.sync_folder(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            self._folders.require_root()  # a key of which there was never a byte may have no folder either
 
     def _walk(self, prefix: str, as_key: Callable[[str], StoreKey | None]) -> Generator[StoreKey]:
         folders = [""]
@@ -170,7 +186,7 @@ class FilesystemBlobStore:
     def _check(self) -> None:
         self._folders.ensure(self._root)
         self._room.check()
-        path = self._root / f".check-{secrets.token_hex(8)}"
+        path = self._root / f"{_CHECK}{secrets.token_hex(8)}"
         source = _Source(self._files, self._folders, StoreKey(path.name), path)
         descriptor = self._files.open_part(path, create=True)
         try:
@@ -180,10 +196,22 @@ class FilesystemBlobStore:
             if source.read(len(_CANARY), 0) != _CANARY:
                 message = "The registry's storage gives back other bytes than were written."
                 raise StoreUnavailable(message)
+            if not self._swept:
+                self._sweep(self._files.modified(path))
+                self._swept = True
         finally:
             source.close()
             self._files.close(descriptor)
             self._files.unlink(path)
+
+    def _sweep(self, now: float) -> None:
+        """Remove what checks left behind that a crash cut short; the young ones may be another process's."""
+        for name, is_folder in self._files.entries(self._root):
+            path = self._root / name
+            if not is_folder and name.startswith(_CHECK):
+                with suppress(OSError):  # another process swept it, or it belongs to somebody else
+                    if now - self._files.modified(path) > _LEFTOVER_SECONDS:
+                        self._files.unlink(path)
 
 
 class _Source:

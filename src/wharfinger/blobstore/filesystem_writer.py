@@ -25,6 +25,7 @@ from wharfinger.blobstore.failures import store_error
 from wharfinger.blobstore.files import IOV_MAX, Files
 from wharfinger.blobstore.threads import Lane
 from wharfinger.domain.errors import StoreFull, StoreUnavailable, Unavailable
+from wharfinger.failpoints import failpoint
 
 PART: Final = ".part"
 SYNC_EVERY: Final = 64 * 1024 * 1024
@@ -224,6 +225,7 @@ class FilesystemWriter:
         with self._sound() as descriptor:
             if self._dirty:
                 self._sync_data(descriptor)
+            failpoint("store.checkpoint.synced")
             if not self._named:
                 with self._distrust():
                     self._files.sync_folder(self._part.parent)
@@ -237,10 +239,13 @@ class FilesystemWriter:
             with self._distrust():
                 if self._dirty:
                     self._files.sync(descriptor)
+                failpoint("store.commit.synced")
                 # Between the look and the rename nobody can commit the same key: that needs the lock on the part,
                 # which this descriptor holds, and keys are never shared between uploads anyway.
                 self._files.rename(self._part, self._path)
+                failpoint("store.commit.renamed")
                 self._files.sync_folder(self._path.parent)
+                failpoint("store.commit.named")
                 self._descriptor = None
                 self._files.close(descriptor)
 

@@ -67,6 +67,10 @@ class GuardedBlobStore:
         """See `BlobStore.delete`."""
         await self._guard.call("delete", self._inner.delete(checked_key(key)))
 
+    async def settle(self, keys: Sequence[StoreKey]) -> None:
+        """See `BlobStore.settle`."""
+        await self._guard.call("settle", self._inner.settle([checked_key(key) for key in keys]))
+
     def keys(self, prefix: str = "") -> AsyncGenerator[StoreKey]:
         """See `BlobStore.keys`."""
         return self._guard.stream("keys", self._inner.keys(prefix))

@@ -58,6 +58,9 @@ class MemoryBlobStore:
         self._unfinished.pop(key, None)
         self._finished.pop(key, None)
 
+    async def settle(self, keys: Sequence[StoreKey]) -> None:
+        """See `BlobStore.settle`: nothing here survives its process, nor comes back."""
+
     async def keys(self, prefix: str = "") -> AsyncGenerator[StoreKey]:
         """See `BlobStore.keys`."""
         for key in list(self._finished):

@@ -15,6 +15,7 @@ from wharfinger.domain.digests import Digest, algorithm_of, digest_of
 from wharfinger.domain.errors import BlobUnknown, ContentGone, DatabaseUnavailable, StillReferenced
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.switches import Switches
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import blobs as rows
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import trash
@@ -147,8 +148,10 @@ class Blobs:
                 message = "A manifest of this repository still refers to the blob; delete the manifest first."
                 raise StillReferenced(message, detail={"digest": digest})
             rows.unlink(connection, repository_id, blob_id, now, after(now, self._lease))
+            failpoint("blob.delete.committing")
 
         await self._database.write(work)
+        failpoint("blob.delete.committed")
 
     async def restore(self, registry: Registry, repository: RepositoryName, digest: Digest) -> None:
         """Undo the deletion of a blob from the repository; manifests that were pushed without it have it again.
@@ -193,12 +196,11 @@ class Blobs:
         ):
             return False
         try:
-            return (
-                await self._database.write(lambda c: self._link(c, registry, repository, digest, now, sight))
-                is not None
-            )
+            linked = await self._database.write(lambda c: self._link(c, registry, repository, digest, now, sight))
         except DatabaseUnavailable:
             return False
+        failpoint("blob.link.committed")
+        return linked is not None
 
     async def _renew(self, stat: BlobStat, repository_id: int, lease_until: Instant, now: Instant) -> None:
         until = after(now, self._lease)
@@ -227,6 +229,7 @@ class Blobs:
         if found is None:
             return None
         rows.join(connection, repository_id, found[0], now, after(now, self._lease))
+        failpoint("blob.link.committing")
         return found[0]
 
     async def _load(self, registry: Registry, blob: BlobStat) -> bytes:

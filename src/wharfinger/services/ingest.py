@@ -25,6 +25,7 @@ from wharfinger.domain.digests import Algorithm, Digest, Hasher, algorithm_of
 from wharfinger.domain.errors import BlobTooLarge, DigestMismatch, StoreUnavailable, UploadBusy, UploadUnknown
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.uploads import Chunk, check_place, check_received, check_size
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import blobs as blob_rows
 from wharfinger.metadata import queues
 from wharfinger.metadata import repositories as repository_rows
@@ -158,9 +159,17 @@ class Ingest:
         """Make what was written durable, move the offset, and give the claim back."""
         row, writer = self._held(), self._open_writer()
         state = await writer.checkpoint()
+        failpoint("upload.checkpointed")
         moved = replace(row, offset=writer.offset)
         expires = after(self._means.clock.now(), self._means.expiry)
-        held = await self._database.write(lambda c: rows.advance(c, moved, self._token, state, expires))
+
+        def work(connection: Connection) -> bool:
+            held = rows.advance(connection, moved, self._token, state, expires)
+            failpoint("upload.advance.committing")
+            return held
+
+        held = await self._database.write(work)
+        failpoint("upload.advance.committed")
         self._ended = True
         await writer.close()
         if not held:
@@ -175,8 +184,10 @@ class Ingest:
         size = writer.offset
         try:
             found = await self._digest_of(row, writer, algorithm_of(digest))
+            failpoint("upload.hashed")
             if found == digest:
                 await writer.commit()
+                failpoint("upload.stored")
         except (KeyUnknown, StoreUnavailable) as error:
             # The upload may have been cancelled meanwhile, and its bytes have gone with it.
             if isinstance(error, KeyUnknown) or await self._is_gone():
@@ -218,7 +229,9 @@ class Ingest:
             return row
 
         # Not durable: after a power failure nobody is writing any more.
-        return await self._database.write(work, durable=False)
+        row = await self._database.write(work, durable=False)
+        failpoint("upload.claimed")
+        return row
 
     async def _open(self, row: UploadRow) -> None:
         self._hasher = self._running_hash(row)
@@ -234,6 +247,7 @@ class Ingest:
         except KeyTaken:
             # The bytes were finished, and then the database failed: nobody was told of a blob, so there is none.
             raise upload_unknown(row.id) from None
+        failpoint("upload.opened")
 
     def _running_hash(self, row: UploadRow) -> Hasher | None:
         """Return a hash that covers the upload so far, or nothing if this process does not have one."""
@@ -245,6 +259,7 @@ class Ingest:
     async def _write(self, writer: Writer, pieces: Batch) -> None:
         check_size(writer.offset + sum(map(len, pieces)), self._means.max_size)
         await writer.write(pieces)
+        failpoint("upload.written")
         now = self._means.clock.now()
         if now > after(self._renewed, _RENEW):
             self._renewed = now
@@ -273,11 +288,13 @@ class Ingest:
                 return False
             blob_id = blob_rows.put(connection, new, now, bury_at=after(now, BURY_DELAY))
             blob_rows.join(connection, row.repository_id, blob_id, now, after(now, self._means.lease))
+            failpoint("blob.publish.committing")
             return True
 
         self._ended = True
         if not await self._database.write(work):
             raise upload_unknown(row.id)
+        failpoint("blob.publish.committed")
 
     async def _give_back(self, error: BaseException | None) -> None:
         row, writer = self._held(), self._open_writer()
@@ -317,12 +334,15 @@ async def discard(means: Means, registry: Registry, row: UploadRow, token: str |
         ended = rows.end(connection, row.id, token)
         if ended:
             queues.bury(connection, registry.id, row.store_key, after(now, BURY_DELAY), now)
+            failpoint("upload.discard.committing")
         return ended
 
     ended = await means.database.write(work)
     if ended:
+        failpoint("upload.discard.committed")
         with suppress(Exception):
             await registry.store.delete(checked_key(row.store_key))
+        failpoint("upload.discard.removed")
     return ended
 
 

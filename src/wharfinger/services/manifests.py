@@ -36,6 +36,7 @@ from wharfinger.domain.names import Reference, RepositoryName, TagName, is_diges
 from wharfinger.domain.pages import Page
 from wharfinger.domain.repositories import source_of
 from wharfinger.domain.switches import Switches
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import blobs as blob_rows
 from wharfinger.metadata import events, tag_history
 from wharfinger.metadata import manifests as rows
@@ -161,6 +162,7 @@ class Manifests:
         digest = _digest(push)
         work = _Push(registry, repository, push, manifest, digest, by, self._clock.now(), self._rules)
         await self._database.write(work)
+        failpoint("manifest.push.committed")
         self._cache.put(digest, push.content)
         return PushedManifest(digest=digest, subject=None if manifest.subject is None else manifest.subject.digest)
 
@@ -191,8 +193,10 @@ class Manifests:
                 tag_rows.remove(connection, change, name)
             rows.delete(connection, manifest_id, now, change.review_at, deletion_id)
             repository_rows.touch(connection, held.id, now)
+            failpoint("manifest.delete.committing")
 
         await self._database.write(work)
+        failpoint("manifest.delete.committed")
 
     async def restore(
         self, registry: Registry, repository: RepositoryName, digest: Digest, by: Actor
@@ -286,6 +290,7 @@ class _Push:
         for name in self._push.tags:
             tag_rows.move(connection, change, name, Target(manifest_id=manifest_id, digest=self._digest))
         repository_rows.touch(connection, repository_id, self._now)
+        failpoint("manifest.push.committing")
 
     def _link_source(self, connection: Connection) -> None:
         """Take the source from what is pushed; what is attached to other content may come from elsewhere."""

@@ -15,6 +15,7 @@ from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, TagName
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.switches import Switches
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import manifests as manifest_rows
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import tag_history, trash
@@ -114,8 +115,10 @@ class Tags:
                 message = f"There is no tag {name!r} in this repository."
                 raise ManifestUnknown(message, detail={"tag": name})
             repository_rows.touch(connection, held.id, now)
+            failpoint("tag.delete.committing")
 
         await self._database.write(work)
+        failpoint("tag.delete.committed")
 
     async def history(
         self, registry: Registry, repository: RepositoryName, name: TagName | None, before: int | None, limit: int

@@ -15,6 +15,7 @@ from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.switches import Switches
 from wharfinger.domain.uploads import Chunk, expected_algorithm
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import blobs as blob_rows
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import uploads as rows
@@ -177,9 +178,12 @@ class Uploads:
                 return False
             repository_id = ensure(connection, registry, repository, by, now)
             blob_rows.join(connection, repository_id, found[0], now, after(now, self._means.lease))
+            failpoint("blob.mount.committing")
             return True
 
-        return await self._means.database.write(work)
+        mounted = await self._means.database.write(work)
+        failpoint("blob.mount.committed")
+        return mounted
 
     async def expire(self, registry: Registry, limit: int, *, dry_run: bool = False) -> int:
         """End uploads that have stood still for too long, and unlisted repositories that nothing came of.
@@ -192,6 +196,7 @@ class Uploads:
             for row in found:
                 _log.info("upload would end", upload=row.id, offset=row.offset)
             return 0
+        failpoint("expiry.found")
         for row in found:
             await discard(self._means, registry, row)
         before = Instant(now - self._means.expiry)
@@ -216,6 +221,9 @@ class Uploads:
             rows.start(connection, row, by, now, after(now, self._means.expiry))
             if claimed:
                 rows.claim(connection, row, token, now, after(now, CLAIM))
+            failpoint("upload.start.committing")
             return row
 
-        return await self._means.database.write(work), token
+        begun = await self._means.database.write(work)
+        failpoint("upload.start.committed")
+        return begun, token

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server is ended at each named point under a request, started again, and held against what it had acknowledged."""
+
+import os
+import re
+import subprocess
+import sys
+import timeit
+
+import pytest
+
+from tests.architecture.papers import ROOT
+from tests.crash.clients import CONFIG, Broken, Client, digest_of, image
+from tests.crash.ledger import Ledger
+from tests.crash.leftovers import leftovers
+from tests.metadata.databases import Place
+from tests.support.commands import tail, wait_until
+from tests.support.server import Server
+from wharfinger import failpoints
+from wharfinger.failpoints import POINTS, VARIABLE
+
+REPOSITORY, OTHER = "acme/app", "acme/other"
+LAYER, NEW = b"a layer that was there before", bytes(range(256)) * 40
+OLD = digest_of(image(LAYER))
+
+
+class Act:
+    """A request that meets the point, and how a client repeats it afterwards.
+
+    Args:
+        once: does it on a client.
+        again: repeats it after the restart; the same if not given.
+    """
+
+    def __init__(self, once, again=None, environment=None, prepare=None, prepare_rows=None):
+        self.once = once
+        self.again = again or once
+        self.environment = environment or {}
+        self.prepare = prepare or (lambda _client: None)
+        self.prepare_rows = prepare_rows
+
+
+def _push_tag(client):
+    client.push_manifest(REPOSITORY, "v2", image(LAYER))
+
+
+def _in_chunks(client):
+    client.push_in_chunks(REPOSITORY, NEW)
+
+
+class Uploading:
+    """An upload that the client remembers over the restart, as docker does with a layer."""
+
+    def __init__(self):
+        self.location, self.told = None, 0
+
+    def begin(self, client):
+        self.location = client.begin(REPOSITORY)
+        for start, stop in ((0, 4_000), (4_000, 8_000)):
+            self.location = client.append(NEW, self.location, start, stop)
+            self.told = stop
+        client.complete(REPOSITORY, NEW, self.location, 8_000)
+
+    def go_on(self, client):
+        """Go on where the registry says; start anew only if it knows of no such upload any more."""
+        if not (self.location and client.resume(REPOSITORY, NEW, self.location, self.told)):
+            client.push_in_chunks(REPOSITORY, NEW)
+
+
+def _cancel(client):
+    client.cancel(client.begin(REPOSITORY))
+
+
+def _begin_other(client):
+    client.push_at_once(OTHER, b"something else")
+
+
+def _mount(client):
+    assert client.mount(OTHER, REPOSITORY, digest_of(LAYER))
+
+
+def _link(client):
+    assert client.head(OTHER, digest_of(LAYER))
+
+
+def _delete_tag(client):
+    client.delete_tag(REPOSITORY, "v1")
+
+
+def _delete_manifest(client):
+    client.delete_manifest(REPOSITORY, OLD)
+
+
+def _delete_blob(client):
+    client.delete_blob(REPOSITORY, digest_of(b"nobody needs it"))
+
+
+def _loose_blob(client):
+    client.push_at_once(REPOSITORY, b"nobody needs it")
+
+
+def _left_upload(client):
+    location = client.begin(REPOSITORY)
+    client.append(NEW, location, 0, 4_000)
+
+
+def _second_copy(client):
+    client.push_at_once(OTHER, LAYER)
+
+
+def _nothing(_client):
+    """The background jobs come by on their own."""
+
+
+SOON = {
+    "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_AGE": "1s",
+    "REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_INTERVAL": "1s",
+}
+
+
+def at_once():
+    return Act(lambda client: client.push_at_once(REPOSITORY, NEW))
+
+
+def in_two():
+    return Act(lambda client: client.push_in_two(REPOSITORY, NEW))
+
+
+def resumed():
+    upload = Uploading()
+    return Act(upload.begin, upload.go_on)
+
+
+def mount():
+    return Act(_mount)
+
+
+def link():
+    return Act(_link, prepare=_begin_other)
+
+
+def tag():
+    return Act(_push_tag)
+
+
+def delete_tag():
+    return Act(_delete_tag)
+
+
+def delete_manifest():
+    return Act(_delete_manifest)
+
+
+def delete_blob():
+    return Act(_delete_blob, prepare=_loose_blob)
+
+
+def cancel():
+    return Act(_cancel)
+
+
+def expire():
+    return Act(_nothing, prepare=_left_upload, environment=SOON)
+
+
+def bury():
+    return Act(_nothing, prepare=_second_copy, prepare_rows="UPDATE tombstones SET not_before = 0")
+
+
+BEFORE = 2
+"""How many blobs are pushed, in one request each, before the act."""
+TABLE = (
+    # what is done, at which visit it meets the point, and the points
+    (at_once, BEFORE + 1, ("upload.start.committing", "upload.start.committed", "upload.opened", "upload.written")),
+    (at_once, BEFORE + 1, ("upload.hashed", "store.commit.synced", "store.commit.renamed", "store.commit.named")),
+    (at_once, BEFORE + 1, ("upload.stored", "blob.publish.committing", "blob.publish.committed")),
+    (in_two, 1, ("upload.claimed",)),
+    (in_two, BEFORE + 1, ("store.commit.renamed", "blob.publish.committed")),
+    (resumed, 2, ("upload.claimed", "store.checkpoint.synced", "upload.checkpointed")),
+    (resumed, 2, ("upload.advance.committing", "upload.advance.committed")),
+    (resumed, BEFORE + 1, ("store.commit.renamed", "upload.stored", "blob.publish.committing")),
+    (mount, 1, ("blob.mount.committing", "blob.mount.committed")),
+    (link, 1, ("blob.link.committing", "blob.link.committed")),
+    (tag, 2, ("manifest.push.committing", "manifest.push.committed")),
+    (delete_tag, 1, ("tag.delete.committing", "tag.delete.committed")),
+    (delete_manifest, 1, ("manifest.delete.committing", "manifest.delete.committed")),
+    (delete_blob, 1, ("blob.delete.committing", "blob.delete.committed")),
+    (cancel, 1, ("upload.discard.committing", "upload.discard.committed", "upload.discard.removed")),
+    (expire, 1, ("expiry.found",)),
+    (bury, 1, ("bury.found", "store.delete.unlinked", "bury.removed", "bury.committing", "bury.committed")),
+)
+MEETINGS = [(act, visit, point) for act, visit, points in TABLE for point in points]
+MEETINGS_WITH_A_SERVER = [row for row in MEETINGS if not row[2].startswith("store.")]
+"""What a database of its own process may answer otherwise: every point but those of the files alone."""
+
+
+def _prepared(server, ledger, act):
+    """Push what is acknowledged before the act."""
+    client = Client(server.url, ledger)
+    client.push_at_once(REPOSITORY, LAYER)
+    client.push_at_once(REPOSITORY, CONFIG)
+    client.push_manifest(REPOSITORY, "v1", image(LAYER))
+    act.prepare(client)
+    return client
+
+
+def _change_rows(server, url, statement):
+    """Do to the rows of a stopped server what only time does."""
+    place = Place("sqlite", str(server.data / "wharfinger" / "wharfinger.db")) if url is None else Place("pg", url)
+    engine = place.engine()
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql(statement).rowcount > 0
+    engine.dispose()
+
+
+def _named(value):
+    return value.__name__ if callable(value) else str(value)
+
+
+@pytest.fixture
+def new_url(postgres):
+    """The URL of a new PostgreSQL database."""
+    url = postgres.database()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.mark.parametrize(("act", "visit", "point"), MEETINGS, ids=_named)
+async def test_a_process_that_ends_at_the_point_loses_nothing_and_leaves_nothing(tmp_path, act, visit, point):
+    await _end_at(tmp_path, None, act, visit, point)
+
+
+@pytest.mark.parametrize(("act", "visit", "point"), MEETINGS_WITH_A_SERVER, ids=_named)
+async def test_nor_does_one_that_works_with_postgresql(tmp_path, new_url, act, visit, point):
+    await _end_at(tmp_path, new_url, act, visit, point)
+
+
+async def _end_at(tmp_path, url, act, visit, point):
+    act, ledger = act(), Ledger()
+    armed = {VARIABLE: f"{point}:{visit}", **act.environment}
+    jobs = act.once is _nothing
+    server = Server(tmp_path / "server", database=url, jobs=jobs, environment={} if act.prepare_rows else armed)
+    try:
+        client = _prepared(server.start(), ledger, act)
+        if act.prepare_rows:
+            server.kill()
+            _change_rows(server, url, act.prepare_rows)
+            server.environment.update(armed)
+            server.start()
+        if jobs:
+            _wait_for_the_end_of_the_jobs(server)
+        else:
+            with pytest.raises(Broken):
+                act.once(client)
+        server.kill()
+        for name in armed:
+            del server.environment[name]
+        server.start()
+        assert client.audit() == []
+        act.again(client)
+        assert client.audit() == []
+        assert client.ledger.acknowledged > BEFORE
+        client.close()
+        server.stop()
+        assert await leftovers(server.data, url) == []
+    finally:
+        server.kill()
+
+
+def _wait_for_the_end_of_the_jobs(server):
+    ended = "a process ended by itself"
+    wait_until(lambda: ended in server.log, within=30, why=lambda: f"the point was not met:\n{tail(server.log_path)}")
+
+
+def test_every_point_is_met_by_a_test():
+    assert {point for _, _, point in MEETINGS} == set(POINTS)
+
+
+def test_every_point_of_the_source_is_listed_once_and_every_listed_one_is_in_the_source():
+    source = ROOT / "src" / "wharfinger"
+    met = [
+        name
+        for path in source.rglob("*.py")
+        for name in re.findall(r"\bfailpoint\(([^)]+)\)", path.read_text())
+        if path.name != "failpoints.py"
+    ]
+    assert sorted(met) == sorted(f'"{point}"' for point in POINTS)
+
+
+def test_a_point_that_does_not_exist_is_refused_at_once():
+    code = "import wharfinger.failpoints"
+    environment = {**os.environ, VARIABLE: "upload.strated"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "there is no such point" in done.stderr
+    assert "upload.start.committed" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["upload.claimed:", "upload.claimed:2", "upload.claimed", ""])
+def test_a_point_may_be_given_with_the_number_of_the_visit(text):
+    if text.endswith(":") or not text:
+        assert failpoints.parse(text.rstrip(":")) == (("upload.claimed", 1) if text else (None, 0))
+    else:
+        assert failpoints.parse(text) == ("upload.claimed", 2 if text.endswith("2") else 1)
+
+
+def test_nobody_ends_at_a_point_that_was_not_asked_for():
+    """And it costs next to nothing: a push passes about fifteen of them."""
+    assert failpoints.armed() is None
+    seconds = min(timeit.repeat(lambda: failpoints.failpoint("upload.written"), number=10_000, repeat=5))
+    assert seconds / 10_000 < 2e-6
