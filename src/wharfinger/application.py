@@ -14,11 +14,13 @@ from wharfinger.distribution_api.door import DistributionAPI
 from wharfinger.distribution_api.token import KEYS_PATH, TokenEndpoint
 from wharfinger.distribution_api.token import PATH as TOKEN_PATH
 from wharfinger.domain.names import DEFAULT_REGISTRY
+from wharfinger.management_api.calls import PREFIX as API_PREFIX
+from wharfinger.management_api.door import ManagementAPI
 from wharfinger.services.identity import Identity
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tokens import service_of
 from wharfinger.settings import Settings, SignIn, where_to_sign_in
-from wharfinger.web.authentication import Challenge, Entrance, basic_challenge, bearer_challenge
+from wharfinger.web.authentication import Challenge, Entrance, basic_challenge, bearer_challenge, either_challenge
 from wharfinger.web.edge import Door, Edge, EdgeRules
 from wharfinger.web.probes import PATHS as PROBE_PATHS
 from wharfinger.web.probes import Probes
@@ -39,6 +41,7 @@ def application(settings: Settings) -> Edge:
     services, identity = deployment.services, deployment.services.identity
     doors: dict[str, Door] = {
         "/v2": DistributionAPI(services, limits, _entrance(identity, _challenge(settings))),
+        API_PREFIX: ManagementAPI(services, limits, _entrance(identity, _challenge_to_programs(settings))),
         **dict.fromkeys(PROBE_PATHS, probes),
     }
     if isinstance(identity, AccountIdentity):
@@ -77,6 +80,13 @@ def _challenge(settings: Settings) -> Challenge:
 def _challenge_to_people(settings: Settings) -> Challenge:
     """Return how a browser is asked: it knows passwords, and no tokens."""
     return _challenge(settings) if settings.auth.kind == "token" else basic_challenge(settings.auth.htpasswd.realm)
+
+
+def _challenge_to_programs(settings: Settings) -> Challenge:
+    """Return how programs that manage are asked: tokens of their own, or a password; not those of the protocol."""
+    if settings.auth.kind in {"token", "htpasswd"}:
+        return _challenge(settings)
+    return either_challenge(settings.auth.htpasswd.realm)
 
 
 def _base(settings: Settings, visit: Visit, *, said: bool = True) -> str:

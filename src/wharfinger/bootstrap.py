@@ -43,6 +43,7 @@ from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
 from wharfinger.services.grants import Grants
+from wharfinger.services.management import Management
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
@@ -219,6 +220,7 @@ def build(settings: Settings) -> Deployment:
         grants=Grants(database, clock),
         health=health_checks.health(settings, clock, database, store),
         identity=identity,
+        management=Management(database, authorization),
         manifests=_manifests(settings, database, clock, switches),
         namespaces=Namespaces(database, clock),
         organizations=Organizations(database, clock),

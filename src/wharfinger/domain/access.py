@@ -144,6 +144,8 @@ class Decision:
 
     outcome: Outcome
     rule: str
+    limited: bool = False
+    """Whether it is the credential that stands against it: then the answer is the same for every name."""
 
     @property
     def allowed(self) -> bool:
@@ -198,12 +200,14 @@ _VISITOR: Final = Decision(Outcome.ALLOWED, "everybody who signed in may ask whe
 _LISTER: Final = Decision(Outcome.ALLOWED, "lists show what you may pull")
 _NAMED: Final = Decision(Outcome.ALLOWED, "the token names it")
 _NOT_NAMED: Final = Decision(Outcome.WIDER_TOKEN, "the token does not name it")
-_NEVER_NAMED: Final = Decision(Outcome.DENIED, "no registry token opens it")
+_NEVER_NAMED: Final = Decision(Outcome.DENIED, "no registry token opens it", limited=True)
 _AUTHORIZE: Final = (
     "the organization {} demands single sign-on, and this credential is not authorized for it; sign in to the console "
     "through its provider, and authorize the token or key on the page of your profile"
 )
-_ELSEWHERE: Final = Decision(Outcome.DENIED, "the token is limited to some repositories, and opens none of this name")
+_ELSEWHERE: Final = Decision(
+    Outcome.DENIED, "the token is limited to some repositories, and opens none of this name", limited=True
+)
 
 
 def decide(mode: Mode, principal: Principal, access: Access, standing: Standing = NOWHERE) -> Decision:
@@ -291,7 +295,7 @@ def _beyond_limits(principal: Principal, access: Access, standing: Standing) -> 
         wanted = _MANAGING if _is_managing(access) else _SCOPES[access.action]
         if not ceiling.scopes & wanted:
             named = " or ".join(sorted(wanted - {Scope.ADMIN_PACKAGES} or wanted))
-            return Decision(Outcome.DENIED, f"the token lacks the scope {named}")
+            return Decision(Outcome.DENIED, f"the token lacks the scope {named}", limited=True)
     if ceiling.entries is not None and (_is_managing(access) or access.action not in _IN_ENTRIES):
         return _NEVER_NAMED
     if ceiling.repositories is None or _is_list(access):

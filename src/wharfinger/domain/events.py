@@ -44,6 +44,7 @@ class EventAction(enum.StrEnum):
     """Or given another role."""
     MEMBER_REMOVED = "member.removed"
     TEAM_CREATED = "team.created"
+    TEAM_CHANGED = "team.changed"
     TEAM_DELETED = "team.deleted"
     TEAM_JOINED = "team.joined"
     TEAM_LEFT = "team.left"

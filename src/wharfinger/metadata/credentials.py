@@ -214,8 +214,11 @@ def create(connection: Connection, account_id: int, new: NewCredential, by: int 
     return made
 
 
-def list_credentials(connection: Connection, account_id: int) -> Sequence[Credential]:
-    """Return every credential of an account, revoked ones too, the newest first."""
+def list_credentials(
+    connection: Connection, account_id: int, before: int | None = None, limit: int | None = None
+) -> Sequence[Credential]:
+    """Return the credentials of an account with lower numbers than `before`, revoked ones too, the newest first."""
+    older = () if before is None else (credentials.c.id < before,)
     statement = (
         select(
             credentials.c.id,
@@ -233,8 +236,9 @@ def list_credentials(connection: Connection, account_id: int) -> Sequence[Creden
             credentials.c.parent_id,
             credentials.c.device,
         )
-        .where(credentials.c.account_id == account_id)
+        .where(credentials.c.account_id == account_id, *older)
         .order_by(credentials.c.id.desc())
+        .limit(limit)
     )
     return [_credential(row) for row in connection.execute(statement)]
 
@@ -253,16 +257,23 @@ def revoke(
     row = connection.execute(statement).first()
     if row is None:
         return None
-    connection.execute(
-        update(credentials).where(alive, credentials.c.parent_id == credential_id).values(revoked_at=now)
-    )
+    _revoke_below(connection, [credential_id], now)
     return CredentialKind(row[0]), row[1]
+
+
+def end_of(connection: Connection, credential_id: int) -> Instant | None:
+    """Return when a credential ends by itself."""
+    found = connection.execute(select(credentials.c.expires_at).where(credentials.c.id == credential_id)).scalar()
+    return None if found is None else Instant(found)
 
 
 def revoke_all(connection: Connection, account_id: int, now: Instant) -> int:
     """Revoke every credential of an account; return how many there were."""
     alive = (credentials.c.account_id == account_id) & credentials.c.revoked_at.is_(None)
-    return connection.execute(update(credentials).where(alive).values(revoked_at=now)).rowcount
+    ended = update(credentials).where(alive).values(revoked_at=now).returning(credentials.c.id)
+    ids = [int(row[0]) for row in connection.execute(ended)]
+    _revoke_below(connection, ids, now)
+    return len(ids)
 
 
 def touch(connection: Connection, credential_id: int, now: Instant) -> None:
@@ -270,6 +281,18 @@ def touch(connection: Connection, credential_id: int, now: Instant) -> None:
     day = now - now % DAY
     stale = or_(credentials.c.last_used_at.is_(None), credentials.c.last_used_at < day)
     connection.execute(update(credentials).where(credentials.c.id == credential_id, stale).values(last_used_at=day))
+
+
+def _revoke_below(connection: Connection, parents: Sequence[int], now: Instant) -> None:
+    """Revoke what came from credentials, and what came from that; also where it belongs to another account."""
+    while parents:
+        statement = (
+            update(credentials)
+            .where(credentials.c.parent_id.in_(parents), credentials.c.revoked_at.is_(None))
+            .values(revoked_at=now)
+            .returning(credentials.c.id)
+        )
+        parents = [int(row[0]) for row in connection.execute(statement)]
 
 
 def _credential(row: Row) -> Credential:

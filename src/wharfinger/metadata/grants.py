@@ -38,8 +38,9 @@ class PlaceKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """A grant, with names instead of numbers."""
+    """A grant, with names instead of numbers; its own number orders lists."""
 
+    id: int
     subject: Subject
     place: Place
     role: Role
@@ -70,14 +71,18 @@ def held(connection: Connection, subject: SubjectKey, place: PlaceKey) -> Role |
     return None if found is None else Role[found.upper()]
 
 
-def of_place(connection: Connection, place: PlaceKey) -> Sequence[Grant]:
-    """Return every grant at the place itself, in the order of its giving."""
-    return _list(connection, _at(place))
+def of_place(
+    connection: Connection, place: PlaceKey, last: int | None = None, limit: int | None = None
+) -> Sequence[Grant]:
+    """Return the grants at the place itself after number `last`, in the order of their giving."""
+    return _list(connection, _at(place), last, limit)
 
 
-def of_subject(connection: Connection, subject: SubjectKey) -> Sequence[Grant]:
-    """Return every grant of the subject itself, in the order of its giving."""
-    return _list(connection, _of(subject))
+def of_subject(
+    connection: Connection, subject: SubjectKey, last: int | None = None, limit: int | None = None
+) -> Sequence[Grant]:
+    """Return the grants of the subject itself after number `last`, in the order of their giving."""
+    return _list(connection, _of(subject), last, limit)
 
 
 def take_all(connection: Connection, account_id: int) -> None:
@@ -97,10 +102,13 @@ def _is(subject: SubjectKey, place: PlaceKey) -> ColumnElement[bool]:
     return _of(subject) & _at(place)
 
 
-def _list(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Grant]:
+def _list(
+    connection: Connection, condition: ColumnElement[bool], last: int | None, limit: int | None
+) -> Sequence[Grant]:
     organizations = accounts.alias("organizations")
     statement = (
         select(
+            grants.c.id,
             accounts.c.name,
             organizations.c.name,
             teams.c.name,
@@ -118,11 +126,13 @@ def _list(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Gr
         .outerjoin(organizations, organizations.c.id == teams.c.organization_id)
         .outerjoin(namespaces, namespaces.c.id == grants.c.namespace_id)
         .outerjoin(repositories, repositories.c.id == grants.c.repository_id)
-        .where(condition, repositories.c.deleted_at.is_(None))
+        .where(condition, repositories.c.deleted_at.is_(None), grants.c.id > (last or 0))
         .order_by(grants.c.id)
+        .limit(limit)
     )
     return [
         Grant(
+            id=number,
             subject=AccountName(account) if team is None else TeamName(AccountName(organization), team),
             place=Place(
                 registry_id=next((one for one in (registry, of_namespace, of_repository) if one is not None), None),
@@ -133,6 +143,7 @@ def _list(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Gr
             created_at=Instant(created_at),
         )
         for (
+            number,
             account,
             organization,
             team,

@@ -82,14 +82,18 @@ def count_owners(connection: Connection, organization_id: int) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def members(connection: Connection, organization_id: int) -> Sequence[Member]:
-    """Return the members of an organization, by name."""
-    return _members(connection, memberships.c.organization_id == organization_id, memberships.c.user_id)
+def members(
+    connection: Connection, organization_id: int, last: str | None = None, limit: int | None = None
+) -> Sequence[Member]:
+    """Return the members of an organization after `last`, by name."""
+    return _members(connection, memberships.c.organization_id == organization_id, memberships.c.user_id, last, limit)
 
 
-def organizations_of(connection: Connection, user_id: int) -> Sequence[Member]:
-    """Return the organizations of a user, by name, and what it is in each."""
-    return _members(connection, memberships.c.user_id == user_id, memberships.c.organization_id)
+def organizations_of(
+    connection: Connection, user_id: int, last: str | None = None, limit: int | None = None
+) -> Sequence[Member]:
+    """Return the organizations of a user after `last`, by name, and what it is in each."""
+    return _members(connection, memberships.c.user_id == user_id, memberships.c.organization_id, last, limit)
 
 
 def create_team(
@@ -125,8 +129,20 @@ def delete_team(connection: Connection, team_id: int) -> None:
     connection.execute(delete(teams).where(teams.c.id == team_id))
 
 
-def list_teams(connection: Connection, organization_id: int) -> Sequence[Team]:
-    """Return the teams of an organization, by name."""
+def list_teams(
+    connection: Connection, organization_id: int, last: str | None = None, limit: int | None = None
+) -> Sequence[Team]:
+    """Return the teams of an organization after `last`, by name."""
+    return _teams(connection, (teams.c.organization_id == organization_id) & (teams.c.name > (last or "")), limit)
+
+
+def read_team(connection: Connection, team_id: int) -> Team:
+    """Return a team that is there."""
+    (found,) = _teams(connection, teams.c.id == team_id, 1)
+    return found
+
+
+def _teams(connection: Connection, condition: ColumnElement[bool], limit: int | None) -> Sequence[Team]:
     count = (
         select(func.count())
         .select_from(team_members)
@@ -136,8 +152,9 @@ def list_teams(connection: Connection, organization_id: int) -> Sequence[Team]:
     )
     statement = (
         select(teams.c.id, teams.c.name, teams.c.description, count, teams.c.created_at)
-        .where(teams.c.organization_id == organization_id)
+        .where(condition)
         .order_by(teams.c.name)
+        .limit(limit)
     )
     return [
         Team(id=team_id, name=name, description=description, members=number, created_at=Instant(created_at))
@@ -165,13 +182,16 @@ def leave_team(connection: Connection, team_id: int, user_id: int) -> bool:
     return connection.execute(delete(team_members).where(there)).rowcount > 0
 
 
-def members_of_team(connection: Connection, team_id: int) -> Sequence[AccountName]:
-    """Return the names of a team's members, sorted."""
+def members_of_team(
+    connection: Connection, team_id: int, last: str | None = None, limit: int | None = None
+) -> Sequence[AccountName]:
+    """Return the names of a team's members after `last`, sorted."""
     statement = (
         select(accounts.c.name)
         .join(team_members, team_members.c.user_id == accounts.c.id)
-        .where(team_members.c.team_id == team_id)
+        .where(team_members.c.team_id == team_id, accounts.c.name > (last or ""))
         .order_by(accounts.c.name)
+        .limit(limit)
     )
     return [AccountName(name) for (name,) in connection.execute(statement)]
 
@@ -183,12 +203,15 @@ def _is_in_team(connection: Connection, team_id: int, user_id: int) -> bool:
     return connection.execute(statement).first() is not None
 
 
-def _members(connection: Connection, condition: ColumnElement[bool], other: Column[int]) -> Sequence[Member]:
+def _members(
+    connection: Connection, condition: ColumnElement[bool], other: Column[int], last: str | None, limit: int | None
+) -> Sequence[Member]:
     statement = (
         select(accounts.c.id, accounts.c.name, memberships.c.role, memberships.c.created_at)
         .join(memberships, other == accounts.c.id)
-        .where(condition)
+        .where(condition, accounts.c.name > (last or ""))
         .order_by(accounts.c.name)
+        .limit(limit)
     )
     return [
         Member(account_id=account_id, name=AccountName(name), role=MemberRole(role), since=Instant(since))

@@ -18,6 +18,7 @@ from wharfinger.services.external_identities import ExternalIdentities
 from wharfinger.services.grants import Grants
 from wharfinger.services.health import Health
 from wharfinger.services.identity import Identity
+from wharfinger.services.management import Management
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
@@ -60,6 +61,7 @@ class Services:
     health: Health
     identity: Identity | None
     """Recognises callers; nothing in open mode, where nobody is asked."""
+    management: Management
     manifests: Manifests
     namespaces: Namespaces
     organizations: Organizations

@@ -10,7 +10,7 @@ from typing import Final
 
 from wharfinger.clock import Clock, Instant
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, MemberRole, RobotName, locked_until
-from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown
+from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown, PreconditionFailed
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.pages import Page, page_of
@@ -19,6 +19,7 @@ from wharfinger.metadata import events, organizations, repositories, sessions
 from wharfinger.metadata.accounts import Account, Password
 from wharfinger.metadata.database import Connection, Database
 
+CHANGED_MEANWHILE: Final = "Somebody else changed it meanwhile: read it again, and decide again."
 PEOPLE: Final = (AccountKind.USER, AccountKind.ORGANIZATION)
 
 
@@ -132,12 +133,27 @@ class Accounts:
 
         return await self._database.write(work)
 
-    async def change(self, name: AccountName, change: AccountChange, by: Actor) -> Account:
-        """Change what is known of an account, or how it may sign in."""
+    async def change(
+        self, name: AccountName, change: AccountChange, by: Actor, *, seen: Account | None = None
+    ) -> Account:
+        """Change what is known of an account, or how it may sign in.
+
+        Args:
+            name: whose.
+            change: what is to change.
+            by: who does it.
+            seen: as whoever changes it saw it before; one that somebody else changed meanwhile stays as it is.
+
+        Raises:
+            AccountUnknown: there is none of that name.
+            PreconditionFailed: it is not as it was seen.
+        """
         now = self._clock.now()
 
         def work(connection: Connection) -> Account:
             account = require(connection, name)
+            if seen is not None and account != seen:
+                raise PreconditionFailed(CHANGED_MEANWHILE)
             columns = change.columns()
             rows.change(connection, account.id, columns)
             tell(connection, EventAction.ACCOUNT_CHANGED, name, by, now, detail=", ".join(sorted(columns)) or None)
@@ -145,16 +161,16 @@ class Accounts:
 
         return await self._database.write(work)
 
-    async def suspend(self, name: AccountName, by: Actor) -> None:
+    async def suspend(self, name: AccountName, by: Actor, *, kind: AccountKind | None = None) -> None:
         """Stop an account: neither it nor anything it holds is let in; of an organization, also its robots and teams.
 
-        One that is suspended already stays so, and nothing is told.
+        One that is suspended already stays so, and nothing is told. `kind` and errors are those of `delete`.
         """
-        await self._set_suspended(name, by, suspended=True)
+        await self._set_suspended(name, by, kind, suspended=True)
 
-    async def resume(self, name: AccountName, by: Actor) -> None:
-        """Let a suspended account in again, with all that it held."""
-        await self._set_suspended(name, by, suspended=False)
+    async def resume(self, name: AccountName, by: Actor, *, kind: AccountKind | None = None) -> None:
+        """Let a suspended account in again, with all that it held. `kind` and errors are those of `delete`."""
+        await self._set_suspended(name, by, kind, suspended=False)
 
     async def delete(self, name: AccountName, by: Actor, *, kind: AccountKind | None = None) -> None:
         """Delete an account; an organization takes its robots and teams with it. Repositories stay.
@@ -197,20 +213,24 @@ class Accounts:
         found = await self._database.read(lambda c: rows.list_accounts(c, kinds, last, limit + 1))
         return page_of(found, limit)
 
-    async def robots(self, organization: AccountName) -> Sequence[Account]:
-        """Return the robots of an organization."""
+    async def robots(
+        self, organization: AccountName, last: str | None = None, limit: int | None = None
+    ) -> Sequence[Account]:
+        """Return the robots of an organization after `last`, by name."""
 
         def work(connection: Connection) -> Sequence[Account]:
             owner = rows.find(connection, organization)
-            if owner is None:
+            if owner is None or owner.kind is not AccountKind.ORGANIZATION:
                 raise unknown(organization)
-            return rows.list_robots(connection, organization_id=owner.id)
+            return rows.list_robots(connection, organization_id=owner.id, last=last, limit=limit)
 
         return await self._database.read(work)
 
-    async def robots_of_registry(self, registry_id: int) -> Sequence[Account]:
-        """Return the robots of a registry."""
-        return await self._database.read(lambda c: rows.list_robots(c, registry_id=registry_id))
+    async def robots_of_registry(
+        self, registry_id: int, last: str | None = None, limit: int | None = None
+    ) -> Sequence[Account]:
+        """Return the robots of a registry after `last`, by name."""
+        return await self._database.read(lambda c: rows.list_robots(c, registry_id=registry_id, last=last, limit=limit))
 
     async def set_password(self, name: AccountName, password_hash: str, by: Actor) -> None:
         """Set the password of a user; whoever signed in with the old one has to sign in again.
@@ -264,11 +284,11 @@ class Accounts:
         if password.failures or rehashed is not None:
             await self._database.write(work, durable=False)
 
-    async def _set_suspended(self, name: AccountName, by: Actor, *, suspended: bool) -> None:
+    async def _set_suspended(self, name: AccountName, by: Actor, kind: AccountKind | None, *, suspended: bool) -> None:
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
-            account = require(connection, name)
+            account = require(connection, name) if kind is None else require_kind(connection, name, kind)
             if (account.suspended_at is not None) is suspended:
                 return
             rows.change(connection, account.id, {"suspended_at": now if suspended else None})

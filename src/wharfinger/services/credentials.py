@@ -5,19 +5,51 @@ A secret is never here: a credential is found by the hash of its secret, and its
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from wharfinger.clock import DAY, SECOND, Clock, Instant, in_words
+from wharfinger.clock import DAY, SECOND, Clock, Instant, after, in_words
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, CredentialKind
+from wharfinger.domain.credentials import check_name, require_within
 from wharfinger.domain.errors import AccountInvalid, AccountUnknown
 from wharfinger.domain.events import EventAction
-from wharfinger.domain.identity import Actor
+from wharfinger.domain.identity import Actor, Scope
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import credentials as rows
 from wharfinger.metadata.credentials import Credential, Holder, NewCredential
 from wharfinger.metadata.database import Connection, Database
+from wharfinger.security import tokens
+from wharfinger.security.tokens import TokenKind
 from wharfinger.services.accounts import require, tell, unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A token or an access key that somebody asks for.
+
+    Args:
+        kind: a token or a key.
+        name: what its owner calls it.
+        scopes: what it may be used for.
+        lifetime: after how many microseconds it ends by itself; nothing for what is usual here.
+        repositories: ids of the only repositories it may touch; nothing for no such limit.
+    """
+
+    kind: CredentialKind
+    name: str
+    scopes: frozenset[Scope]
+    lifetime: int | None = None
+    repositories: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A new token or access key, at the only moment when its secret is known here."""
+
+    id: int
+    secret: str = field(repr=False)
+    public_id: str | None
+    expires_at: Instant | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +90,47 @@ class Credentials:
         longest, usual = self._lifetimes.longest, self._lifetimes.usual
         return usual if longest is None else min(longest, usual)
 
+    async def issue(self, account: AccountName, wanted: Wanted, by: Actor) -> Issued:
+        """Make a token or an access key. Its secret is returned this once, and is kept nowhere.
+
+        One that is made with another credential is no wider, ends with it, and no later.
+
+        Raises:
+            AccountUnknown, AccountInvalid, Denied: as `create`.
+        """
+        is_key = wanted.kind is CredentialKind.KEY
+        made = tokens.make(TokenKind.ACCESS_KEY if is_key else TokenKind.PERSONAL)
+        new = NewCredential(
+            kind=wanted.kind,
+            name=check_name(wanted.name, wanted.kind),
+            fingerprint=made.fingerprint,
+            hint=made.ending,
+            public_id=tokens.make_access_key_id() if is_key else None,
+            scopes=wanted.scopes,
+            repositories=wanted.repositories,
+            expires_at=after(self._clock.now(), wanted.lifetime or self.usual_lifetime),
+            parent_id=by.principal.credential_id,
+        )
+        number, ends = await self._store(account, new, by)
+        return Issued(id=number, secret=made.text, public_id=new.public_id, expires_at=ends)
+
     async def create(self, account: AccountName, new: NewCredential, by: Actor) -> int:
         """Store a credential of an account and return its id.
 
         Raises:
             AccountUnknown: there is no such account.
             AccountInvalid: accounts of its kind or access type hold no such credentials, or not for so long.
+            Denied: it would be wider than the one that the actor has shown.
         """
+        number, _ = await self._store(account, new, by)
+        return number
+
+    async def _store(self, account: AccountName, new: NewCredential, by: Actor) -> tuple[int, Instant | None]:
         now = self._clock.now()
         self._require_end(new, now)
+        require_within(by.principal.ceiling, new.scopes, new.repositories, what=new.kind)
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> tuple[int, Instant | None]:
             owner = require(connection, account)
             if owner.kind is AccountKind.ORGANIZATION:
                 message = f"{account!r} is an organization: only users and robots have credentials."
@@ -76,9 +138,11 @@ class Credentials:
             if owner.access_type is AccessType.CONSOLE and new.kind is not CredentialKind.REFRESH:
                 message = f"{account!r} may sign in to the console only: it can have neither tokens nor access keys."
                 raise AccountInvalid(message)
-            made = rows.create(connection, owner.id, new, by.principal.account_id, now)
+            parent_ends = None if new.parent_id is None else rows.end_of(connection, new.parent_id)
+            ends = min((one for one in (new.expires_at, parent_ends) if one is not None), default=None)
+            made = rows.create(connection, owner.id, replace(new, expires_at=ends), by.principal.account_id, now)
             tell(connection, EventAction.CREDENTIAL_CREATED, _named(new.kind, made, new.name, account), by, now)
-            return made
+            return made, ends
 
         return await self._database.write(work)
 
@@ -103,8 +167,10 @@ class Credentials:
         row = await self._database.find(rows.HOLDER_BY_ID, account_id=account_id, credential_id=credential_id)
         return None if row is None else rows.holder_of(row)
 
-    async def list(self, account: AccountName) -> Sequence[Credential]:
-        """Return the credentials of an account, revoked ones too, the newest first.
+    async def list(
+        self, account: AccountName, before: int | None = None, limit: int | None = None
+    ) -> Sequence[Credential]:
+        """Return the credentials of an account with lower numbers than `before`, revoked ones too, the newest first.
 
         Raises:
             AccountUnknown: there is no such account.
@@ -114,7 +180,7 @@ class Credentials:
             owner = account_rows.find(connection, account)
             if owner is None:
                 raise unknown(account)
-            return rows.list_credentials(connection, owner.id)
+            return rows.list_credentials(connection, owner.id, before, limit)
 
         return await self._database.read(work)
 

@@ -80,22 +80,22 @@ class Grants:
 
         await self._database.write(work)
 
-    async def of_place(self, place: Place) -> Sequence[Grant]:
-        """Return the grants at a place itself, not those at the places around it.
+    async def of_place(self, place: Place, last: int | None = None, limit: int | None = None) -> Sequence[Grant]:
+        """Return the grants at a place itself after number `last`, not those at the places around it.
 
         Raises:
             NameUnknown: there is no such repository.
             AccountUnknown: there is no such namespace.
         """
-        return await self._database.read(lambda c: rows.of_place(c, _key_of(c, place)))
+        return await self._database.read(lambda c: rows.of_place(c, _key_of(c, place), last, limit))
 
-    async def of_subject(self, subject: Subject) -> Sequence[Grant]:
-        """Return the grants of an account or a team itself, not those of its teams.
+    async def of_subject(self, subject: Subject, last: int | None = None, limit: int | None = None) -> Sequence[Grant]:
+        """Return the grants of an account or a team itself after number `last`, not those of its teams.
 
         Raises:
             AccountUnknown: there is no such account or team.
         """
-        return await self._database.read(lambda c: rows.of_subject(c, _find_subject(c, subject)))
+        return await self._database.read(lambda c: rows.of_subject(c, _find_subject(c, subject), last, limit))
 
 
 def _lock_subject(connection: Connection, subject: Subject) -> SubjectKey:

@@ -68,13 +68,21 @@ class Organizations:
 
         await self._database.write(work)
 
-    async def members(self, organization: AccountName) -> Sequence[Member]:
-        """Return the members of an organization, by name."""
-        return await self._database.read(lambda c: rows.members(c, _find(c, organization)))
+    async def members(
+        self, organization: AccountName, last: str | None = None, limit: int | None = None
+    ) -> Sequence[Member]:
+        """Return the members of an organization after `last`, by name.
 
-    async def organizations_of(self, user: AccountName) -> Sequence[Member]:
-        """Return the organizations that a user belongs to, by name, and its role in each."""
-        return await self._database.read(lambda c: rows.organizations_of(c, _find(c, user)))
+        Raises:
+            AccountUnknown: there is no such organization.
+        """
+        return await self._database.read(lambda c: rows.members(c, _organization(c, organization), last, limit))
+
+    async def organizations_of(
+        self, user: AccountName, last: str | None = None, limit: int | None = None
+    ) -> Sequence[Member]:
+        """Return the organizations after `last` that a user belongs to, by name, and its role in each."""
+        return await self._database.read(lambda c: rows.organizations_of(c, _find(c, user), last, limit))
 
     async def create_team(self, name: TeamName, by: Actor, *, description: str | None = None) -> None:
         """Create a team.
@@ -94,6 +102,21 @@ class Organizations:
 
         await self._database.write(work)
 
+    async def describe_team(self, name: TeamName, description: str | None, by: Actor) -> None:
+        """Say what a team is for.
+
+        Raises:
+            AccountUnknown: there is no such team.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            _, team_id = require_team(connection, name)
+            rows.describe_team(connection, team_id, description or None)
+            tell(connection, EventAction.TEAM_CHANGED, str(name), by, now, detail="description")
+
+        await self._database.write(work)
+
     async def delete_team(self, name: TeamName, by: Actor) -> None:
         """Delete a team and what it was granted.
 
@@ -109,9 +132,30 @@ class Organizations:
 
         await self._database.write(work)
 
-    async def teams(self, organization: AccountName) -> Sequence[Team]:
-        """Return the teams of an organization, by name."""
-        return await self._database.read(lambda c: rows.list_teams(c, _find(c, organization)))
+    async def teams(
+        self, organization: AccountName, last: str | None = None, limit: int | None = None
+    ) -> Sequence[Team]:
+        """Return the teams of an organization after `last`, by name.
+
+        Raises:
+            AccountUnknown: there is no such organization.
+        """
+        return await self._database.read(lambda c: rows.list_teams(c, _organization(c, organization), last, limit))
+
+    async def team(self, name: TeamName) -> Team:
+        """Return a team.
+
+        Raises:
+            AccountUnknown: there is no such team.
+        """
+
+        def work(connection: Connection) -> Team:
+            team_id = rows.find_team(connection, _organization(connection, name.organization), name.team)
+            if team_id is None:
+                raise no_team(name)
+            return rows.read_team(connection, team_id)
+
+        return await self._database.read(work)
 
     async def join_team(self, name: TeamName, user: AccountName, by: Actor) -> None:
         """Put a member of the organization into a team; one that is in it stays, and nothing is told.
@@ -152,14 +196,16 @@ class Organizations:
 
         await self._database.write(work)
 
-    async def members_of_team(self, name: TeamName) -> Sequence[AccountName]:
-        """Return the names of a team's members, sorted."""
+    async def members_of_team(
+        self, name: TeamName, last: str | None = None, limit: int | None = None
+    ) -> Sequence[AccountName]:
+        """Return the names of a team's members after `last`, sorted."""
 
         def work(connection: Connection) -> Sequence[AccountName]:
             team_id = rows.find_team(connection, _find(connection, name.organization), name.team)
             if team_id is None:
                 raise no_team(name)
-            return rows.members_of_team(connection, team_id)
+            return rows.members_of_team(connection, team_id, last, limit)
 
         return await self._database.read(work)
 
@@ -191,6 +237,13 @@ def _lock_both(connection: Connection, user: AccountName, organization: AccountN
 def _find(connection: Connection, name: AccountName) -> int:
     account = account_rows.find(connection, name)
     if account is None:
+        raise unknown(name)
+    return account.id
+
+
+def _organization(connection: Connection, name: AccountName) -> int:
+    account = account_rows.find(connection, name)
+    if account is None or account.kind is not AccountKind.ORGANIZATION:
         raise unknown(name)
     return account.id
 

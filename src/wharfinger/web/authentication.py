@@ -87,6 +87,17 @@ def basic_challenge(realm: str) -> Challenge:
     return lambda _visit, _access, _error: header
 
 
+def either_challenge(realm: str) -> Challenge:
+    """Ask for a user name and a password, or for a token (RFC 6750), whichever the program has."""
+    quoted = _quoted(realm)
+
+    def challenge(_visit: Visit, _access: Access, error: Unauthenticated) -> str:
+        problem = ', error="invalid_token"' if isinstance(error, CredentialInvalid) else ""
+        return f'Bearer realm="{quoted}"{problem}, Basic realm="{quoted}", charset="UTF-8"'
+
+    return challenge
+
+
 def bearer_challenge(realm: Callable[[Visit], str], service: str) -> Challenge:
     """Send clients to where tokens are given, with what to ask for there.
 

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every endpoint of this door. A new resource is a file with `ROUTES`, and a name here.
+
+Order counts where a repository's name, which has slashes, could swallow what follows it: `/-/` comes first.
+"""
+
+from typing import Final
+
+from wharfinger.management_api import (
+    access,
+    credentials,
+    deployment,
+    grants,
+    me,
+    organizations,
+    repositories,
+    robots,
+    teams,
+    users,
+)
+from wharfinger.management_api.routing import Route
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *deployment.ROUTES,
+    *me.ROUTES,
+    *users.ROUTES,
+    *organizations.ROUTES,
+    *teams.ROUTES,
+    *robots.ROUTES,
+    *credentials.ROUTES,
+    *grants.ROUTES,
+    *access.ROUTES,
+    *repositories.ROUTES,
+)
