@@ -7,14 +7,13 @@ from typing import Annotated, Final
 import typer
 
 from wharfinger.cli.shell import Config, act, day_of, parsed, print_table, say
-from wharfinger.cli.terminal import fail, out
-from wharfinger.clock import DAY, Clock, after, in_words
+from wharfinger.cli.terminal import out
+from wharfinger.clock import DAY, in_words
 from wharfinger.domain.accounts import CredentialKind, parse_any_account_name
 from wharfinger.domain.identity import Actor, Scope
-from wharfinger.metadata.credentials import Credential, NewCredential
-from wharfinger.security import tokens
-from wharfinger.security.tokens import TokenKind
+from wharfinger.metadata.credentials import Credential
 from wharfinger.services import Services
+from wharfinger.services.credentials import Issued, Wanted
 
 MOST_DAYS: Final = 36_500
 """What fits into a date; how long is too long, the settings say."""
@@ -38,32 +37,19 @@ def create(
 ) -> None:
     """Create a token, or with --key an access key, and print its secret: it is shown this once."""
     owner = parsed(parse_any_account_name, account)
-    if not name.strip() or len(name) > 100 or not name.isprintable():  # noqa: PLR2004 - what fits in a list
-        fail("the name has up to 100 characters, on one line")
     kind = CredentialKind.KEY if key else CredentialKind.TOKEN
-    made = tokens.make(TokenKind.ACCESS_KEY if key else TokenKind.PERSONAL)
-    public_id = tokens.make_access_key_id() if key else None
+    lifetime = None if days is None else days * DAY
+    wanted = Wanted(kind=kind, name=name, scopes=frozenset(scope), lifetime=lifetime)
 
-    async def work(services: Services, by: Actor) -> int:
-        lifetime = services.credentials.usual_lifetime if days is None else days * DAY
-        new = NewCredential(
-            kind=kind,
-            name=name,
-            fingerprint=made.fingerprint,
-            hint=made.ending,
-            public_id=public_id,
-            scopes=frozenset(scope),
-            expires_at=after(Clock().now(), lifetime),
-        )
-        await services.credentials.create(owner, new, by)
-        return lifetime
+    async def work(services: Services, by: Actor) -> tuple[Issued, int]:
+        return await services.credentials.issue(owner, wanted, by), services.credentials.usual_lifetime
 
-    lifetime = act(config, work)
-    if public_id is not None:
-        say(f"key id  {public_id}")
-    out.print(f"{'secret' if key else 'token '}  {made.text}", soft_wrap=True)
-    say(f"it is valid for {in_words(lifetime)}, and is shown only now")
-    user = public_id or owner
+    made, usual = act(config, work)
+    if made.public_id is not None:
+        say(f"key id  {made.public_id}")
+    out.print(f"{'secret' if key else 'token '}  {made.secret}", soft_wrap=True)
+    say(f"it is valid for {in_words(lifetime or usual)}, and is shown only now")
+    user = made.public_id or owner
     say(f"use it so: cat FILE-WITH-THE-SECRET | docker login -u {user} --password-stdin HOST:PORT")
 
 
