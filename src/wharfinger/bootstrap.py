@@ -26,6 +26,7 @@ from wharfinger.blobstore.base import BlobStore
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.clock import Clock
+from wharfinger.domain.collection import Rules
 from wharfinger.domain.errors import DatabaseUnavailable, SignInUnready, Unavailable
 from wharfinger.domain.manifests import ManifestRules
 from wharfinger.domain.names import DEFAULT_REGISTRY
@@ -49,6 +50,7 @@ from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
 from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
+from wharfinger.services.reviews import Reviews
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tags import Tags
 from wharfinger.services.tokens import Tokens
@@ -228,6 +230,12 @@ def build(settings: Settings) -> Deployment:
         registries=registries,
         registry_switches=RegistrySwitches(database, clock),
         repositories=listing,
+        reviews=Reviews(
+            database=database,
+            clock=clock,
+            switches=switches,
+            rules=Rules(window=_microseconds(settings.undo.window)),
+        ),
         tags=Tags(database, listing, clock, switches),
         tokens=tokens,
         trash=Trash(database, clock, switches, window=_microseconds(settings.undo.window)),
@@ -295,6 +303,12 @@ async def _work(settings: Settings) -> None:
     table = jobs.jobs(
         deployment.services, purge_uploads=purging.interval if purging.enabled else None, dry_run=purging.dryrun
     )
+    if settings.collection.enabled:
+        collecting = settings.collection
+        table = [
+            *table,
+            *jobs.collecting(deployment.services, interval=collecting.interval, batch=collecting.batch),
+        ]
     if settings.verification.enabled:
         verifying = settings.verification
         table = [

@@ -15,6 +15,9 @@ SECOND: Final = 1_000_000
 HOUR: Final = 3_600 * SECOND
 DAY: Final = 24 * HOUR
 
+TOLERANCE: Final = 60.0
+"""Seconds by which clocks may disagree, because they are set right step by step."""
+
 
 class Clock:
     """The machine's time."""
@@ -24,8 +27,40 @@ class Clock:
         return Instant(time.time_ns() // 1_000)
 
     def monotonic(self) -> float:
-        """Return seconds that never run backwards, for measuring spans."""
-        return time.monotonic()
+        """Return seconds that never run backwards, for measuring spans; they go on while the machine sleeps."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Watch:
+    """Compares the wall clock with the one that nobody can set.
+
+    If the wall clock jumps, whatever ends at a time seems to end earlier, or later, by as much. After waiting for as
+    long as it jumped, everything has lasted at least as long as it should.
+
+    Args:
+        clock: both of them.
+        longest: after this wait, in microseconds, nothing that ends at a time can be wrong any more.
+    """
+
+    def __init__(self, clock: Clock, longest: int) -> None:
+        self._clock = clock
+        self._longest = longest / SECOND
+        self._wall, self._steady = clock.now(), clock.monotonic()
+        self._jump = 0.0
+        self._since: float | None = None
+
+    def disagreement(self) -> str | None:
+        """Return how the wall clock jumped, for as long as its word does not count; asked often, or it is not seen."""
+        wall, steady = self._clock.now(), self._clock.monotonic()
+        jump = (wall - self._wall) / SECOND - (steady - self._steady)
+        if abs(jump) > TOLERANCE:
+            if self._since is None or abs(jump - self._jump) > TOLERANCE:
+                self._since, self._jump = steady, jump
+            left = min(abs(jump), self._longest) - (steady - self._since)
+            if left > 0:
+                return f"the clock jumped by {jump:+.0f} seconds; its word counts again in {left:.0f} seconds"
+        self._wall, self._steady, self._since = wall, steady, None
+        return None
 
 
 def after(instant: Instant, microseconds: int) -> Instant:

@@ -55,6 +55,21 @@ STORE_OPERATIONS: Final = Histogram(
     buckets=(0.001, 0.01, 0.1, 1.0, 10.0),
 )
 JOBS: Final = Counter("wharfinger_jobs", "Background jobs run, by job and outcome.", ("job", "outcome"))
+COLLECTED: Final = Counter(
+    "wharfinger_collection_reviews", "What became of things that collection looked at.", ("kind", "outcome")
+)
+FREED: Final = Counter("wharfinger_collection_freed_bytes", "Bytes of blobs that were removed from the store.")
+DUE: Final = Gauge(
+    "wharfinger_collection_due",
+    "Reviews and burials whose time has come, up to 10,000 of a kind.",
+    ("kind",),
+    multiprocess_mode="mostrecent",
+)
+STANDING_STILL: Final = Gauge(
+    "wharfinger_collection_standing_still",
+    "Whether collection waits, because the clock jumped or nothing may be written.",
+    multiprocess_mode="mostrecent",
+)
 LINES_DROPPED: Final = Counter(
     "wharfinger_log_lines_dropped", "Lines of requests that standard error did not take, and that are lost."
 )

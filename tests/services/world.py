@@ -10,6 +10,7 @@ from tests.support.invariants import assert_invariants
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.memory import MemoryBlobStore
 from wharfinger.clock import DAY, SECOND, Clock, Instant
+from wharfinger.domain.collection import Rules
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.identity import Actor, Principal
 from wharfinger.domain.manifests import OCI_INDEX, OCI_MANIFEST, ManifestRules
@@ -29,6 +30,7 @@ from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
 from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
+from wharfinger.services.reviews import Pace, Reviews
 from wharfinger.services.sessions import Sessions
 from wharfinger.services.tags import Tags
 from wharfinger.services.team_mappings import TeamMappings
@@ -52,15 +54,20 @@ class FakeClock(Clock):
 
     def __init__(self):
         self._now = 1_700_000_000 * SECOND
+        self._jumped = 0
 
     def now(self):
-        return Instant(self._now)
+        return Instant(self._now + self._jumped)
 
     def monotonic(self):
         return self._now / SECOND
 
     def move(self, microseconds):
         self._now += microseconds
+
+    def jump(self, microseconds):
+        """Let only the wall clock go on, as if somebody had set it."""
+        self._jumped += microseconds
 
 
 @dataclass
@@ -76,6 +83,7 @@ class Node:
     tags: Tags
     repositories: Repositories
     collection: Collection
+    reviews: Reviews
     accounts: Accounts
     organizations: Organizations
     grants: Grants
@@ -140,6 +148,13 @@ class World:
             tags=Tags(database, repositories, self.clock, switches),
             repositories=repositories,
             collection=Collection(database, Registries(registry), self.clock),
+            reviews=Reviews(
+                database=database,
+                clock=self.clock,
+                switches=switches,
+                rules=Rules(window=WINDOW),
+                pace=Pace(rest=0),
+            ),
             accounts=Accounts(database, self.clock),
             organizations=Organizations(database, self.clock),
             grants=Grants(database, self.clock),

@@ -5,9 +5,24 @@ Whatever goes has what it led to looked at, in the same function, so that no cal
 last word: a tag, an edge or a membership that somebody made meanwhile makes the removal fail, and it is judged again.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import ClauseElement, Connection, bindparam, delete, exists, func, literal_column, select, update
+from sqlalchemy import (
+    ClauseElement,
+    Column,
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 
 from wharfinger.clock import Instant
 from wharfinger.domain.collection import BlobFacts, Deletion, ManifestFacts
@@ -24,10 +39,14 @@ from wharfinger.metadata.schema import (
     repository_blobs,
     tag_history,
     tags,
+    uploads,
 )
+from wharfinger.metadata.tables import INTEGER
 
 AT_ONCE: Final = 500
-"""How many parts of one manifest are noted in one transaction."""
+"""Of how many parts of one manifest it is noted in one transaction that it is given up: each is a row to be written."""
+_ROWS: Final = 200
+"""How many rows of a deleted repository one transaction removes."""
 
 _children = manifests.alias("children")
 _parents = manifests.alias("parents")
@@ -129,13 +148,57 @@ _ORPHAN_REFERRERS: Final = _orphaned(
     select(_subjects.c.id)
     .where(
         _subjects.c.repository_id == bindparam("repository"),
-        _subjects.c.subject_digest == bindparam("digest"),
+        _subjects.c.subject_digest == bindparam("given_up"),
         _subjects.c.subject_digest.is_not(None),
         _subjects.c.orphaned_at.is_(None) | (_subjects.c.orphaned_at < bindparam("since")),
     )
     .limit(bindparam("most"))
 )
 _DELETE_MANIFEST: Final = Statement(delete(manifests).where(manifests.c.id == bindparam("manifest")))
+_ENDED: Final = Statement(
+    select(repositories.c.id)
+    .where(repositories.c.deleted_at.is_not(None), repositories.c.deleted_at <= bindparam("before"))
+    .order_by(repositories.c.deleted_at)
+    .limit(bindparam("most"))
+)
+_PURGED: Final = Statement(
+    select(repositories.c.id)
+    .where(repositories.c.purged_at.is_not(None))
+    .order_by(repositories.c.purged_at)
+    .limit(bindparam("most"))
+)
+_END_REPOSITORY: Final = Statement(
+    update(repositories)
+    .where(
+        repositories.c.id == bindparam("repository"),
+        repositories.c.deleted_at.is_not(None),
+        (repositories.c.deleted_at <= bindparam("before")) | repositories.c.purged_at.is_not(None),
+    )
+    .values(purged_at=func.coalesce(repositories.c.purged_at, bindparam("now", type_=INTEGER)))
+    .returning(repositories.c.registry_id, repositories.c.name, repositories.c.deleted_at)
+)
+
+
+def _some_of(part: Table, *key: Column[Any]) -> Statement:
+    """Return the statement that deletes some rows which a repository has in a table."""
+    of_repository = part.c.repository_id == bindparam("repository")
+    chosen = select(*key).where(of_repository).limit(literal_column(str(_ROWS)))
+    return Statement(
+        delete(part).where(tuple_(*key).in_(chosen) if len(key) > 1 else key[0].in_(chosen), of_repository)
+    )
+
+
+_PARTS: Final = (
+    _some_of(tags, tags.c.repository_id, tags.c.name),
+    _some_of(manifest_references, manifest_references.c.manifest_id, manifest_references.c.position),
+    _some_of(tag_history, tag_history.c.id),
+    _some_of(manifests, manifests.c.id),
+)
+_UNLINK: Final = Statement(
+    delete(repository_blobs).where(
+        repository_blobs.c.repository_id == bindparam("repository"), repository_blobs.c.blob_id == bindparam("blob")
+    )
+)
 _LOCK_BLOB: Final = Statement(select(blobs.c.id).where(blobs.c.id == bindparam("blob")).with_for_update())
 _DELETE_MEMBERSHIP: Final = Statement(
     delete(repository_blobs).where(
@@ -150,6 +213,15 @@ _DELETE_BLOB: Final = Statement(
     .where(blobs.c.id == bindparam("blob"), ~exists().where(repository_blobs.c.blob_id == blobs.c.id))
     .returning(blobs.c.registry_id, blobs.c.store_key, blobs.c.size)
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedRepository:
+    """A deleted repository whose time is over."""
+
+    registry_id: int
+    name: RepositoryName
+    deleted_at: Instant
 
 
 def manifest_facts(connection: Connection, manifest_id: int) -> ManifestFacts | None:
@@ -214,21 +286,15 @@ def remove_manifest(connection: Connection, facts: ManifestFacts, now: Instant) 
     Returns whether it is gone. One with thousands of parts is not, at first: what was noted of them stays noted, and
     the next call goes on. Raises what the database raises if a tag or an index still holds it.
     """
-    found = [
-        *_ORPHAN_CHILDREN.rows(connection, manifest=facts.id, since=facts.given_up_at, most=AT_ONCE),
-        *_ORPHAN_REFERRERS.rows(
-            connection,
-            repository=facts.repository_id,
-            digest=facts.digest,
-            since=facts.given_up_at,
-            most=AT_ONCE,
-        ),
-    ]
-    for (part,) in sorted(map(tuple, found)):
-        queues.review_manifest(connection, part, now, "what it belonged to is gone")
-    if len(found) >= AT_ONCE:
+    since = facts.given_up_at
+    noted = _ORPHAN_CHILDREN.rows(connection, manifest=facts.id, since=since, most=AT_ONCE)
+    if len(noted) < AT_ONCE:
+        noted = _ORPHAN_REFERRERS.rows(
+            connection, repository=facts.repository_id, given_up=facts.digest, since=since, most=AT_ONCE
+        )
+    if len(noted) >= AT_ONCE:
         return False
-    queues.review_blobs_of(connection, facts.id, now, "a manifest is gone")
+    queues.review_parts_of(connection, facts.id, facts.repository_id, facts.digest, now)
     _DELETE_MANIFEST.count(connection, manifest=facts.id)
     return True
 
@@ -268,6 +334,101 @@ def remove_blob(connection: Connection, blob_id: int, now: Instant, bury_at: Ins
     registry_id, store_key, size = row
     queues.bury(connection, registry_id, store_key, bury_at, now, size)
     return int(size)
+
+
+def ended_repositories(connection: Connection, before: Instant, limit: int) -> Sequence[int]:
+    """Return ids of repositories that were deleted before a time, or were purged; the longest ago first."""
+    ended = _ENDED.rows(connection, before=before, most=limit)
+    purged = _PURGED.rows(connection, most=limit)
+    return [*dict.fromkeys(int(row[0]) for row in (*purged, *ended))][:limit]
+
+
+def end_repository(connection: Connection, repository_id: int, before: Instant, now: Instant) -> EndedRepository | None:
+    """Note that a repository does not come back, if its time is over; nothing if it was restored meanwhile."""
+    row = _END_REPOSITORY.first(connection, repository=repository_id, before=before, now=now)
+    if row is None:
+        return None
+    registry_id, name, deleted_at = row
+    return EndedRepository(registry_id=registry_id, name=RepositoryName(name), deleted_at=deleted_at)
+
+
+def take_apart(connection: Connection, repository_id: int, now: Instant, bury_at: Instant) -> int:
+    """Remove one batch of what a repository has; returns how many rows, none once it is empty.
+
+    Everything goes, so nothing is judged: what refers goes before what it refers to.
+    """
+    for statement in _PARTS:
+        gone = statement.count(connection, repository=repository_id)
+        if gone:
+            return gone
+    return _end_uploads(connection, repository_id, now, bury_at) or _unlink_all(connection, repository_id, now, bury_at)
+
+
+def remove_repository(connection: Connection, repository_id: int) -> None:
+    """Remove the row of a repository that is empty; what was granted on it goes with it."""
+    connection.execute(delete(repositories).where(repositories.c.id == repository_id))
+
+
+def sweep(connection: Connection, now: Instant, limit: int) -> int:
+    """Have untagged manifests looked at in a registry whose rule changed, going on where the last call ended.
+
+    Returns how many manifests it went over.
+    """
+    registry = connection.execute(
+        select(registries.c.id, registries.c.sweep_after)
+        .where(registries.c.sweep_after.is_not(None))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).first()
+    if registry is None:
+        return 0
+    found = connection.execute(
+        select(manifests.c.id)
+        .join(repositories, repositories.c.id == manifests.c.repository_id)
+        .where(repositories.c.registry_id == registry.id, manifests.c.id > registry.sweep_after)
+        .order_by(manifests.c.id)
+        .limit(limit)
+    )
+    ids = [int(number) for number in found.scalars()]
+    tagged = set(connection.execute(select(tags.c.manifest_id).where(tags.c.manifest_id.in_(ids))).scalars())
+    for number in ids:
+        if number not in tagged:
+            queues.review_manifest(connection, number, now, "a rule changed")
+    last = ids[-1] if len(ids) == limit else None
+    connection.execute(update(registries).where(registries.c.id == registry.id).values(sweep_after=last))
+    return len(ids)
+
+
+def set_untagged(connection: Connection, registry_id: int, untagged_after: int | None) -> None:
+    """Set how long manifests without a tag are kept, and have those looked at that are there."""
+    values = {"untagged_after": untagged_after, "sweep_after": None if untagged_after is None else 0}
+    connection.execute(update(registries).where(registries.c.id == registry_id).values(**values))
+
+
+def _end_uploads(connection: Connection, repository_id: int, now: Instant, bury_at: Instant) -> int:
+    ended = connection.execute(
+        delete(uploads)
+        .where(uploads.c.id.in_(select(uploads.c.id).where(uploads.c.repository_id == repository_id).limit(_ROWS)))
+        .returning(uploads.c.registry_id, uploads.c.store_key)
+    ).all()
+    for upload in ended:
+        queues.bury(connection, upload.registry_id, upload.store_key, bury_at, now)
+    return len(ended)
+
+
+def _unlink_all(connection: Connection, repository_id: int, now: Instant, bury_at: Instant) -> int:
+    found = connection.execute(
+        select(repository_blobs.c.blob_id)
+        .where(repository_blobs.c.repository_id == repository_id)
+        .order_by(repository_blobs.c.blob_id)
+        .limit(_ROWS)
+    )
+    ids = [int(number) for number in found.scalars()]
+    for blob_id in ids:
+        lock_blob(connection, blob_id)
+        _UNLINK.count(connection, repository=repository_id, blob=blob_id)
+        remove_blob(connection, blob_id, now, bury_at)
+    return len(ids)
 
 
 def _deletion(deleted_at: int | None, purged_at: int | None) -> Deletion | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
-from wharfinger.clock import Instant
+from wharfinger.clock import HOUR, Instant, after
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.manifests import Edge
@@ -75,6 +75,13 @@ _INSERT: Final = Statement(
         "pushed_by",
     ),
 )
+_PUSHED_AGAIN: Final = Statement(
+    update(manifests)
+    .where(manifests.c.id == bindparam("manifest"), manifests.c.pushed_at < bindparam("before"))
+    .values(pushed_at=bindparam("now"))
+)
+_PUSHED_LATELY: Final = HOUR
+"""Within this time a manifest that is pushed again is not noted again."""
 _INSERT_EDGE: Final = Statement(
     insert(manifest_references), columns=tuple(column.name for column in manifest_references.c)
 )
@@ -175,6 +182,12 @@ def _insert(connection: Connection, new: NewManifest, by: Actor, now: Instant) -
         pushed_by=by.principal.account_id,
     )
     return int(row[0])
+
+
+def push_untagged(connection: Connection, manifest_id: int, now: Instant, review_at: Instant) -> None:
+    """Note that a manifest was pushed without a tag, perhaps once more: from now on it counts as unused."""
+    _PUSHED_AGAIN.count(connection, manifest=manifest_id, now=now, before=after(now, -_PUSHED_LATELY))
+    queues.review_manifest(connection, manifest_id, review_at, "pushed without a tag")
 
 
 def put_edges(

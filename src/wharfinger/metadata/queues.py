@@ -5,7 +5,7 @@ Putting something into a review queue never asks whether it is needed: only the 
 it in again *postpones* it and raises its version, so that a review that is being finished at that moment is not lost.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,14 +19,16 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     literal_column,
     select,
     update,
 )
 
 from wharfinger.clock import Instant
+from wharfinger.domain.digests import Digest
 from wharfinger.metadata.database import InsertInto, Statement
-from wharfinger.metadata.schema import blob_reviews, manifest_references, manifest_reviews, tombstones
+from wharfinger.metadata.schema import blob_reviews, manifest_references, manifest_reviews, manifests, tombstones
 from wharfinger.metadata.tables import INTEGER, TEXT
 from wharfinger.metadata.upkeep_tables import holds
 
@@ -52,6 +54,8 @@ def _put(queue: Table, *keys: str, chosen: Select[Any] | None = None) -> Stateme
     return Statement(build, columns=columns if chosen is None else ())
 
 
+COUNTED: Final = 10_000
+"""How far what is due is counted: a queue is not walked through for a number."""
 _NEW: Final[tuple[ColumnElement[Any], ...]] = (
     bindparam("due", type_=INTEGER),
     bindparam("why", type_=TEXT),
@@ -65,6 +69,22 @@ _BLOB_KEY: Final = (
 )
 _REVIEW_MANIFEST: Final = _put(manifest_reviews, "manifest_id")
 _REVIEW_BLOB: Final = _put(blob_reviews, "repository_id", "blob_id")
+_REVIEW_CHILDREN: Final = _put(
+    manifest_reviews,
+    "manifest_id",
+    chosen=select(manifest_references.c.child_id, *_NEW)
+    .distinct()
+    .where(manifest_references.c.manifest_id == bindparam("manifest"), manifest_references.c.child_id.is_not(None)),
+)
+_REVIEW_REFERRERS: Final = _put(
+    manifest_reviews,
+    "manifest_id",
+    chosen=select(manifests.c.id, *_NEW).where(
+        manifests.c.repository_id == bindparam("repository"),
+        manifests.c.subject_digest == bindparam("given_up"),
+        manifests.c.subject_digest.is_not(None),
+    ),
+)
 _REVIEW_NEEDED: Final = _put(
     blob_reviews,
     "repository_id",
@@ -107,6 +127,16 @@ def _postpone(queue: Table, key: Sequence[ColumnElement[bool]]) -> Statement:
     )
 
 
+def _count(column: Column[int]) -> Statement:
+    due = select(column).where(column <= bindparam("now")).limit(literal_column(str(COUNTED)))
+    return Statement(select(func.count()).select_from(due.subquery()))
+
+
+_COUNT_DUE: Final = {
+    "manifest": _count(manifest_reviews.c.due_at),
+    "blob": _count(blob_reviews.c.due_at),
+    "burial": _count(tombstones.c.not_before),
+}
 _DUE_MANIFESTS: Final = Statement(_due(manifest_reviews, manifest_reviews.c.manifest_id))
 _LEASE_MANIFEST: Final = _lease(manifest_reviews, _MANIFEST_KEY)
 _FINISH_MANIFEST: Final = _finish(manifest_reviews, _MANIFEST_KEY)
@@ -132,6 +162,11 @@ class ManifestReview:
     reason: str
 
     @property
+    def kind(self) -> str:
+        """What is looked at."""
+        return "manifest"
+
+    @property
     def key(self) -> dict[str, int]:
         """What names it in the queue."""
         return {"manifest": self.manifest_id}
@@ -147,6 +182,11 @@ class BlobReview:
     attempts: int
     """As in `ManifestReview`."""
     reason: str
+
+    @property
+    def kind(self) -> str:
+        """What is looked at."""
+        return "blob"
 
     @property
     def key(self) -> dict[str, int]:
@@ -187,9 +227,14 @@ def review_blobs(
         )
 
 
-def review_blobs_of(connection: Connection, manifest_id: int, due_at: Instant, reason: str) -> None:
-    """Have somebody look later at every blob that a manifest refers to; in the order of their ids."""
-    _REVIEW_NEEDED.count(connection, manifest=manifest_id, due=due_at, why=reason)
+def review_parts_of(
+    connection: Connection, manifest_id: int, repository_id: int, digest: Digest, due_at: Instant
+) -> None:
+    """Have somebody look at every manifest and blob that a manifest leads to, and at what is attached to it."""
+    why = "what it belonged to is gone"
+    _REVIEW_CHILDREN.count(connection, manifest=manifest_id, due=due_at, why=why)
+    _REVIEW_REFERRERS.count(connection, repository=repository_id, given_up=digest, due=due_at, why=why)
+    _REVIEW_NEEDED.count(connection, manifest=manifest_id, due=due_at, why="a manifest that referred to it is gone")
 
 
 def claim_manifests(connection: Connection, now: Instant, until: Instant, limit: int) -> Sequence[ManifestReview]:
@@ -299,3 +344,8 @@ def postpone_tombstone(connection: Connection, tombstone_id: int, not_before: In
         .where(tombstones.c.id == tombstone_id)
         .values(not_before=not_before, attempts=tombstones.c.attempts + 1)
     )
+
+
+def count_due(connection: Connection, now: Instant) -> Mapping[str, int]:
+    """Return how many reviews and burials are due, by kind; more than `COUNTED` are not told apart."""
+    return {kind: int(statement.rows(connection, now=now)[0][0]) for kind, statement in _COUNT_DUE.items()}

@@ -25,6 +25,7 @@ from wharfinger.services.organizations import Organizations
 from wharfinger.services.passwords import AccountPasswords
 from wharfinger.services.registries import Registries, RegistrySwitches
 from wharfinger.services.repositories import Repositories
+from wharfinger.services.reviews import Reviews
 from wharfinger.services.sessions import Sessions
 from wharfinger.services.single_sign_on import SingleSignOn
 from wharfinger.services.tags import Tags
@@ -69,6 +70,7 @@ class Services:
     registries: Registries
     registry_switches: RegistrySwitches
     repositories: Repositories
+    reviews: Reviews
     tags: Tags
     tokens: Tokens
     trash: Trash

@@ -289,6 +289,8 @@ class _Push:
         change = tag_change(self._registry, held, self._repository, self._by, self._now)
         for name in self._push.tags:
             tag_rows.move(connection, change, name, Target(manifest_id=manifest_id, digest=self._digest))
+        if not self._push.tags:
+            rows.push_untagged(connection, manifest_id, self._now, change.review_at)
         repository_rows.touch(connection, repository_id, self._now)
         failpoint("manifest.push.committing")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of background jobs: what runs, how often, and how much at once."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -22,14 +22,21 @@ class Job:
         name: in the log and the metrics.
         run: does one batch and returns how much it did; a full batch is followed by another at once.
         interval: between runs, give or take a tenth.
+        batch: how much a full batch is.
     """
 
     name: str
     run: Callable[[], Awaitable[int]]
     interval: timedelta
+    batch: int = BATCH
 
 
-def jobs(services: Services, *, purge_uploads: timedelta | None, dry_run: bool) -> Sequence[Job]:
+def jobs(
+    services: Services,
+    *,
+    purge_uploads: timedelta | None,
+    dry_run: bool,
+) -> Sequence[Job]:
     """Return the jobs of a deployment.
 
     Args:
@@ -66,3 +73,22 @@ def verifying(services: Services, *, interval: timedelta, rate: int | None, stop
         )
         for registry in services.registries.all()
     ]
+
+
+def collecting(services: Services, *, interval: timedelta, batch: int) -> Sequence[Job]:
+    """Return the jobs that look for what nothing needs any more, and remove it.
+
+    Args:
+        services: the use cases.
+        interval: how often to look.
+        batch: how much to take on at once.
+    """
+    reviews = services.reviews
+    steps: Mapping[str, Callable[[], Awaitable[int]]] = {
+        "review manifests": partial(reviews.review_manifests, batch),
+        "review blobs": partial(reviews.review_blobs, batch),
+        "collect repositories": partial(reviews.collect_repositories, batch),
+        "apply changed rules": partial(reviews.sweep, batch),
+        "count what is due": reviews.observe,
+    }
+    return [Job(name=name, run=run, interval=interval, batch=batch) for name, run in steps.items()]

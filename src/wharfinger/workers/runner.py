@@ -8,7 +8,7 @@ from typing import Final
 
 from wharfinger.domain.errors import Unavailable
 from wharfinger.telemetry import JOBS, logger
-from wharfinger.workers.jobs import BATCH, Job
+from wharfinger.workers.jobs import Job
 
 _log = logger("jobs")
 _MAX_BACKOFF: Final = 600.0
@@ -32,7 +32,7 @@ async def _repeat(job: Job, stop: asyncio.Event) -> None:
             pause = min(_MAX_BACKOFF, 2.0**failures)
         else:
             failures = 0
-            pause = 0.0 if done >= BATCH else job.interval.total_seconds()
+            pause = 0.0 if done >= job.batch else job.interval.total_seconds()
 
 
 async def _once(job: Job) -> int | None:
