@@ -230,12 +230,7 @@ def build(settings: Settings) -> Deployment:
         registries=registries,
         registry_switches=RegistrySwitches(database, clock),
         repositories=listing,
-        reviews=Reviews(
-            database=database,
-            clock=clock,
-            switches=switches,
-            rules=Rules(window=_microseconds(settings.undo.window)),
-        ),
+        reviews=_reviews(settings, database, clock, switches),
         tags=Tags(database, listing, clock, switches),
         tokens=tokens,
         trash=Trash(database, clock, switches, window=_microseconds(settings.undo.window)),
@@ -260,6 +255,11 @@ def _uploads(settings: Settings, database: Database, clock: Clock, switches: Swi
         expiry=_microseconds(settings.storage.maintenance.uploadpurging.age),
         lease=_microseconds(settings.collection.grace),
     )
+
+
+def _reviews(settings: Settings, database: Database, clock: Clock, switches: Switches) -> Reviews:
+    rules = Rules(window=_microseconds(settings.undo.window))
+    return Reviews(database=database, clock=clock, switches=switches, rules=rules)
 
 
 def end_with(parent: int) -> None:
