@@ -210,13 +210,12 @@ def build(settings: Settings) -> Deployment:
             demands=people.demands,
             password_login=settings.accounts.passwords,
         )
-    small_blobs = ContentCache(max_bytes=8 * MEBIBYTE, max_item=64 * 1024)
     listing = Repositories(database, clock, switches)
     services = Services(
         accounts=accounts,
         authorization=authorization,
         beginning=Beginning(database, clock),
-        blobs=Blobs(database, clock, switches, small_blobs, lease=_microseconds(settings.collection.grace)),
+        blobs=_blobs(settings, database, clock, switches),
         collection=Collection(database, registries, clock),
         credentials=credentials,
         grants=Grants(database, clock),
@@ -255,6 +254,11 @@ def _uploads(settings: Settings, database: Database, clock: Clock, switches: Swi
         expiry=_microseconds(settings.storage.maintenance.uploadpurging.age),
         lease=_microseconds(settings.collection.grace),
     )
+
+
+def _blobs(settings: Settings, database: Database, clock: Clock, switches: Switches) -> Blobs:
+    cache = ContentCache(max_bytes=8 * MEBIBYTE, max_item=64 * 1024)
+    return Blobs(database, clock, switches, cache, lease=_microseconds(settings.collection.grace))
 
 
 def _reviews(settings: Settings, database: Database, clock: Clock, switches: Switches) -> Reviews:
@@ -299,26 +303,21 @@ async def _work(settings: Settings) -> None:
     deployment = await _build_in_time(settings, stop)
     if deployment is None:
         return
-    purging = settings.storage.maintenance.uploadpurging
-    table = jobs.jobs(
-        deployment.services, purge_uploads=purging.interval if purging.enabled else None, dry_run=purging.dryrun
-    )
-    if settings.collection.enabled:
-        collecting = settings.collection
-        table = [
-            *table,
-            *jobs.collecting(deployment.services, interval=collecting.interval, batch=collecting.batch),
-        ]
-    if settings.verification.enabled:
-        verifying = settings.verification
-        table = [
-            *table,
-            *jobs.verifying(deployment.services, interval=verifying.interval, rate=verifying.rate, stop=stop.is_set),
-        ]
     try:
-        await runner.run(table, stop)
+        await runner.run(_jobs(settings, deployment.services, stop), stop)
     finally:
         await deployment.aclose()
+
+
+def _jobs(settings: Settings, services: Services, stop: asyncio.Event) -> Sequence[jobs.Job]:
+    purging = settings.storage.maintenance.uploadpurging
+    table = [*jobs.jobs(services, purge_uploads=purging.interval if purging.enabled else None, dry_run=purging.dryrun)]
+    if settings.collection.enabled:
+        table += jobs.collecting(services, interval=settings.collection.interval, batch=settings.collection.batch)
+    if settings.verification.enabled:
+        verifying = settings.verification
+        table += jobs.verifying(services, interval=verifying.interval, rate=verifying.rate, stop=stop.is_set)
+    return table
 
 
 async def _build_in_time(settings: Settings, stop: asyncio.Event) -> Deployment | None:
