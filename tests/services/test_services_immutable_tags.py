@@ -6,23 +6,26 @@ from sqlalchemy import text
 
 from tests.services.test_services_undo import delete, names, restore_manifest, restore_tag, tags
 from tests.services.world import ACTOR, NAME, OTHER, image, index, push_image, push_manifest
+from wharfinger.domain.access import Action
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.errors import (
     ManifestUnknown,
     NameUnknown,
     PreconditionFailed,
     ReadOnly,
+    RuleInvalid,
     StillReferenced,
     TagImmutable,
 )
 from wharfinger.domain.policies.immutability import MUTABLE, parse_immutability
+from wharfinger.services.repositories import RepositoryChange
 
 ONE, TWO = digest_of(image(b"one")), digest_of(image(b"two"))
 
 
 async def keep(node, rules, *, deletable=False, name=NAME):
-    parsed = parse_immutability(rules, deletable=deletable)
-    await node.repositories.set_immutability(node.registry, name, parsed, ACTOR)
+    change = RepositoryChange(immutable_tags=rules, immutable_deletable=deletable)
+    await node.repositories.change(node.registry, name, change, ACTOR)
 
 
 @pytest.fixture
@@ -134,18 +137,24 @@ async def test_the_rules_are_a_repositorys_own_and_a_change_is_told_once(world, 
     await kept()
     await keep(node, "v*")
     await keep(node, "*, !latest", deletable=True)
-    rules = await node.repositories.immutability(node.registry, NAME)
+    rules = (await node.repositories.find(node.registry, NAME)).immutability
     assert rules == parse_immutability("*, !latest", deletable=True)
-    sql = text("SELECT repository, detail, principal FROM events WHERE action = 'tags.immutable' ORDER BY id")
+    sql = text("SELECT repository, detail, principal FROM events WHERE action = 'repository.changed' ORDER BY id")
     assert await node.database.read(lambda c: [tuple(row) for row in c.execute(sql)]) == [
-        (NAME, "v*; immutable tags may not be deleted", "somebody"),
-        (NAME, "*, !latest; immutable tags may be deleted", "somebody"),
+        (NAME, "immutable tags from none to v*", "somebody"),
+        (
+            NAME,
+            "immutable tags from v* to *, !latest, deleting immutable tags from not allowed to allowed",
+            "somebody",
+        ),
     ]
     await push_image(node, b"one", name=OTHER)
-    assert await node.repositories.immutability(node.registry, OTHER) == MUTABLE
+    assert (await node.repositories.find(node.registry, OTHER)).immutability == MUTABLE
     await push_image(node, b"two", name=OTHER)
-    for asked in (node.repositories.immutability(node.registry, "acme/none"), keep(node, "all", name="acme/none")):
-        with pytest.raises(NameUnknown):
-            await asked
+    with pytest.raises(NameUnknown):
+        await keep(node, "all", name="acme/none")
+    with pytest.raises(RuleInvalid):
+        await keep(node, "!v1")
     with pytest.raises(ReadOnly):
         await keep(world.node(read_only=True), "all")
+    assert RepositoryChange(immutable_tags="all").action is Action.ADMINISTER

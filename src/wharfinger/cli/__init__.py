@@ -19,8 +19,10 @@ from wharfinger.cli import (
     repository,
     robot,
     serving,
+    tag,
     team,
     token,
+    trash,
     user,
     verify,
 )
@@ -35,7 +37,7 @@ app = typer.Typer(
 for command in (init.init, serving.serve, serving.check, serving.work, serving.migrate, verify.verify, serving.version):
     app.command()(command)
 app.add_typer(certificate.app, name="certificate")
-for noun in (user, org, team, robot, grant, token, access, repository, namespace, registry):
+for noun in (user, org, team, robot, grant, token, access, repository, tag, trash, namespace, registry):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 
 

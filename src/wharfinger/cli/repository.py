@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`wharfinger repository`: what a repository says of itself, and who reaches it."""
+"""`wharfinger repository`: what a repository says of itself, who reaches it, and how it goes and comes back."""
 
 from typing import Annotated
 
 import typer
 
 from wharfinger.cli.registry import registry_named
-from wharfinger.cli.shell import PAGE, Config, act, day_of, parsed, print_table, say
+from wharfinger.cli.shell import PAGE, Config, Number, Yes, act, confirm, day_of, parsed, print_table, say
 from wharfinger.cli.terminal import fail
 from wharfinger.domain.access import Visibility
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import DEFAULT_REGISTRY, parse_repository_name
+from wharfinger.domain.policies.immutability import parse_immutability
 from wharfinger.domain.repositories import parse_description, parse_source
 from wharfinger.metadata.repositories import Repository
 from wharfinger.metadata.standing import EVERYTHING
 from wharfinger.services import Services
 from wharfinger.services.repositories import RepositoryChange
 
-app = typer.Typer(help="List repositories, and change what they say and who reaches them.", no_args_is_help=True)
+app = typer.Typer(help="List repositories, change them, delete them and bring them back.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The name of the repository.", metavar="NAME")]
 Registry = Annotated[str, typer.Option(help="The registry that has it.", metavar="NAME")]
@@ -71,6 +72,14 @@ def change(
     inherits: Annotated[
         bool | None, typer.Option("--inherit/--no-inherit", help="Whether roles on its namespace reach it.")
     ] = None,
+    immutable: Annotated[
+        str | None,
+        typer.Option(help="Which tags never move: none, all, or patterns such as 'v*, !v*-rc*'.", metavar="RULES"),
+    ] = None,
+    immutable_deletable: Annotated[
+        bool | None,
+        typer.Option("--immutable-deletable/--no-immutable-deletable", help="Whether an immutable tag may be deleted."),
+    ] = None,
     registry: Registry = DEFAULT_REGISTRY,
     config: Config = None,
 ) -> None:
@@ -81,14 +90,61 @@ def change(
         source=None if source is None else parsed(parse_source, source),
         visibility=visibility,
         inherits=inherits,
+        immutable_tags=None if immutable is None else str(parsed(parse_immutability, immutable)),
+        immutable_deletable=immutable_deletable,
     )
     if change == RepositoryChange():
-        fail("say what to change: --description, --source, --visibility, --inherit or --no-inherit")
+        fail(
+            "say what to change: --description, --source, --visibility, --[no-]inherit, --immutable or "
+            "--[no-]immutable-deletable"
+        )
 
     async def work(services: Services, by: Actor) -> Repository:
         return await services.repositories.change(registry_named(services, registry), wanted, change, by)
 
     _print(act(config, work))
+
+
+@app.command()
+def delete(
+    name: Name,
+    *,
+    yes: Yes = False,
+    registry: Registry = DEFAULT_REGISTRY,
+    config: Config = None,
+) -> None:
+    """Delete a repository with all its tags, immutable ones too; `restore` brings it back."""
+    wanted = parsed(parse_repository_name, name)
+    confirm(f"Delete the repository {wanted} with all its tags?", yes=yes)
+
+    async def work(services: Services, by: Actor) -> None:
+        await services.authorization.mode()  # accounts switch deletion on
+        await services.repositories.delete(registry_named(services, registry), wanted, by)
+
+    act(config, work)
+    say(f"the repository {wanted} was deleted; `wharfinger repository restore {wanted}` brings it back")
+
+
+@app.command()
+def restore(
+    name: Name,
+    *,
+    new_name: Annotated[
+        str | None, typer.Option("--as", help="What it is to be called, if its name is taken.", metavar="NAME")
+    ] = None,
+    number: Number = None,
+    registry: Registry = DEFAULT_REGISTRY,
+    config: Config = None,
+) -> None:
+    """Bring a deleted repository back as it was."""
+    wanted = parsed(parse_repository_name, name)
+    called = None if new_name is None else parsed(parse_repository_name, new_name)
+
+    async def work(services: Services, by: Actor) -> str:
+        place = registry_named(services, registry)
+        return await services.repositories.restore(place, wanted, by, new_name=called, number=number)
+
+    say(f"the repository {act(config, work)} is back")
 
 
 def _print(repository: Repository) -> None:
@@ -97,4 +153,9 @@ def _print(repository: Repository) -> None:
     say(f"source       {repository.source or '-'}")
     say(f"visibility   {repository.visibility}")
     say(f"inherits     {'yes' if repository.inherits else 'no'}")
+    say(f"immutable    {repository.immutability}{_deletable(repository)}")
     say(f"created      {day_of(repository.created_at)}")
+
+
+def _deletable(repository: Repository) -> str:
+    return "; immutable tags may be deleted" if repository.immutable_deletable else ""

@@ -36,6 +36,11 @@ Claim = Annotated[
     bool | None,
     typer.Option("--claim/--leave", help="Where repositories begin with the name already: take them over, or not."),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask first.")]
+Number = Annotated[
+    int | None,
+    typer.Option(help="Which one of that name, as `wharfinger trash list` numbers them.", metavar="NUMBER"),
+]
 
 
 def act(config: Path | None, work: Callable[[Services, Actor], Awaitable[T]]) -> T:
@@ -64,6 +69,16 @@ def parsed(parse: Callable[[str], T], text: str) -> T:
         return parse(text)
     except WharfingerError as error:
         fail(error.message)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask somebody at a terminal, and end the command unless they agree; a program says --yes."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        fail("there is no terminal to ask at: say --yes")
+    if not typer.confirm(question):
+        raise typer.Exit(1)
 
 
 def read_password(account: str, *, from_stdin: bool) -> str:

@@ -34,8 +34,6 @@ class EventAction(enum.StrEnum):
     TAG_MOVED = "tag.moved"
     """Created, or moved from one manifest to another."""
     TAG_DELETED = "tag.deleted"
-    TAGS_IMMUTABLE = "tags.immutable"
-    """Other tags of a repository are immutable than before."""
     TRASH_PURGED = "trash.purged"
     """What was deleted does not come back any more."""
     ACCOUNT_CREATED = "account.created"

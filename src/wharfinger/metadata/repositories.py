@@ -74,11 +74,6 @@ _LOCK: Final = Statement(
     .where(repositories.c.id == bindparam("repository"))
     .with_for_update()
 )
-_RULES: Final = Statement(
-    select(repositories.c.immutable_tags, repositories.c.immutable_deletable).where(
-        repositories.c.id == bindparam("repository"), repositories.c.deleted_at.is_(None)
-    )
-)
 _LIVE: Final = Statement(
     select(repositories.c.id).where(repositories.c.id == bindparam("repository"), repositories.c.deleted_at.is_(None))
 )
@@ -116,9 +111,16 @@ class Repository:
     visibility: Visibility
     inherits: bool
     """Whether roles on its namespace reach it."""
+    immutable_tags: str
+    immutable_deletable: bool
     created_at: Instant
     changed_at: Instant
     """When its content changed last."""
+
+    @property
+    def immutability(self) -> Immutability:
+        """Which of its tags never move."""
+        return parse_immutability(self.immutable_tags, deletable=self.immutable_deletable)
 
 
 _LOAD: Final = select(*(repositories.c[name] for name in Repository.__dataclass_fields__)).where(
@@ -198,26 +200,12 @@ def lock(connection: Connection, repository_id: int) -> Immutability | None:
     was waited for; it is locked all the same.
     """
     row = _LOCK.first(connection, repository=repository_id)
-    return None if row is None or row[2] is not None else _rules_of(row)
-
-
-def immutability(connection: Connection, repository_id: int) -> Immutability | None:
-    """Return the rules for the tags of a live repository, without the lock."""
-    return _rules_of(_RULES.first(connection, repository=repository_id))
+    return None if row is None or row[2] is not None else parse_immutability(row[0], deletable=bool(row[1]))
 
 
 def is_live(connection: Connection, repository_id: int) -> bool:
     """Say whether the repository is there, and not in the trash."""
     return _LIVE.first(connection, repository=repository_id) is not None
-
-
-def set_immutability(connection: Connection, repository_id: int, rules: Immutability) -> None:
-    """Say which tags of the repository never move. It is locked."""
-    connection.execute(
-        update(repositories)
-        .where(repositories.c.id == repository_id)
-        .values(immutable_tags=str(rules), immutable_deletable=int(rules.deletable))
-    )
 
 
 def hide(connection: Connection, repository_id: int, now: Instant, deletion_id: int) -> None:
@@ -329,6 +317,7 @@ def _repository(row: Row) -> Repository:
     values["source"] = values["source"] or None
     values["visibility"] = Visibility(values["visibility"])
     values["inherits"] = bool(values["inherits"])
+    values["immutable_deletable"] = bool(values["immutable_deletable"])
     return Repository(**values)
 
 
@@ -376,10 +365,6 @@ def _give_to_maker(connection: Connection, repository_id: int, by: Actor, now: I
     if maker is not None:
         place = PlaceKey(repository_id=repository_id)
         grants.give(connection, SubjectKey(account_id=maker), place, Role.ADMIN, maker, now)
-
-
-def _rules_of(row: Row | None) -> Immutability | None:
-    return None if row is None else parse_immutability(row[0], deletable=bool(row[1]))
 
 
 def count(connection: Connection) -> int:

@@ -11,7 +11,7 @@ from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.pages import Page, page_of
-from wharfinger.domain.policies.immutability import Immutability
+from wharfinger.domain.policies.immutability import Immutability, parse_immutability
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import events, tag_history, trash
 from wharfinger.metadata import repositories as rows
@@ -42,21 +42,29 @@ class RepositoryChange:
         source: as `parse_source` returns it; empty to take it away, and then no manifest fills it in again.
         visibility: who may pull without a role.
         inherits: whether roles on its namespace, and membership of its organization, reach it.
+        immutable_tags: which tags never move, as `parse_immutability` reads it.
+        immutable_deletable: whether an immutable tag may be deleted.
     """
 
     description: str | None = None
     source: str | None = None
     visibility: Visibility | None = None
     inherits: bool | None = None
+    immutable_tags: str | None = None
+    immutable_deletable: bool | None = None
 
     @property
     def action(self) -> Action:
         """What somebody must be allowed to do to the repository, to change this of it."""
-        only_words = self.visibility is None and self.inherits is None
-        return Action.DESCRIBE if only_words else Action.ADMINISTER
+        words = {"description", "source"}
+        return Action.DESCRIBE if self.columns().keys() <= words else Action.ADMINISTER
 
     def columns(self) -> dict[str, object]:
-        """Return the columns to set."""
+        """Return the columns to set.
+
+        Raises:
+            RuleInvalid: the rules for immutable tags cannot be read.
+        """
         found: dict[str, object] = {}
         if self.description is not None:
             found["description"] = self.description or None
@@ -66,6 +74,10 @@ class RepositoryChange:
             found["visibility"] = self.visibility.value
         if self.inherits is not None:
             found["inherits"] = int(self.inherits)
+        if self.immutable_tags is not None:
+            found["immutable_tags"] = str(parse_immutability(self.immutable_tags))
+        if self.immutable_deletable is not None:
+            found["immutable_deletable"] = int(self.immutable_deletable)
         return found
 
 
@@ -100,16 +112,20 @@ class Repositories:
     async def change(self, registry: Registry, name: RepositoryName, change: RepositoryChange, by: Actor) -> Repository:
         """Change a repository's settings, all of what is said or nothing; where nothing changes, nothing is told.
 
+        Tags that become immutable are so from the next push on, also for one that waits at this moment.
+
         Raises:
             NameUnknown: there is none of that name.
+            RuleInvalid: the rules for immutable tags cannot be read.
         """
-        now = self._clock.now()
+        self._switches.require_writable()
+        columns, now = change.columns(), self._clock.now()
 
         def work(connection: Connection) -> Repository:
             before = rows.load(connection, registry.id, name, lock=True)
             if before is None:
                 raise name_unknown(name)
-            rows.change(connection, before.id, change.columns())
+            rows.change(connection, before.id, columns)
             after = rows.load(connection, registry.id, name) or before
             told = difference(_words(before), _words(after))
             tell_change(connection, registry, after, told, by=by, now=now)
@@ -235,42 +251,6 @@ class Repositories:
 
         return await self._database.write(work)
 
-    async def immutability(self, registry: Registry, name: RepositoryName) -> Immutability:
-        """Return which tags of the repository never move.
-
-        Raises:
-            NameUnknown: there is none of that name.
-        """
-
-        def work(connection: Connection) -> Immutability:
-            repository_id = rows.find(connection, registry.id, name)
-            found = None if repository_id is None else rows.immutability(connection, repository_id)
-            if found is None:
-                raise name_unknown(name)
-            return found
-
-        return await self._database.read(work)
-
-    async def set_immutability(self, registry: Registry, name: RepositoryName, rules: Immutability, by: Actor) -> None:
-        """Say which tags never move, and whether they may be deleted; it counts from the next push on.
-
-        Raises:
-            NameUnknown: there is none of that name.
-        """
-        self._switches.require_writable()
-        now = self._clock.now()
-
-        def work(connection: Connection) -> None:
-            held = require_locked(connection, registry, name)
-            if held.rules == rules:
-                return
-            rows.set_immutability(connection, held.id, rules)
-            detail = f"{rules}; immutable tags {'may' if rules.deletable else 'may not'} be deleted"
-            event = Event(action=EventAction.TAGS_IMMUTABLE, repository_id=held.id, repository=name, detail=detail)
-            events.record(connection, registry.id, event, by, now)
-
-        await self._database.write(work)
-
 
 def name_unknown(name: RepositoryName) -> NameUnknown:
     """Return the error for a repository that is not here."""
@@ -357,4 +337,6 @@ def _words(repository: Repository) -> dict[str, str]:
         "source": repository.source or "nothing",
         "visibility": repository.visibility.value,
         "inheritance": "on" if repository.inherits else "off",
+        "immutable tags": str(repository.immutability),
+        "deleting immutable tags": "allowed" if repository.immutable_deletable else "not allowed",
     }

@@ -139,8 +139,8 @@ class Tags:
         found = await self._database.read(lambda c: tag_history.movements(c, repository_id, name, before, limit + 1))
         return page_of(found, limit)
 
-    async def at(self, registry: Registry, repository: RepositoryName, name: TagName, time: Instant) -> TagThen:
-        """Return what the tag named at a time.
+    async def at(self, registry: Registry, repository: RepositoryName, name: TagName, time: Instant | None) -> TagThen:
+        """Return what the tag named at a time; without one, what it names now.
 
         Raises:
             NameUnknown: there is no such repository.
@@ -151,7 +151,9 @@ class Tags:
         def work(connection: Connection) -> TagThen:
             step = tag_history.last(connection, repository_id, name, time)
             if step is None or step.after is None:
-                message = f"There was no tag {name!r} in this repository at {as_datetime(time):%Y-%m-%dT%H:%M:%SZ}."
+                message = f"There is no tag {name!r} in this repository."
+                if time is not None:
+                    message = f"There was no tag {name!r} in this repository at {as_datetime(time):%Y-%m-%dT%H:%M:%SZ}."
                 raise ManifestUnknown(message, detail={"tag": name})
             hidden = trash.find_manifest(connection, repository_id, step.after, to_change=False)
             return TagThen(
