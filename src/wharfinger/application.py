@@ -51,6 +51,7 @@ def application(settings: Settings) -> Edge:
         entrance=_entrance(identity, _challenge_to_people(settings)),
         host=settings.http.host,
         prefix=_prefix(settings),
+        body_deadline=limits.body_deadline,
     )
     return _edge(settings, doors, deployment)
 

@@ -60,6 +60,19 @@ def address_of(visit: Visit, host: str | None) -> Address:
     return Address(_authority(visit.header(b"host") or "", encrypted=encrypted) or FALLBACK, encrypted)
 
 
+def site_of(visit: Visit, host: str | None) -> str:
+    """Return the URL under which a browser reaches this host, without a slash at its end.
+
+    Args:
+        visit: the request.
+        host: the URL that the operator set, if any; it wins.
+    """
+    if host is not None:
+        url = urlsplit(host if "//" in host else f"https://{host}")
+        return f"{url.scheme}://{url.netloc}"
+    return f"{visit.scheme}://{visit.header(b'host') or FALLBACK}"
+
+
 def came_through_proxy(visit: Visit) -> bool:
     """Say whether somebody passed the request on: its client is then not who is at the other end."""
     return any(name in visit.headers for name in _FORWARDED)

@@ -9,17 +9,24 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope
 
 from wharfinger.clock import Clock
-from wharfinger.console import errors, languages
-from wharfinger.console.addresses import FALLBACK, Address, address_of, came_through_proxy
+from wharfinger.console import errors, languages, session
+from wharfinger.console.addresses import FALLBACK, Address, address_of, came_through_proxy, site_of
 from wharfinger.console.assets import Assets
-from wharfinger.console.calls import Call, View, link, read_query
+from wharfinger.console.calls import Call, Desk, Leave, View, link, read_query
+from wharfinger.console.pages.sign_in import link_to
 from wharfinger.console.rendering import Renderer
-from wharfinger.console.routes import ROUTES, match
+from wharfinger.console.routes import ENTRIES, ROUTES, is_entry, match
+from wharfinger.console.session import Guest
 from wharfinger.domain.access import Access, Mode
-from wharfinger.domain.errors import Unauthenticated, WharfingerError
+from wharfinger.domain.errors import Denied, ManifestTooLarge, QueryInvalid, Unauthenticated, WharfingerError
+from wharfinger.domain.identity import ANONYMOUS
 from wharfinger.domain.names import RepositoryName, parse_repository_name
 from wharfinger.services import Services
+from wharfinger.services.registries import Registry
+from wharfinger.services.repositories import name_unknown
+from wharfinger.services.sessions import principal_of
 from wharfinger.web.authentication import Entrance
+from wharfinger.web.bodies import Body, ClientGone, ClientStalled
 from wharfinger.web.requests import Visit, is_loopback
 
 HEADERS: Final[Mapping[str, str]] = {
@@ -35,6 +42,7 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 """On every page. `nosniff` comes from the edge; transport security is the operator's word, for it binds every port."""
 _YEAR: Final = 365 * 24 * 3600
+_MAX_FORM: Final = 16 * 1024
 
 
 class Console:
@@ -45,6 +53,7 @@ class Console:
         entrance: recognises visitors; nothing where nobody is asked who they are.
         host: the URL under which clients reach the registry, as `http.host` says; nothing to take the request's.
         prefix: the path under which the whole site lies, as `http.prefix` says, without a slash at its end.
+        body_deadline: seconds in which a form must arrive.
         clock: tells how long ago things happened.
     """
 
@@ -55,21 +64,31 @@ class Console:
         entrance: Entrance | None = None,
         host: str | None,
         prefix: str = "",
+        body_deadline: float = 30.0,
         clock: Clock | None = None,
     ) -> None:
         self._services = services
         self._entrance = entrance
         self._host = host
         self._prefix = prefix
+        self._body_deadline = body_deadline
         self._clock = clock or Clock()
         self._assets = Assets(prefix)
         self._renderer = Renderer(languages.load(), self._assets, prefix)
 
-    async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:  # noqa: ARG002 - the door's interface
+    async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:
         """Answer a request for a page, or for what pages link to."""
         path = visit.path
         asset = self._assets.find(scope["method"], path)
-        return asset or await self._answer(scope, visit, path)
+        if asset is not None:
+            return asset
+        guest = None
+        if await self._services.authorization.mode() is Mode.ACCOUNTS:
+            guest = await session.recognise(self._services, visit)
+            visit.principal = ANONYMOUS if guest.session is None else principal_of(guest.session)
+            if is_entry(path):
+                return await self._at_desk(scope, receive, visit, guest)
+        return await self._answer(scope, visit, path, guest)
 
     def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:
         """Return the page for an error, in the visitor's language if the request could be read."""
@@ -82,7 +101,7 @@ class Console:
         """Return the page when something failed that nobody expected."""
         return self._respond(errors.view_of_failure(request_id), None, {})
 
-    async def _answer(self, scope: Scope, visit: Visit, path: str) -> Response:
+    async def _answer(self, scope: Scope, visit: Visit, path: str, guest: Guest | None) -> Response:
         """Match, parse, decide, show: in this order, so that nothing is looked up for who may not see it."""
         route, text = match(ROUTES, scope["method"], path)
         visit.route = route.path
@@ -91,16 +110,15 @@ class Console:
         access = Access(route.action, name or None)
         registry = self._services.registries.on_host(visit.header(b"host") or "")
         try:
-            if self._entrance is not None:
+            if guest is None and self._entrance is not None:
                 visit.principal = await self._entrance.recognise(visit)
             await self._services.authorization.require(visit.principal, registry, access)
-        except Unauthenticated as error:
-            if visit.header(b"authorization") is None and await self._services.authorization.mode() is Mode.TOKEN:
-                answer = self._tokens_only(visit, path, query)
-            else:
-                answer = self.refusal(error, visit)
-            answer.headers.update({} if self._entrance is None else self._entrance.challenge(visit, access, error))
-            return answer
+        except (Unauthenticated, Denied) as error:
+            if guest is not None:
+                return await self._closed(error, visit, guest, registry, access)
+            if isinstance(error, Denied):
+                raise
+            return await self._challenged(error, visit, path, query, access)
         if query.get(languages.COOKIE) in languages.CODES:
             return self._switch_language(visit, path, query)
         call = Call(
@@ -112,7 +130,98 @@ class Console:
             address=address_of(visit, self._host),
             now=self._clock.now(),
         )
-        return self._respond(await route.page(call), visit, query, await self._services.authorization.mode())
+        mode = await self._services.authorization.mode()
+        return self._respond(await route.page(call), visit, query, mode, guest)
+
+    async def _challenged(
+        self, error: Unauthenticated, visit: Visit, path: str, query: Mapping[str, str], access: Access
+    ) -> Response:
+        """Ask the browser for a password, where it is the browser that asks for one."""
+        if visit.header(b"authorization") is None and await self._services.authorization.mode() is Mode.TOKEN:
+            answer = self._tokens_only(visit, path, query)
+        else:
+            answer = self.refusal(error, visit)
+        answer.headers.update({} if self._entrance is None else self._entrance.challenge(visit, access, error))
+        return answer
+
+    async def _closed(
+        self, error: Unauthenticated | Denied, visit: Visit, guest: Guest, registry: Registry, access: Access
+    ) -> Response:
+        """Answer who may not see a page: what is private is not there.
+
+        A member whose organization demands single sign-on is told so; that depends on the name's first part alone.
+        """
+        if access.repository is None:
+            if isinstance(error, Unauthenticated):
+                return self._leave(Leave(to=link_to(_here(visit))), visit)
+            raise error
+        standing = await self._services.authorization.standing(visit.principal, registry, access)
+        if standing.is_withheld:
+            view = errors.view_of_sign_on_needed(standing.demanded_by or "", visit.request_id)
+        else:
+            view = errors.view_of(name_unknown(access.repository), visit.request_id)
+        return self._respond(view, visit, {}, Mode.ACCOUNTS, guest)
+
+    async def _at_desk(self, scope: Scope, receive: Receive, visit: Visit, guest: Guest) -> Response:
+        """Answer a request for a page in front of the registry."""
+        entry, name = match(ENTRIES, scope["method"], visit.path)
+        visit.route = entry.path
+        query = read_query(scope["query_string"])
+        form: Mapping[str, str] = {}
+        if entry.method == "POST":
+            form = await self._form(receive, visit)
+            session.require_own_form(visit, guest, form, self._host)
+        elif query.get(languages.COOKIE) in languages.CODES:
+            return self._switch_language(visit, visit.path, query)
+        desk = Desk(
+            services=self._services,
+            guest=guest,
+            by=visit.actor(),
+            name=name or "",
+            query=query,
+            form=form,
+            site=f"{site_of(visit, self._host)}{self._prefix}",
+            journey=session.read(visit, session.JOURNEY),
+            from_elsewhere=session.comes_from_elsewhere(visit),
+            now=self._clock.now(),
+        )
+        done = await entry.page(desk)
+        if isinstance(done, Leave):
+            return self._leave(done, visit)
+        answer = self._respond(done, visit, query, Mode.ACCOUNTS, guest)
+        if guest.is_new:
+            session.keep(answer, visit, session.VISITOR, guest.secret)
+        return answer
+
+    async def _form(self, receive: Receive, visit: Visit) -> Mapping[str, str]:
+        """Return the fields of a form.
+
+        Raises:
+            QueryInvalid: it cannot be read, or does not come.
+        """
+        try:
+            return read_query(await Body(receive, self._body_deadline, visit).whole(_MAX_FORM))
+        except ManifestTooLarge as error:
+            message = f"The form has more than {_MAX_FORM} bytes, which is the limit."
+            raise QueryInvalid(message) from error
+        except (ClientGone, ClientStalled) as error:
+            message = "The form did not arrive whole."
+            raise QueryInvalid(message) from error
+
+    def _leave(self, leave: Leave, visit: Visit) -> Response:
+        """Send the browser where it is to go, and have it keep what it is to keep."""
+        to = self._prefix + leave.to if leave.to.startswith("/") else leave.to
+        answer = Response(status_code=303, headers={**HEADERS, "Location": to})
+        if leave.session is not None:
+            session.keep(answer, visit, session.SESSION, leave.session)
+            session.forget(answer, visit, session.VISITOR)
+        if leave.journey is not None:
+            session.keep(answer, visit, session.JOURNEY, leave.journey)
+        if leave.signs_out:
+            session.forget(answer, visit, session.SESSION)
+        if leave.arrives:
+            session.forget(answer, visit, session.JOURNEY)
+        return answer
 
     def _tokens_only(self, visit: Visit, path: str, query: Mapping[str, str]) -> Response:
         """Say that nobody can sign in here in a browser, in the language that the visitor chooses."""
@@ -135,7 +244,14 @@ class Console:
         )
         return answer
 
-    def _respond(self, view: View, visit: Visit | None, query: Mapping[str, str], mode: Mode | None = None) -> Response:
+    def _respond(
+        self,
+        view: View,
+        visit: Visit | None,
+        query: Mapping[str, str],
+        mode: Mode | None = None,
+        guest: Guest | None = None,
+    ) -> Response:
         code = languages.CODES[0]
         address = Address(FALLBACK, encrypted=False)
         if visit is not None:
@@ -146,6 +262,8 @@ class Console:
             "now": self._clock.now(),
             "notice": None if visit is None or mode is not Mode.OPEN else _notice(visit),
             "query": query,
+            "person": None if guest is None or guest.session is None else guest.session.name,
+            "sign_in": None if guest is None or visit is None else link_to(_here(visit)),
         }
         html = self._renderer.render(code, view, shared)
         return HTMLResponse(html, view.status, {**HEADERS, "Content-Language": code})
@@ -156,3 +274,8 @@ def _notice(visit: Visit) -> str | None:
     if came_through_proxy(visit):
         return "proxy"
     return None if is_loopback(visit.client) else "network"
+
+
+def _here(visit: Visit) -> str:
+    """Return the page to come back to after signing in."""
+    return "/" if is_entry(visit.path) else session.within_site(visit.path)

@@ -45,6 +45,14 @@ TOKENS_ONLY: Final = Trouble(
     ),
     leads_back=False,
 )
+SIGN_ON_NEEDED: Final = Trouble(
+    403,
+    mark("Single sign-on needed"),
+    mark(
+        "Your organization asks for it before it shows what is here. On your own page you find where to sign in, and "
+        "can authorize tokens."
+    ),
+)
 TABLE: Final[Sequence[tuple[type[WharfingerError], Trouble]]] = (
     (
         errors.NameUnknown,
@@ -82,6 +90,14 @@ TABLE: Final[Sequence[tuple[type[WharfingerError], Trouble]]] = (
         Trouble(405, mark("A page to look at"), mark("Pages take GET. Clients push and pull under /v2/.")),
     ),
     (
+        errors.OutboundUnavailable,
+        Trouble(
+            503,
+            mark("The other server does not answer"),
+            mark("Nobody can be signed in through it now. Try again in a moment, or sign in with a password."),
+        ),
+    ),
+    (
         errors.Unavailable,
         Trouble(
             503,
@@ -96,6 +112,22 @@ TABLE: Final[Sequence[tuple[type[WharfingerError], Trouble]]] = (
     (
         errors.TooManyAttempts,
         Trouble(429, mark("Too busy to sign you in"), mark("Many clients are signing in at once. Try again shortly.")),
+    ),
+    (
+        errors.SignOnFailed,
+        Trouble(403, mark("Not signed in"), mark("Nothing was changed. Begin again at the page to sign in.")),
+    ),
+    (
+        errors.SignOnDenied,
+        Trouble(
+            403,
+            mark("Not signed in"),
+            mark("The other server knows you, but this registry does not let you in with that."),
+        ),
+    ),
+    (
+        errors.FormRefused,
+        Trouble(403, mark("Nothing was done"), mark("Open the page again, and send its form from there.")),
     ),
     (errors.Refused, Trouble(403, mark("Not for you"), mark("Ask an admin of the repository to give you access."))),
     (
@@ -123,8 +155,15 @@ def view_of_failure(request_id: str) -> View:
     return _page(FAILURE, None, request_id)
 
 
+def view_of_sign_on_needed(organization: str, request_id: str) -> View:
+    """Return the page for a member whose session does not prove what its organization demands."""
+    message = f"The organization {organization} demands single sign-on, and this session did not come through it."
+    page = _page(SIGN_ON_NEEDED, message, request_id)
+    return View(template=page.template, status=page.status, values={**page.values, "onward": "/profile"})
+
+
 def _page(trouble: Trouble, message: str | None, request_id: str | None) -> View:
-    values = {"trouble": trouble, "message": message, "request_id": request_id}
+    values = {"trouble": trouble, "message": message, "request_id": request_id, "onward": None}
     return View(template="error.html", status=trouble.status, values=values)
 
 

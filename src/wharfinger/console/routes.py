@@ -6,10 +6,10 @@ What belongs to a repository will follow `/-/`, which no name can contain, so th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
-from wharfinger.console.calls import PageFunction
-from wharfinger.console.pages import repositories
+from wharfinger.console.calls import DeskFunction, PageFunction
+from wharfinger.console.pages import profile, repositories, sign_in
 from wharfinger.domain.access import Action
 from wharfinger.domain.errors import EndpointUnknown, MethodUnsupported
 
@@ -41,7 +41,37 @@ ROUTES: Final = (
 )
 
 
-def match(routes: Sequence[Route], method: str, path: str) -> tuple[Route, str | None]:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page in front of the registry, where there are accounts: it shows nothing of it, so nothing is to be allowed.
+
+    Args:
+        method, path: as a route's.
+        page: the function that says what is shown, or where the browser goes.
+    """
+
+    method: str
+    path: str
+    page: DeskFunction
+
+
+ENTRIES: Final = (
+    Entry("GET", "/sign-in", sign_in.show),
+    Entry("HEAD", "/sign-in", sign_in.show),
+    Entry("POST", "/sign-in", sign_in.sign_in),
+    Entry("GET", "/sign-in/with/{name}", sign_in.depart),
+    Entry("GET", "/sign-in/from/{name}", sign_in.arrive),
+    Entry("POST", "/sign-out", sign_in.sign_out),
+    Entry("GET", "/profile", profile.show),
+    Entry("HEAD", "/profile", profile.show),
+    Entry("POST", "/profile/authorize", profile.authorize),
+    Entry("POST", "/profile/withdraw", profile.withdraw),
+    Entry("POST", "/profile/sessions", profile.end_others),
+)
+_Row = TypeVar("_Row", Route, Entry)
+
+
+def match(routes: Sequence[_Row], method: str, path: str) -> tuple[_Row, str | None]:
     """Return the route of a path, and the text that stands for the name.
 
     Raises:
@@ -58,6 +88,11 @@ def match(routes: Sequence[Route], method: str, path: str) -> tuple[Route, str |
     allowed = sorted(route.method for route, _ in there)
     message = f"This page takes {' and '.join(allowed)}, not {method[:20]}."
     raise MethodUnsupported(message, allowed)
+
+
+def is_entry(path: str) -> bool:
+    """Say whether the path is one in front of the registry."""
+    return any(_read(entry.path, path) is not None for entry in ENTRIES)
 
 
 def _read(pattern: str, path: str) -> str | None:

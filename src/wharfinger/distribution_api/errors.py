@@ -45,6 +45,7 @@ TABLE: Final[Mapping[type[WharfingerError], tuple[int, str]]] = {
     errors.TokenTooNarrow: (401, "UNAUTHORIZED"),
     errors.SignOnFailed: (403, "DENIED"),
     errors.SignOnDenied: (403, "DENIED"),
+    errors.FormRefused: (403, "DENIED"),
     errors.TooManyAttempts: (429, "TOOMANYREQUESTS"),
     errors.Denied: (403, "DENIED"),
     errors.AccountConflict: (403, "DENIED"),

@@ -208,6 +208,10 @@ class SignOnDenied(Refused):
     """A provider vouches for somebody who has no account here, or may not sign in with it."""
 
 
+class FormRefused(Refused):
+    """A form that no page of this site sent in this browser, or one from before somebody signed in or out."""
+
+
 class TooManyAttempts(Refused):
     """Too many credentials are being checked, or were wrong, a moment ago."""
 

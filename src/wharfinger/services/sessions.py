@@ -26,6 +26,8 @@ from wharfinger.security.tokens import fingerprint
 from wharfinger.services.accounts import tell
 from wharfinger.services.passwords import WRONG
 
+__all__ = ["NewSession", "Session", "Sessions", "begin", "principal_of"]
+
 IDLE: Final = 12 * HOUR
 LONGEST: Final = 7 * DAY
 FRESH: Final = 15 * 60 * SECOND

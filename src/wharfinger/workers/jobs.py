@@ -46,6 +46,11 @@ def jobs(
     """
     table = [
         Job(name="bury", run=partial(services.collection.bury, BATCH), interval=timedelta(seconds=30)),
+        Job(
+            name="remove ended sessions",
+            run=partial(services.people.sessions.remove_ended, BATCH),
+            interval=timedelta(minutes=10),
+        ),
         Job(name="rotate signing keys", run=services.tokens.rotate, interval=timedelta(hours=1)),
     ]
     if purge_uploads is not None:
