@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from wharfinger.cli.shell import Claim, Config, act, day_of, parsed, print_table, say
+from wharfinger.cli.terminal import fail
 from wharfinger.cli.user import all_accounts
 from wharfinger.domain.accounts import AccountKind, MemberRole, parse_account_name, parse_new_account_name
 from wharfinger.domain.identity import Actor
@@ -92,6 +93,29 @@ def remove(name: Name, user: User, *, config: Config = None) -> None:
     wanted, who = parsed(parse_account_name, name), parsed(parse_account_name, user)
     act(config, lambda services, by: services.organizations.remove_member(wanted, who, by))
     say(f"{who} is no member of {wanted} any more")
+
+
+@app.command()
+def sso(
+    name: Name,
+    provider: Annotated[str | None, typer.Argument(help="A provider of accounts.oidc.", metavar="[PROVIDER]")] = None,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="Demand it no more.")] = False,
+    config: Config = None,
+) -> None:
+    """Demand that the members of an organization sign in through a provider, or, with --off, demand it no more."""
+    wanted = parsed(parse_account_name, name)
+    if off is (provider is not None):
+        fail("name a provider to demand it, or say --off")
+    if provider is None:
+        act(config, lambda services, by: services.people.demands.lift(wanted, by))
+        say(f"{wanted} demands no single sign-on; the tokens that it took are remembered")
+        return
+    unable = act(config, lambda services, by: services.people.demands.make(wanted, provider, by))
+    say(f"{wanted} demands that its members sign in through {provider}")
+    say("their passwords are not taken by clients any more, and their tokens count once they are authorized")
+    if unable:
+        say(f"{unable} of them did not sign in through {provider} yet; `wharfinger user link` names who they are there")
 
 
 def _list_organizations(config: Config) -> None:

@@ -9,7 +9,7 @@ import typer
 from wharfinger.cli.shell import Config, act, day_of, parsed, print_table, say
 from wharfinger.cli.terminal import out
 from wharfinger.clock import DAY, in_words
-from wharfinger.domain.accounts import CredentialKind, parse_any_account_name
+from wharfinger.domain.accounts import CredentialKind, parse_account_name, parse_any_account_name
 from wharfinger.domain.identity import Actor, Scope
 from wharfinger.metadata.credentials import Credential
 from wharfinger.services import Services
@@ -21,6 +21,7 @@ MOST_DAYS: Final = 36_500
 app = typer.Typer(help="Create and revoke tokens and access keys.", no_args_is_help=True)
 
 Account = Annotated[str, typer.Argument(help="Whose it is: a user or a robot.", metavar="ACCOUNT")]
+Number = Annotated[int, typer.Argument(help="The id, as `token list` shows it.", metavar="ID")]
 
 
 @app.command()
@@ -80,9 +81,33 @@ def show(account: Account, *, config: Config = None) -> None:
 
 
 @app.command()
+def authorize(
+    account: Account,
+    number: Number,
+    organization: Annotated[
+        str, typer.Argument(help="An organization of the account that demands single sign-on.", metavar="ORG")
+    ],
+    *,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Have it count there no more.")] = False,
+    config: Config = None,
+) -> None:
+    """Have a token or key count for an organization that demands single sign-on."""
+    owner, where = parsed(parse_any_account_name, account), parsed(parse_account_name, organization)
+
+    async def work(services: Services, by: Actor) -> None:
+        demands = services.people.demands
+        await (demands.withdraw if withdraw else demands.authorize)(owner, number, where, by)
+
+    act(config, work)
+    say(
+        f"{number} of {owner} {'does not count' if withdraw else 'counts'} for {where}{' any more' if withdraw else ''}"
+    )
+
+
+@app.command()
 def revoke(
     account: Account,
-    number: Annotated[int, typer.Argument(help="The id, as `token list` shows it.", metavar="ID")],
+    number: Number,
     *,
     config: Config = None,
 ) -> None:

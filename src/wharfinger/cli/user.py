@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`wharfinger user`: people and what they sign in with."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -20,12 +21,14 @@ from wharfinger.cli.shell import (
 from wharfinger.domain.accounts import AccessType, AccountKind, parse_account_name, parse_new_account_name
 from wharfinger.domain.identity import Actor
 from wharfinger.metadata.accounts import Account
+from wharfinger.metadata.external_identities import ExternalIdentity
 from wharfinger.services import Services
 from wharfinger.services.accounts import AccountChange
 
 app = typer.Typer(help="Create users, suspend them, and set their passwords.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The name of the user.", metavar="NAME")]
+Provider = Annotated[str, typer.Argument(help="A provider of accounts.oidc.", metavar="PROVIDER")]
 
 
 @app.command()
@@ -103,6 +106,42 @@ def passwd(name: Name, *, password_stdin: PasswordStdin = False, config: Config 
     hashed = read_password(wanted, from_stdin=password_stdin)
     act(config, lambda services, by: services.accounts.set_password(wanted, hashed, by))
     say(f"the password of {wanted} was changed")
+
+
+@app.command()
+def link(
+    name: Name,
+    provider: Provider,
+    subject: Annotated[
+        str, typer.Argument(help="Who the user is there: `sub` in its ID tokens, never an e-mail.", metavar="SUBJECT")
+    ],
+    *,
+    config: Config = None,
+) -> None:
+    """Let a user sign in through a provider as the account that is here already."""
+    wanted = parsed(parse_account_name, name)
+    act(config, lambda services, by: services.people.external_identities.link(wanted, provider, subject, by))
+    say(f"{wanted} is {subject} of {provider}")
+
+
+@app.command()
+def unlink(name: Name, provider: Provider, *, config: Config = None) -> None:
+    """Let a user sign in through a provider no more; its sessions end."""
+    wanted = parsed(parse_account_name, name)
+    act(config, lambda services, by: services.people.external_identities.unlink(wanted, provider, by))
+    say(f"{wanted} is nobody of {provider} any more")
+
+
+@app.command()
+def identities(name: Name, *, config: Config = None) -> None:
+    """List what providers call a user."""
+    wanted = parsed(parse_account_name, name)
+
+    async def work(services: Services, _by: Actor) -> Sequence[ExternalIdentity]:
+        return await services.people.external_identities.list(wanted)
+
+    rows = ((one.provider, one.subject, day_of(one.created_at)) for one in act(config, work))
+    print_table(("provider", "subject", "since"), rows)
 
 
 async def all_accounts(services: Services, kind: AccountKind) -> list[Account]:
