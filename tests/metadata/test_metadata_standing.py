@@ -167,7 +167,8 @@ def test_a_sight_says_who_looks_and_what_its_credential_leaves():
     def only(**ceiling):
         return sight_of(Principal(name="x", account_id=7, ceiling=Ceiling(**ceiling)))["only"]
 
-    nobody = {"account_id": NOBODY, "proof": NOBODY, "provider": "", "only": None, "anonymous_pull": 1}
+    nothing = {"only": None, "rules": None, "source": None}
+    nobody = {"account_id": NOBODY, "proof": NOBODY, "provider": "", "anonymous_pull": 1, **nothing}
     assert sight_of(Principal(name="x")) == nobody
     assert sight_of(Principal(name="x", account_id=7), anonymous_pull=False)["anonymous_pull"] == 0
     assert only(repositories=frozenset({17, 3})) == ",3,17,"

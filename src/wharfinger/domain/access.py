@@ -8,6 +8,7 @@ answers with the rule that decided, so that a log line, a refusal and an explana
 limits    scopes and repositories of the credential     first: the same refusal for every name
 rights    highest of: deployment · registry · owner of the namespace · repository
                       · namespace and membership (only if the repository inherits) · visibility
+                      · of a workload, what its trust rules give
 entries   names and actions of a registry token         last: a wider token would help
 sign-on   what an organization gives counts only for a credential that it takes (ADR 0026)
 allowed   the limits let it through, the rights reach it, and the entries name it
@@ -24,6 +25,23 @@ from typing import Final, NamedTuple
 
 from wharfinger.domain.identity import Entry, Principal, Scope
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.roles import WORDS, Right, Role
+from wharfinger.domain.workloads import Trust, given
+
+__all__ = [
+    "NOWHERE",
+    "Access",
+    "Action",
+    "Decision",
+    "Mode",
+    "Outcome",
+    "Right",
+    "Role",
+    "Standing",
+    "Visibility",
+    "decide",
+    "rights",
+]
 
 
 class Action(enum.StrEnum):
@@ -58,15 +76,6 @@ class Mode(enum.StrEnum):
     """Accounts with roles."""
 
 
-class Role(enum.IntEnum):
-    """What a grant gives; each includes those before it."""
-
-    NONE = 0
-    READ = 1
-    WRITE = 2
-    ADMIN = 3
-
-
 class Visibility(enum.StrEnum):
     """Who may pull without a role."""
 
@@ -82,6 +91,8 @@ class Access(NamedTuple):
 
     action: Action
     repository: RepositoryName | None = None
+    tags: tuple[str, ...] = ()
+    """Of a push that sets tags, all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +115,8 @@ class Standing:
             credential does not prove it: the one that owns the namespace, or else any. Roles that only its teams gave
             are not among those above.
         anonymous_pull: whether deployment, registry and organization all let public mean everybody.
-        suspended: whether the account is, or is gone.
+        suspended: whether the account is, or is gone; of a workload, whether every rule that let it in is gone.
+        trusts: what each trust rule gives, if it is a workload.
     """
 
     repository_id: int | None = None
@@ -121,6 +133,7 @@ class Standing:
     demanded_by: str | None = None
     anonymous_pull: bool = True
     suspended: bool = False
+    trusts: tuple[Trust, ...] = ()
 
 
 NOWHERE: Final = Standing()
@@ -153,13 +166,6 @@ class Decision:
         return self.outcome is Outcome.ALLOWED
 
 
-class Right(NamedTuple):
-    """A role that reaches what is asked for, and the rule by which it does."""
-
-    role: Role
-    rule: str
-
-
 _NEEDED: Final = {
     Action.PULL: Role.READ,
     Action.MOUNT: Role.READ,
@@ -188,7 +194,6 @@ _IN_ENTRIES: Final = {
     Action.DELETE: "delete",
 }
 """What registry tokens call an action on a repository; what has no word here, they do not open."""
-_ROLES: Final = {Role.READ: "read", Role.WRITE: "write", Role.ADMIN: "admin"}
 _WIDE_ROLES: Final = {Role.READ: "viewer", Role.WRITE: "write", Role.ADMIN: "manager"}
 """What roles are called on a registry and on the deployment."""
 
@@ -196,6 +201,7 @@ _OPEN: Final = Decision(Outcome.ALLOWED, "open mode: anyone who reaches the port
 _USER_OF_FILE: Final = Decision(Outcome.ALLOWED, "every user of the htpasswd file may do everything")
 _UNKNOWN: Final = Decision(Outcome.SIGN_IN, "you have not signed in")
 _SUSPENDED: Final = Decision(Outcome.SIGN_IN, "the account is suspended")
+_ENDED: Final = Decision(Outcome.SIGN_IN, "the trust rules that let this workload in are gone")
 _VISITOR: Final = Decision(Outcome.ALLOWED, "everybody who signed in may ask whether this is a registry")
 _LISTER: Final = Decision(Outcome.ALLOWED, "lists show what you may pull")
 _NAMED: Final = Decision(Outcome.ALLOWED, "the token names it")
@@ -241,6 +247,11 @@ def rights(principal: Principal, access: Access, standing: Standing) -> Iterator
             yield Right(standing.on_registry, f"{_WIDE_ROLES[standing.on_registry]} on the registry")
         if access.repository is not None and not standing.is_withheld:
             yield from _at_name(standing)
+        if standing.trusts:
+            pushed = access.tags if access.action is Action.PUSH else None
+            exists = standing.repository_id is not None
+            for trust in standing.trusts:
+                yield from given(trust, pushed, exists=exists, inherits=standing.inherits)
     if access.repository is not None and standing.repository_id is not None:
         yield from _by_visibility(principal, standing)
 
@@ -252,12 +263,12 @@ def _at_name(standing: Standing) -> Iterator[Right]:
     if standing.repository_id is None:
         # Who may create the name may know that it is free. A reader may not: it could be one that does not inherit.
         if on_namespace >= Role.WRITE:
-            yield Right(on_namespace, f"{_ROLES[on_namespace]} on the namespace, where the name is free")
+            yield Right(on_namespace, f"{WORDS[on_namespace]} on the namespace, where the name is free")
         return
     if standing.on_repository:
-        yield Right(standing.on_repository, f"{_ROLES[standing.on_repository]} on the repository")
+        yield Right(standing.on_repository, f"{WORDS[standing.on_repository]} on the repository")
     if standing.inherits and on_namespace:
-        yield Right(on_namespace, f"{_ROLES[on_namespace]} on the namespace, which the repository inherits")
+        yield Right(on_namespace, f"{WORDS[on_namespace]} on the namespace, which the repository inherits")
     if standing.inherits and standing.is_member:
         yield Right(Role.READ, "member of the organization, which the repository inherits")
 
@@ -275,7 +286,7 @@ def _by_visibility(principal: Principal, standing: Standing) -> Iterator[Right]:
 
 def _by_account(principal: Principal, access: Access, standing: Standing) -> Decision:
     if standing.suspended:
-        return _SUSPENDED
+        return _SUSPENDED if principal.workload is None else _ENDED
     if access.action is Action.VISIT:
         return _UNKNOWN if principal.is_anonymous else _VISITOR
     refused = _beyond_limits(principal, access, standing)
@@ -313,6 +324,8 @@ def _by_rights(principal: Principal, access: Access, standing: Standing) -> Deci
     best = max(rights(principal, access, standing), key=lambda right: right.role, default=None)
     if best is not None and best.role >= _NEEDED[access.action]:
         return Decision(Outcome.ALLOWED, best.rule)
+    if access.tags and standing.trusts and _by_rights(principal, access._replace(tags=()), standing).allowed:
+        return Decision(Outcome.DENIED, "the trust rule lets this workload push here, but not under this tag")
     return _UNKNOWN if principal.is_anonymous else Decision(Outcome.DENIED, _missing(access, standing))
 
 
@@ -334,7 +347,7 @@ def _missing_role(access: Access) -> str:
         return f"you need the role {_WIDE_ROLES[needed]} on the registry"
     if access.action is Action.PUSH:
         return "you need the role write on the repository, or, to create it, on its namespace"
-    return f"you need the role {_ROLES[needed]} on the repository"
+    return f"you need the role {WORDS[needed]} on the repository"
 
 
 def _by_token(principal: Principal, access: Access) -> Decision:

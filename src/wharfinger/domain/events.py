@@ -73,6 +73,9 @@ class EventAction(enum.StrEnum):
     TEAM_UNMAPPED = "team.unmapped"
     SIGN_ON_DEMANDED = "sign-on.demanded"
     """By an organization, of its members; or not any more."""
+    TRUST_ADDED = "trust.added"
+    TRUST_CHANGED = "trust.changed"
+    TRUST_REMOVED = "trust.removed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

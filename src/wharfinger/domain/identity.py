@@ -78,6 +78,19 @@ NO_PROOF: Final = Proof()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A CI job or a program in a cluster that was recognised by its own identity; no account stands for it.
+
+    Args:
+        rules: ids of the trust rules that its identity matched. What they give is looked up at every request.
+        source: where its code comes from, for rules about repositories that are linked to it.
+    """
+
+    rules: tuple[int, ...]
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """Who acts.
 
@@ -89,6 +102,7 @@ class Principal:
         credential_id: which of the account's credentials was shown, if it has a row.
         ceiling: what that credential may be used for at most.
         proof: what it shows to organizations that demand single sign-on.
+        workload: which trust rules let it in, if it is a workload.
     """
 
     name: str
@@ -97,6 +111,7 @@ class Principal:
     credential_id: int | None = None
     ceiling: Ceiling = NO_CEILING
     proof: Proof = NO_PROOF
+    workload: Workload | None = None
 
 
 ANONYMOUS: Final = Principal(name="anonymous", is_anonymous=True)

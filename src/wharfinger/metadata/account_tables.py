@@ -15,6 +15,7 @@ Laws that the tables enforce:
 - A robot belongs to one organization or to one registry; nobody else belongs to anything.
 - Who is in a team is a member of its organization (a key of two columns): leaving the organization leaves its teams.
 - A grant has one subject and at most one place, and there is one grant for each subject and place.
+- A trust rule has one place, and ends with it.
 - Deleted accounts keep their rows, because others refer to them by key; what they held does not.
 - No table holds a secret in a form that can be shown: passwords and credentials are hashes, signing keys encrypted.
 """
@@ -185,6 +186,31 @@ credential_repositories: Final = table(
     index("ix_credential_repositories_repository_id", "repository_id"),
     numbered=False,
 )
+
+trust_rules: Final = table(
+    "trust_rules",
+    identifier(),
+    words("name"),
+    words("issuer"),
+    words("audience"),
+    words("conditions"),
+    key("registry_id", "registries.id", ondelete="CASCADE"),
+    key("namespace_id", "namespaces.id", nullable=True, ondelete="CASCADE"),
+    key("repository_id", "repositories.id", nullable=True, ondelete="CASCADE"),
+    words("role"),
+    words("source", nullable=True),
+    words("tags", nullable=True),
+    words("jwks", nullable=True),
+    number("created_at"),
+    key("created_by", "accounts.id", nullable=True),
+    one_of("role", "read", "write", "admin"),
+    CheckConstraint("namespace_id IS NULL OR repository_id IS NULL", name="place"),
+    index("ix_trust_rules_issuer", "registry_id", "issuer"),
+    index("ix_trust_rules_namespace_id", "namespace_id"),
+    index("ix_trust_rules_repository_id", "repository_id"),
+)
+"""Whose identity tokens are believed, and what they give: on the registry, unless a namespace or a repository is named.
+`conditions` is a JSON object from claims to lists of values; `tags` are patterns with spaces between them."""
 
 signing_keys: Final = table(
     "signing_keys",

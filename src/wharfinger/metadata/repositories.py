@@ -13,7 +13,7 @@ from wharfinger.domain.errors import DatabaseUnavailable
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.domain.policies.immutability import Immutability, parse_immutability
-from wharfinger.metadata import grants
+from wharfinger.metadata import grants, trust
 from wharfinger.metadata import namespaces as namespace_rows
 from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.grants import PlaceKey, SubjectKey
@@ -62,9 +62,11 @@ _CREATE: Final = Statement(
         "registry_id",
         "namespace_id",
         "name",
+        "source",
         "visibility",
         "created_at",
         "created_by",
+        "made_by_rule",
         "changed_at",
         "revision",
     ),
@@ -153,7 +155,11 @@ def find(connection: Connection, registry_id: int, name: RepositoryName) -> int 
 
 
 def ensure(connection: Connection, registry_id: int, name: RepositoryName, by: Actor, now: Instant) -> tuple[int, bool]:
-    """Return the id of the live repository of that name, and whether this call made it; its maker gets admin on it."""
+    """Return the id of the live repository of that name, and whether this call made it.
+
+    An account that made it gets admin on it. A workload gets no role: which of its rules let it is noted, and where
+    that rule is about linked repositories, the new one is linked to the workload's source.
+    """
     for _ in range(_ATTEMPTS):
         found = find(connection, registry_id, name)
         if found is not None:
@@ -169,14 +175,17 @@ def ensure(connection: Connection, registry_id: int, name: RepositoryName, by: A
 def _create(connection: Connection, registry_id: int, name: RepositoryName, by: Actor, now: Instant) -> int | None:
     """Return the id of a new repository, or nothing if somebody made one of that name meanwhile."""
     namespace_id, visibility = place_of(connection, registry_id, name, by, now)
+    rule_id, source = trust.maker(connection, registry_id, name, by.principal.workload)
     made = _CREATE.first(
         connection,
         registry_id=registry_id,
         namespace_id=namespace_id,
         name=name,
+        source=source,
         visibility=visibility,
         created_at=now,
         created_by=by.principal.account_id,
+        made_by_rule=rule_id,
         changed_at=now,
         revision=0,
     )

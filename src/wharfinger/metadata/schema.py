@@ -80,6 +80,7 @@ repositories: Final = table(
     number("inherits", default=0),
     number("created_at"),
     key("created_by", "accounts.id", nullable=True),
+    number("made_by_rule", nullable=True),
     number("listed_at", nullable=True),
     number("changed_at"),
     number("revision", default=0),
@@ -97,7 +98,8 @@ repositories: Final = table(
 every change of what the repository shows, so a listing that was made for a revision is good as long as it stands.
 `inherits` says that roles on its namespace reach it. `source` is empty where it was taken away on purpose, and is
 nothing where nobody has said anything yet: only then does a manifest fill it in. `immutable_tags` are the rules of
-`domain.policies.immutability`, as they are written.
+`domain.policies.immutability`, as they are written. `made_by_rule` is the trust rule by which a
+workload made it; no rule gets the id of one that was removed.
 
 Here and below, `deleted_at` puts a row into the trash, `deletion_id` names the event that tells by whom, and
 `purged_at` says that it does not come back: somebody ended its time, or the collector began to take it. Whoever takes

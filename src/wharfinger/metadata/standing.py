@@ -34,7 +34,7 @@ from sqlalchemy import (
 from wharfinger.clock import Instant
 from wharfinger.domain.access import Access, Action, Mode, Role, Standing, Visibility, decide
 from wharfinger.domain.identity import Ceiling, Principal
-from wharfinger.metadata.account_tables import accounts, grants, memberships, team_members
+from wharfinger.metadata.account_tables import accounts, grants, memberships, team_members, trust_rules
 from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.schema import namespaces, registries, repositories
 from wharfinger.metadata.sign_in_tables import credential_authorizations
@@ -254,6 +254,43 @@ def _withheld_namespaces() -> Select[tuple[int]]:
     )
 
 
+_rules: Final = bindparam("rules", type_=Text())
+_source: Final = bindparam("source", type_=Text())
+
+
+def _let_in(*conditions: ColumnElement[bool], what: Column[int] = trust_rules.c.id) -> Select[int]:
+    """Return something of the trust rules that let a workload in."""
+    named = _rules.like(literal("%,") + cast(trust_rules.c.id, Text) + ",%")
+    return select(what).where(named, *conditions)
+
+
+def _build_trusted() -> ColumnElement[bool]:
+    """Return the condition that a trust rule lets a workload pull: the same as `metadata.trust` finds for one name."""
+    rule, linked = trust_rules.c, trust_rules.c.source.is_not(None)
+    everything = rule.namespace_id.is_(None) & rule.repository_id.is_(None)
+    made = _let_in(
+        rule.id == repositories.c.made_by_rule, rule.namespace_id == repositories.c.namespace_id, ~linked
+    ).correlate(repositories)
+    return or_(
+        repositories.c.registry_id.in_(_let_in(everything, ~linked, what=rule.registry_id)),
+        repositories.c.id.in_(_let_in(rule.repository_id.is_not(None), what=rule.repository_id)),
+        and_(
+            repositories.c.inherits == 1,
+            repositories.c.namespace_id.in_(_let_in(rule.namespace_id.is_not(None), ~linked, what=rule.namespace_id)),
+        ),
+        exists(made),
+        and_(
+            func.lower(repositories.c.source).in_([_source, _source + "/", _source + ".git"]),
+            or_(
+                repositories.c.registry_id.in_(_let_in(everything, linked, what=rule.registry_id)),
+                repositories.c.namespace_id.in_(
+                    _let_in(rule.namespace_id.is_not(None), linked, what=rule.namespace_id)
+                ),
+            ),
+        ),
+    )
+
+
 def _build_visible() -> ColumnElement[bool]:
     signed_in = _account != NOBODY
     active = exists().where(
@@ -294,11 +331,13 @@ def _build_visible() -> ColumnElement[bool]:
         deployment,
         repositories.c.registry_id.in_(_granted(grants.c.registry_id)),
         and_(at_name, or_(repositories.c.namespace_id.is_(None), repositories.c.namespace_id.not_in(withheld))),
+        and_(_rules.is_not(None), _build_trusted()),
     )
     only = bindparam("only", type_=Text())
     return and_(
         or_(only.is_(None), only.like(literal("%,") + cast(repositories.c.id, Text) + ",%")),
         or_(_account == NOBODY, active),
+        or_(_rules.is_(None), exists(_let_in())),
         rights,
     )
 
@@ -324,11 +363,14 @@ def sight_of(principal: Principal, *, anonymous_pull: bool = True) -> Mapping[st
     untied = replace(principal, ceiling=replace(principal.ceiling, entries=None))
     may_read = principal.ceiling.scopes is None or decide(Mode.ACCOUNTS, untied, Access(Action.LIST)).allowed
     allowed = principal.ceiling.repositories if may_read else frozenset[int]()
+    workload = principal.workload
     return {
         **proof_of(principal),
         # Text, because a list would make another statement for each length of it.
         "only": None if allowed is None else f",{','.join(map(str, sorted(allowed)))},",
         "anonymous_pull": int(anonymous_pull),
+        "rules": None if workload is None else f",{','.join(map(str, workload.rules))},",
+        "source": None if workload is None else workload.source,
     }
 
 

@@ -306,6 +306,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("inherits", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("created_by", INTEGER, nullable=True),
+        sa.Column("made_by_rule", INTEGER, nullable=True),
         sa.Column("listed_at", INTEGER, nullable=True),
         sa.Column("changed_at", INTEGER, nullable=False),
         sa.Column("revision", INTEGER, server_default=sa.text("0"), nullable=False),
@@ -524,6 +525,64 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         "grants",
         ["repository_id", "team_id"],
         unique=True,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "trust_rules",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("issuer", TEXT, nullable=False),
+        sa.Column("audience", TEXT, nullable=False),
+        sa.Column("conditions", TEXT, nullable=False),
+        sa.Column("registry_id", INTEGER, nullable=False),
+        sa.Column("namespace_id", INTEGER, nullable=True),
+        sa.Column("repository_id", INTEGER, nullable=True),
+        sa.Column("role", TEXT, nullable=False),
+        sa.Column("source", TEXT, nullable=True),
+        sa.Column("tags", TEXT, nullable=True),
+        sa.Column("jwks", TEXT, nullable=True),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("created_by", INTEGER, nullable=True),
+        sa.CheckConstraint("role IN ('read', 'write', 'admin')", name=op.f("ck_trust_rules_role")),
+        sa.CheckConstraint("namespace_id IS NULL OR repository_id IS NULL", name=op.f("ck_trust_rules_place")),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["accounts.id"], name=op.f("fk_trust_rules_created_by"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["namespace_id"], ["namespaces.id"], name=op.f("fk_trust_rules_namespace_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_trust_rules_registry_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_trust_rules_repository_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trust_rules")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_trust_rules_issuer",
+        "trust_rules",
+        ["registry_id", "issuer"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_trust_rules_namespace_id",
+        "trust_rules",
+        ["namespace_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_index(
+        "ix_trust_rules_repository_id",
+        "trust_rules",
+        ["repository_id"],
+        unique=False,
         sqlite_where=None,
         postgresql_where=None,
     )
