@@ -55,6 +55,7 @@ from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tags import Tags
 from wharfinger.services.tokens import Tokens
 from wharfinger.services.trash import Trash
+from wharfinger.services.trust import TrustRules
 from wharfinger.services.uploads import Uploads
 from wharfinger.services.verification import Verification
 from wharfinger.settings import Settings, SignIn, where_to_sign_in
@@ -194,8 +195,10 @@ def build(settings: Settings) -> Deployment:
         database, sign_in.mode(settings), switches, anonymous_pull=settings.accounts.anonymouspull
     )
     envelope = sign_in.envelope(settings)
-    tokens = Tokens(database, clock, authorization, envelope)
+    lifetime = int(settings.workloads.lifetime.total_seconds())
+    tokens = Tokens(database, clock, authorization, envelope, workload_lifetime=lifetime)
     outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
+    trust = TrustRules(database, clock, outbound.keys)
     people = sign_in.people(settings, database, clock, outbound, envelope)
     if settings.auth.kind is None:
         identity = AccountIdentity(
@@ -203,6 +206,7 @@ def build(settings: Settings) -> Deployment:
             accounts=accounts,
             credentials=credentials,
             tokens=tokens,
+            trust=trust,
             authorization=authorization,
             registry=default,
             clock=clock,
@@ -233,6 +237,7 @@ def build(settings: Settings) -> Deployment:
         tags=Tags(database, listing, clock, switches),
         tokens=tokens,
         trash=Trash(database, clock, switches, window=_microseconds(settings.undo.window)),
+        trust=trust,
         uploads=_uploads(settings, database, clock, switches),
         verification=Verification(database, clock),
     )

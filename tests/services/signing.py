@@ -7,6 +7,7 @@ from tests.services.world import ACTOR
 from wharfinger.clock import DAY, after
 from wharfinger.domain.access import Mode
 from wharfinger.domain.accounts import CredentialKind
+from wharfinger.domain.errors import OutboundFailed
 from wharfinger.metadata.credentials import NewCredential
 from wharfinger.security import tokens as secret_tokens
 from wharfinger.security.envelope import Envelope
@@ -16,6 +17,7 @@ from wharfinger.services.authorization import Authorization
 from wharfinger.services.passwords import AccountPasswords
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tokens import Tokens
+from wharfinger.services.trust import TrustRules
 
 MATERIAL = b"the operator's secret, of 32 bytes or more"
 KINDS = {
@@ -48,13 +50,25 @@ def tokens_of(world, database, material=MATERIAL):
     return Tokens(database, world.clock, Authorization(database, Mode.ACCOUNTS), lambda: Envelope([material]))
 
 
-def identity_of(world, node, *, mode=Mode.ACCOUNTS, password_login=True):
+async def no_keys(issuer, _kid):
+    """Answer as the keys of an issuer that is down."""
+    message = f"{issuer} cannot be reached."
+    raise OutboundFailed(message)
+
+
+def trust_of(world, node, keys=no_keys):
+    """Return the trust rules as one process has them."""
+    return TrustRules(node.database, world.clock, keys)
+
+
+def identity_of(world, node, *, mode=Mode.ACCOUNTS, password_login=True, keys=no_keys):
     """Return what recognises accounts in one process."""
     return AccountIdentity(
         database=node.database,
         accounts=node.accounts,
         credentials=node.credentials,
         tokens=tokens_of(world, node.database),
+        trust=trust_of(world, node, keys),
         authorization=Authorization(node.database, mode),
         registry=node.registry,
         clock=world.clock,

@@ -8,6 +8,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from wharfinger.distribution_api import errors
+from wharfinger.distribution_api.manifests import tags_set
+from wharfinger.distribution_api.queries import Query
 from wharfinger.distribution_api.routes import ROUTES
 from wharfinger.distribution_api.uploads import standing_headers
 from wharfinger.domain.access import Access
@@ -70,6 +72,8 @@ class DistributionAPI:
         if match.route.takes_digest:
             parse_digest(parameter)
         access = Access(match.route.action, name or None)
+        if match.route.sets_tags:
+            access = access._replace(tags=tags_set(parameter, Query(scope)))
         registry = self._services.registries.on_host(visit.header(b"host") or "")
         try:
             if self._entrance is not None:

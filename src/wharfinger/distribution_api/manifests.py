@@ -65,6 +65,12 @@ async def put(call: Call) -> Response:
     return Response(status_code=201, headers=headers)
 
 
+def tags_set(reference: str, query: Query) -> tuple[str, ...]:
+    """Return every tag that a push sets, in the client's words: what is no tag is refused later, with its own error."""
+    named = () if reference.startswith(("sha256:", "sha512:")) else (reference,)
+    return (*named, *query.every("tag"))
+
+
 async def delete(call: Call) -> Response:
     """Delete a tag and nothing else, or a manifest and every tag that names it."""
     reference = parse_reference(call.parameter)

@@ -2,11 +2,11 @@
 """The token endpoint: a credential and a list of wishes in, a registry token out.
 
 `GET` as distribution's token specification has it (Basic, `scope`, `offline_token`), `POST` as its OAuth 2 variant
-(`grant_type=password` or `refresh_token`, a form). Whoever asks for more than it may gets a token for less: the refusal
-comes with the request that needs it, where it can say what is missing.
+(`grant_type=password` or `refresh_token`, a form), and as a token exchange for workloads (see `exchange`). Whoever asks
+for more than it may gets a token for less: the refusal comes with the request that needs it, where it can say what is
+missing.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl
@@ -15,8 +15,8 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
-from wharfinger.clock import as_datetime
-from wharfinger.distribution_api import errors
+from wharfinger.distribution_api import errors, exchange
+from wharfinger.distribution_api.forms import Fields, common
 from wharfinger.domain.access import Mode
 from wharfinger.domain.errors import (
     CredentialInvalid,
@@ -33,7 +33,7 @@ from wharfinger.services import Services
 from wharfinger.services.identity import Password
 from wharfinger.services.registries import Registry
 from wharfinger.services.sign_in import AccountIdentity
-from wharfinger.services.tokens import IssuedToken, service_of
+from wharfinger.services.tokens import service_of
 from wharfinger.web.authentication import read_authorization, require_private
 from wharfinger.web.bodies import Body, ClientGone, ClientStalled
 from wharfinger.web.requests import Visit
@@ -108,7 +108,7 @@ class TokenEndpoint:
                 message = f"{method[:20]} does not exist here; tokens are asked for with GET or POST."
                 raise MethodUnsupported(message, ["GET", "POST"])
 
-    async def _get(self, query: "_Fields", visit: Visit, registry: Registry) -> Response:
+    async def _get(self, query: Fields, visit: Visit, registry: Registry) -> Response:
         wanted = parse_scopes(query.every("scope"))
         self._check_service(query, registry)
         if b"authorization" in visit.headers or not wanted:
@@ -124,15 +124,18 @@ class TokenEndpoint:
             message = "Sign in with a user name and a password or token: `docker login` asks for both."
             raise Unauthenticated(message)
         issued = await self._tokens.issue(principal, registry, wanted, "basic")
-        content = {"token": issued.text, **_common(issued)}
-        if query.one("offline_token") == "true" and not principal.is_anonymous:
+        content = {"token": issued.text, **common(issued)}
+        # A workload shows its identity again: it has no account to which a refresh token could belong.
+        if query.one("offline_token") == "true" and principal.account_id is not None:
             content["refresh_token"] = await self._identity.remember_device(_actor(visit), query.one("client_id"))
         return _json(content)
 
-    async def _post(self, form: "_Fields", visit: Visit, registry: Registry) -> Response:
+    async def _post(self, form: Fields, visit: Visit, registry: Registry) -> Response:
+        require_private(visit)
+        if form.one("grant_type") == exchange.GRANT:
+            return await exchange.answer(form, visit, registry, self._identity, self._tokens)
         wanted = parse_scopes(form.every("scope"))
         self._check_service(form, registry)
-        require_private(visit)
         match form.one("grant_type"):
             case "password":
                 shown = Password(form.one("username") or "", form.one("password") or "")
@@ -140,40 +143,23 @@ class TokenEndpoint:
             case "refresh_token":
                 principal = await self._identity.refresh(form.one("refresh_token") or "")
             case _:
-                message = "`grant_type` must be password or refresh_token."
+                message = f"`grant_type` must be password, refresh_token or {exchange.GRANT}."
                 raise QueryInvalid(message)
         visit.principal = principal
         issued = await self._tokens.issue(principal, registry, wanted, "form")
         granted = " ".join(str(one) for one in issued.granted if one.actions)
-        content = {**_common(issued), "scope": granted}
+        content = {**common(issued), "scope": granted}
         if form.one("grant_type") == "refresh_token":
             content["refresh_token"] = form.one("refresh_token")
-        elif form.one("access_type") == "offline":
+        elif form.one("access_type") == "offline" and principal.account_id is not None:
             content["refresh_token"] = await self._identity.remember_device(_actor(visit), form.one("client_id"))
         return _json(content)
 
-    def _check_service(self, fields: "_Fields", registry: Registry) -> None:
+    def _check_service(self, fields: Fields, registry: Registry) -> None:
         service, ours = fields.one("service"), service_of(registry.name)
         if service and service != ours:
             message = f"`service` must be {ours}, as the challenge says."
             raise QueryInvalid(message)
-
-
-class _Fields:
-    """The parameters of a query or a form."""
-
-    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
-        self._pairs = pairs
-
-    def every(self, name: str) -> list[str]:
-        return [value for other, value in self._pairs if other == name]
-
-    def one(self, name: str) -> str | None:
-        values = self.every(name)
-        if len(values) > 1:
-            message = f"`{name}` comes {len(values)} times; it may come once."
-            raise QueryInvalid(message)
-        return values[0] if values else None
 
 
 async def _form(body: Body) -> bytes:
@@ -184,25 +170,17 @@ async def _form(body: Body) -> bytes:
         raise QueryInvalid(message) from error
 
 
-def _pairs(content: bytes) -> _Fields:
+def _pairs(content: bytes) -> Fields:
     try:
         pairs = parse_qsl(content.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError as error:  # also what is not ASCII, or not UTF-8 once decoded
         message = "The parameters cannot be read."
         raise QueryInvalid(message) from error
-    return _Fields(pairs)
+    return Fields(pairs)
 
 
 def _actor(visit: Visit) -> Actor:
     return replace(visit.actor(), credential_id=visit.principal.credential_id)
-
-
-def _common(issued: IssuedToken) -> dict[str, object]:
-    return {
-        "access_token": issued.text,
-        "expires_in": issued.seconds,  # without it, containerd keeps the token for ever
-        "issued_at": as_datetime(issued.issued_at).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
 
 
 def _json(content: dict[str, object]) -> Response:

@@ -26,8 +26,10 @@ from wharfinger.security.thumbprints import jwk_of, thumbprint
 
 LONGEST_LIFETIME: Final = 300
 """Seconds that a token may be valid: what was taken away from somebody works no longer than this (INV-32)."""
+LONGEST_CREDENTIAL: Final = 3_600
+"""Seconds that the credential of a workload may be valid. It gives nothing by itself: its rules are looked up."""
 LEAD: Final = 2 * LONGEST_LIFETIME * SECOND
-KEEP: Final = 2 * LONGEST_LIFETIME * SECOND
+KEEP: Final = (LONGEST_CREDENTIAL + 2 * LONGEST_LIFETIME) * SECOND
 
 ALGORITHM: Final = "EdDSA"
 

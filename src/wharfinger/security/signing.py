@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wharfinger.clock import SECOND, Instant
+from wharfinger.domain.identity import Workload
 from wharfinger.security import jws
 from wharfinger.security.claims import (
     AccessEntry,
@@ -22,9 +23,11 @@ from wharfinger.security.claims import (
     read_time,
 )
 from wharfinger.security.jws import MAX_LENGTH, Reason, TokenRefused
-from wharfinger.security.keys import ALGORITHM, LONGEST_LIFETIME, KeySet
+from wharfinger.security.keys import ALGORITHM, LONGEST_CREDENTIAL, LONGEST_LIFETIME, KeySet
 
 TYPE: Final = "at+registry"
+WORKLOAD_TYPE: Final = "workload+registry"
+"""Of the credential that a workload gets for its identity token."""
 SHORTEST_LIFETIME: Final = 60
 """Seconds. Old clients take any shorter time for this, so a shorter token would fail in their hands."""
 
@@ -40,6 +43,14 @@ class Credential:
     """Nothing for a password, which has no row of its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class NamedWorkload:
+    """A workload in a token: what it is called, and what is known of it."""
+
+    name: str
+    workload: Workload
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryToken:
     """What a token of this registry says, verified.
@@ -48,6 +59,7 @@ class RegistryToken:
         id: different for every token.
         account_id: nothing for somebody who did not sign in.
         credential: what was shown for it; nothing for somebody who did not sign in.
+        workload: whom it was made for, if that is a workload.
         access: the only names and actions that it may be used for.
         issued_at: when it was made, in whole seconds.
         expires_at: when it ends.
@@ -56,6 +68,7 @@ class RegistryToken:
     id: str
     account_id: int | None
     credential: Credential | None
+    workload: NamedWorkload | None = None
     access: tuple[AccessEntry, ...]
     issued_at: Instant
     expires_at: Instant
@@ -89,6 +102,7 @@ class RegistryTokens:
         *,
         account_id: int | None = None,
         credential: Credential | None = None,
+        workload: NamedWorkload | None = None,
         access: Iterable[AccessEntry] = (),
     ) -> str:
         """Return a new token.
@@ -97,25 +111,27 @@ class RegistryTokens:
             TokenRefused: it would be too long to be verified: too many names were asked for at once.
             NoSigningKey: there is no key.
         """
-        key, begins = self._keys.signing(now), now // SECOND
-        header = {"alg": ALGORITHM, "kid": key.kid, "typ": TYPE}
-        claims: dict[str, object] = {
-            "iss": self._issuer,
-            "aud": self._service,
-            "sub": "" if account_id is None else str(account_id),
-            "jti": secrets.token_urlsafe(16),
-            "iat": begins,
-            "nbf": begins,
-            "exp": begins + self.lifetime,
-            "access": [_written(entry) for entry in access],
-        }
+        claims = self._claims(now, self.lifetime, "" if account_id is None else str(account_id))
+        claims["access"] = [_written(entry) for entry in access]
         if credential is not None:
             claims["credential"] = {"kind": credential.kind, "id": credential.id}
-        signed = f"{_encode(header)}.{_encode(claims)}"
-        text = f"{signed}.{jws.encode(key.sign(signed.encode('ascii')))}"
-        if len(text) > MAX_LENGTH:
-            raise TokenRefused(Reason.TOO_LONG)
-        return text
+        if workload is not None:
+            claims["workload"] = _written_workload(workload)
+        return self._signed(now, TYPE, claims)
+
+    def issue_credential(self, now: Instant, workload: NamedWorkload, lifetime: int) -> str:
+        """Return a credential of a workload, which is shown as a password or a token for some seconds.
+
+        Raises:
+            ValueError: the lifetime is longer than keys verify after they signed.
+            TokenRefused: it would be too long to be verified.
+            NoSigningKey: there is no key.
+        """
+        if not SHORTEST_LIFETIME <= lifetime <= LONGEST_CREDENTIAL:
+            message = f"a credential of a workload is valid for {SHORTEST_LIFETIME} to {LONGEST_CREDENTIAL} seconds"
+            raise ValueError(message)
+        claims = self._claims(now, lifetime, "")
+        return self._signed(now, WORKLOAD_TYPE, claims | {"workload": _written_workload(workload)})
 
     def verify(self, text: str, now: Instant) -> RegistryToken:
         """Return what a token says.
@@ -123,21 +139,61 @@ class RegistryTokens:
         Raises:
             TokenRefused: it is not one of this registry's, for this service, valid now.
         """
+        return self._read(self._opened(text, now, TYPE), now)
+
+    def verify_credential(self, text: str, now: Instant) -> NamedWorkload:
+        """Return whom a credential of a workload was made for.
+
+        Raises:
+            TokenRefused: it is not one of this registry's, for this service, valid now.
+        """
+        claims = self._opened(text, now, WORKLOAD_TYPE)
+        self._check(claims, now)
+        workload = _read_workload(claims)
+        if workload is None:
+            raise TokenRefused(Reason.MALFORMED_CLAIMS)
+        return workload
+
+    def _claims(self, now: Instant, lifetime: int, subject: str) -> dict[str, object]:
+        begins = now // SECOND
+        return {
+            "iss": self._issuer,
+            "aud": self._service,
+            "sub": subject,
+            "jti": secrets.token_urlsafe(16),
+            "iat": begins,
+            "nbf": begins,
+            "exp": begins + lifetime,
+        }
+
+    def _signed(self, now: Instant, kind: str, claims: Mapping[str, object]) -> str:
+        key = self._keys.signing(now)
+        signed = f"{_encode({'alg': ALGORITHM, 'kid': key.kid, 'typ': kind})}.{_encode(claims)}"
+        text = f"{signed}.{jws.encode(key.sign(signed.encode('ascii')))}"
+        if len(text) > MAX_LENGTH:
+            raise TokenRefused(Reason.TOO_LONG)
+        return text
+
+    def _opened(self, text: str, now: Instant, kind: str) -> Mapping[str, object]:
+        """Return the claims of a token that one of our keys signed."""
         parts = jws.take_apart(text)
         kid = parts.header.get("kid")
         # Nothing else may be there: no key or address of a key, no extension, no second meaning.
         if parts.header.keys() != _HEADER or not isinstance(kid, str):
             raise TokenRefused(Reason.UNWANTED_HEADER)
-        if parts.header["typ"] != TYPE:
+        if parts.header["typ"] != kind:
             raise TokenRefused(Reason.WRONG_TYPE)
         key = self._keys.verifying(kid, now)
         if key is None:
             raise TokenRefused(Reason.UNKNOWN_KEY)
         jws.verify(parts, key)
-        return self._read(jws.read_object(parts.payload, Reason.MALFORMED_CLAIMS), now)
+        return jws.read_object(parts.payload, Reason.MALFORMED_CLAIMS)
 
-    def _read(self, claims: Mapping[str, object], now: Instant) -> RegistryToken:
-        """Return what signed claims say; strict all the same, in case an older version signed something else."""
+    def _check(self, claims: Mapping[str, object], now: Instant) -> tuple[Instant, Instant]:
+        """Accept who it is from, whom it is for, and its times, which are returned; strict all the same.
+
+        An older version may have signed something else.
+        """
         if read_text(claims, "iss") != self._issuer:
             raise TokenRefused(Reason.WRONG_ISSUER)
         if claims.get("aud") != self._service:
@@ -146,10 +202,15 @@ class RegistryTokens:
         if issued is None or begins is None or ends is None:
             raise TokenRefused(Reason.WRONG_TIMES)
         check_times(now, begins=max(issued, begins), ends=ends)
+        return issued, ends
+
+    def _read(self, claims: Mapping[str, object], now: Instant) -> RegistryToken:
+        issued, ends = self._check(claims, now)
         return RegistryToken(
             id=read_text(claims, "jti"),
             account_id=_read_subject(claims),
             credential=_read_credential(claims),
+            workload=_read_workload(claims),
             access=read_access(claims),
             issued_at=issued,
             expires_at=ends,
@@ -187,11 +248,31 @@ def _read_credential(claims: Mapping[str, object]) -> Credential | None:
     return Credential(kind=read_text(written, "kind"), id=read_id(written, "id"))
 
 
+def _written_workload(named: NamedWorkload) -> dict[str, object]:
+    return {"name": named.name, "rules": list(named.workload.rules), "source": named.workload.source}
+
+
+def _read_workload(claims: Mapping[str, object]) -> NamedWorkload | None:
+    written = claims.get("workload")
+    if written is None:
+        return None
+    if not isinstance(written, dict) or not isinstance(rules := written.get("rules"), list):
+        raise TokenRefused(Reason.MALFORMED_CLAIMS)
+    source = written.get("source")
+    if not rules or not all(type(rule) is int and rule > 0 for rule in rules):
+        raise TokenRefused(Reason.MALFORMED_CLAIMS)
+    if not isinstance(source, str | None) or claims.get("sub") != "":
+        raise TokenRefused(Reason.MALFORMED_CLAIMS)
+    return NamedWorkload(read_text(written, "name"), Workload(rules=tuple(rules), source=source))
+
+
 __all__ = [
     "SHORTEST_LIFETIME",
     "TYPE",
+    "WORKLOAD_TYPE",
     "AccessEntry",
     "Credential",
+    "NamedWorkload",
     "RegistryToken",
     "RegistryTokens",
     "TokenRefused",

@@ -25,10 +25,10 @@ class VerifiedTokens:
         most: how many tokens to remember; the longest unused is forgotten first.
     """
 
-    __slots__ = ("_most", "_tokens", "_verified")
+    __slots__ = ("_most", "_verified", "tokens")
 
     def __init__(self, tokens: RegistryTokens, *, most: int = MOST) -> None:
-        self._tokens = tokens
+        self.tokens = tokens
         self._most = most
         # Under a fingerprint: a token that is still valid is not to be found in the memory of the process.
         self._verified: OrderedDict[str, RegistryToken] = OrderedDict()
@@ -42,7 +42,7 @@ class VerifiedTokens:
         name = fingerprint(text)
         token = self._verified.get(name)
         if token is None:
-            token = self._verified[name] = self._tokens.verify(text, now)
+            token = self._verified[name] = self.tokens.verify(text, now)
             if len(self._verified) > self._most:
                 self._verified.popitem(last=False)
             return token

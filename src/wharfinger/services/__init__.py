@@ -32,6 +32,7 @@ from wharfinger.services.tags import Tags
 from wharfinger.services.team_mappings import TeamMappings
 from wharfinger.services.tokens import Tokens
 from wharfinger.services.trash import Trash
+from wharfinger.services.trust import TrustRules
 from wharfinger.services.uploads import Uploads
 from wharfinger.services.verification import Verification
 
@@ -74,6 +75,7 @@ class Services:
     tags: Tags
     tokens: Tokens
     trash: Trash
+    trust: TrustRules
     uploads: Uploads
     verification: Verification
 

@@ -5,13 +5,16 @@ The facts come from one look-up, which the database remembers until anybody comm
 `domain.access.decide`. What was granted or taken away counts from the next request on, in every process.
 """
 
+from dataclasses import replace
+
 from wharfinger.domain.access import NOWHERE, Access, Decision, Mode, Outcome, Standing, decide
 from wharfinger.domain.errors import Denied, TokenTooNarrow, Unauthenticated
-from wharfinger.domain.identity import Principal
-from wharfinger.domain.names import namespace_of
+from wharfinger.domain.identity import Principal, Workload
+from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import standing as standing_rows
+from wharfinger.metadata import trust as trust_rows
 from wharfinger.metadata.database import Database
 from wharfinger.metadata.standing import EVERYTHING, NOTHING, Sight
 from wharfinger.services.registries import Registry
@@ -101,7 +104,35 @@ class Authorization:
             repository=repository,
             namespace=(access.repository and namespace_of(access.repository)) or "",
         )
-        return NOWHERE if row is None else standing_rows.standing_of(row, anonymous_pull=self._anonymous_pull)
+        if row is None:
+            return NOWHERE
+        standing = standing_rows.standing_of(row, anonymous_pull=self._anonymous_pull)
+        if principal.workload is None:
+            return standing
+        return await self._of_workload(principal.workload, registry, access.repository, standing)
+
+    async def _of_workload(
+        self, workload: Workload, registry: Registry, name: RepositoryName | None, standing: Standing
+    ) -> Standing:
+        """Return a standing with what the rules give that let a workload in, as far as they still are."""
+        rows = [
+            await self._database.find(
+                trust_rows.REACH,
+                rule_id=rule_id,
+                registry_id=registry.id,
+                repository=name or "",
+                namespace=(name and namespace_of(name)) or "",
+            )
+            for rule_id in workload.rules
+        ]
+        found = [trust_rows.reached(row, name, workload.source) for row in rows if row is not None]
+        made = [one.made_at for one in found if one.made_at is not None]
+        return replace(
+            standing,
+            trusts=tuple(one.trust for one in found),
+            created_by_self=made[0] if made else None,
+            suspended=not found,
+        )
 
     async def sight(self, principal: Principal, *, to_list: bool = False) -> Sight:
         """Return which repositories somebody may take content from without having named them.

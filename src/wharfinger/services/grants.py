@@ -52,7 +52,7 @@ class Grants:
             who = _lock_subject(connection, subject)
             if place.namespace is not None and place.registry_id is not None:
                 namespace_rows.ensure(connection, place.registry_id, place.namespace, by, now)
-            where = _key_of(connection, place)
+            where = key_of(connection, place)
             if rows.give(connection, who, where, role, by.principal.account_id, now) is role:
                 return
             detail = f"{word_of(role)} on {place}"
@@ -71,7 +71,7 @@ class Grants:
 
         def work(connection: Connection) -> None:
             who = _lock_subject(connection, subject)
-            where = _key_of(connection, place)
+            where = key_of(connection, place)
             if not rows.take(connection, who, where):
                 message = f"{str(subject)!r} was given no role on {place}."
                 raise AccountUnknown(message)
@@ -87,7 +87,7 @@ class Grants:
             NameUnknown: there is no such repository.
             AccountUnknown: there is no such namespace.
         """
-        return await self._database.read(lambda c: rows.of_place(c, _key_of(c, place), last, limit))
+        return await self._database.read(lambda c: rows.of_place(c, key_of(c, place), last, limit))
 
     async def of_subject(self, subject: Subject, last: int | None = None, limit: int | None = None) -> Sequence[Grant]:
         """Return the grants of an account or a team itself after number `last`, not those of its teams.
@@ -123,7 +123,13 @@ def _find_subject(connection: Connection, subject: Subject) -> SubjectKey:
     return SubjectKey(account_id=account.id)
 
 
-def _key_of(connection: Connection, place: Place) -> PlaceKey:
+def key_of(connection: Connection, place: Place) -> PlaceKey:
+    """Return the numbers of a place.
+
+    Raises:
+        NameUnknown: there is no such repository.
+        AccountUnknown: there is no such namespace.
+    """
     if place.registry_id is None:
         return PlaceKey()
     if place.repository is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing in with an account under `/v2/`: password, personal access token, access key, refresh token, registry token.
+"""Signing in under `/v2/`: password, token, access key, refresh token, registry token, the identity of a workload.
 
 Every way leads to the same `Principal`, with the credential's limits as its ceiling, so every way gets the same
 answers. One message stands for everything that is wrong with a credential: whoever guesses learns nothing.
@@ -9,16 +9,18 @@ import contextlib
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from wharfinger import telemetry
 from wharfinger.clock import DAY, Clock, Instant, after
-from wharfinger.domain.access import Mode
+from wharfinger.domain.access import Access, Action, Mode
 from wharfinger.domain.accounts import AccessType, AccountName, CredentialKind
 from wharfinger.domain.errors import CredentialInvalid, DatabaseUnavailable
 from wharfinger.domain.identity import ANONYMOUS, Actor, Ceiling, Entry, Principal, Proof
 from wharfinger.metadata.credentials import Holder, NewCredential
 from wharfinger.metadata.database import Database
+from wharfinger.security import jws
 from wharfinger.security import tokens as secret_tokens
 from wharfinger.security.claims import AccessEntry
-from wharfinger.security.signing import RegistryToken
+from wharfinger.security.signing import TYPE, WORKLOAD_TYPE, RegistryToken
 from wharfinger.security.tokens import TokenKind
 from wharfinger.services.accounts import Accounts
 from wharfinger.services.authorization import Authorization
@@ -28,7 +30,9 @@ from wharfinger.services.identity import Bearer, Password, Shown
 from wharfinger.services.passwords import WRONG, AccountPasswords
 from wharfinger.services.registries import Registry
 from wharfinger.services.tokens import Tokens
+from wharfinger.services.trust import TrustRules, WorkloadRefused
 
+_log = telemetry.logger("sign-in")
 _DEVICE_LIFETIME: Final = 90 * DAY
 _HERE: Final = (AccessType.BOTH,)
 """Whose passwords are taken under `/v2/`."""
@@ -47,6 +51,7 @@ class AccountIdentity:
         credentials: where the hashes of all other secrets are.
         tokens: verifies registry tokens.
         authorization: knows whether there are accounts yet: until then nobody is asked, and nothing is looked at.
+        trust: recognises workloads by the identity tokens of their issuers.
         registry: which registry's tokens are taken.
         clock: the time.
         passwords: checks the passwords of accounts.
@@ -61,6 +66,7 @@ class AccountIdentity:
         accounts: Accounts,
         credentials: Credentials,
         tokens: Tokens,
+        trust: TrustRules,
         authorization: Authorization,
         registry: Registry,
         clock: Clock,
@@ -72,6 +78,7 @@ class AccountIdentity:
         self._accounts = accounts
         self._credentials = credentials
         self._tokens = tokens
+        self._trust = trust
         self._authorization = authorization
         self._registry = registry
         self._clock = clock
@@ -87,6 +94,8 @@ class AccountIdentity:
             case Bearer(token):
                 if secret_tokens.recognise(token) is TokenKind.PERSONAL:
                     return await self._by_secret(token, CredentialKind.TOKEN, None)
+                if jws.type_of(token) not in {None, TYPE}:
+                    return await self._by_signed(token)
                 return await self._by_registry_token(await self._tokens.verify(token, self._registry))
             case Password(name, secret):
                 return await self._by_pair(name, secret)
@@ -94,6 +103,19 @@ class AccountIdentity:
     async def is_open(self) -> bool:
         """See `Identity.is_open`."""
         return await self._authorization.mode() is Mode.OPEN
+
+    async def recognise_workload(self, token: str) -> Principal:
+        """Return the workload that an identity token of another issuer stands for.
+
+        Raises:
+            CredentialInvalid: no trust rule lets it in; the log says why.
+            OutboundFailed: a rule might, but the keys of its issuer cannot be had now.
+        """
+        try:
+            return await self._trust.recognise(token, self._registry)
+        except WorkloadRefused as error:
+            _log.info("an identity token was refused", reason=str(error))
+            raise CredentialInvalid(WRONG) from None
 
     async def refresh(self, secret: str) -> Principal:
         """Return whose refresh token this is.
@@ -135,12 +157,29 @@ class AccountIdentity:
                 return await self._by_secret(secret, CredentialKind.KEY, name)
             case TokenKind.REFRESH:
                 raise CredentialInvalid(WRONG)  # it is exchanged at the token endpoint, and is good for nothing else
+            case None if jws.type_of(secret) not in {None, TYPE}:
+                return await self._by_signed(secret)  # whatever the name: `docker login` demands one
             case None if secret_tokens.looks_like_one(secret):
                 raise CredentialInvalid(WRONG)  # mistyped: no hash is spent on it, and no lock-out comes nearer
             case None if not self._password_login:
                 raise CredentialInvalid(_NO_PASSWORDS)  # the same for every name, so nothing is told by it
             case None:
                 return await self._by_password(name, secret)
+
+    async def _by_signed(self, token: str) -> Principal:
+        """Return the workload that shows its own identity, or the credential that it got for it."""
+        if jws.type_of(token) != WORKLOAD_TYPE:
+            return await self.recognise_workload(token)
+        principal = await self._tokens.verify_credential(token, self._registry)
+        await self._require_rule(principal)
+        return principal
+
+    async def _require_rule(self, principal: Principal) -> None:
+        """Return if a trust rule that let the workload in still is."""
+        standing = await self._authorization.standing(principal, self._registry, Access(Action.VISIT))
+        if standing.suspended:
+            _log.info("a workload was refused", reason="its trust rules are gone", principal=principal.name)
+            raise CredentialInvalid(WRONG)
 
     async def _by_secret(self, secret: str, kind: CredentialKind, name: str | None) -> Principal:
         """Return whose secret this is; a name that comes with it must be the right one."""
@@ -177,6 +216,11 @@ class AccountIdentity:
     async def _read(self, token: RegistryToken) -> "_Known":
         """Find out whom a token was made for, unless its account or the credential that it was made with has ended."""
         entries = tuple(_entry(one, token.issued_at) for one in token.access)
+        if token.workload is not None:
+            named = token.workload
+            workload = Principal(name=named.name, workload=named.workload, ceiling=Ceiling(entries=entries))
+            await self._require_rule(workload)
+            return _Known(token, workload, token.expires_at)
         if token.account_id is None:
             return _Known(token, replace(ANONYMOUS, ceiling=Ceiling(entries=entries)), token.expires_at)
         ends = token.expires_at

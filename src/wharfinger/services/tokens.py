@@ -14,7 +14,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from wharfinger import telemetry
 from wharfinger.clock import DAY, Clock, Instant
@@ -29,13 +29,14 @@ from wharfinger.metadata.signing_keys import SigningKeyRow
 from wharfinger.security.claims import AccessEntry
 from wharfinger.security.envelope import Envelope, EnvelopeBroken
 from wharfinger.security.jws import Reason, TokenRefused
-from wharfinger.security.keys import KeySet, ScheduledKey, SigningKey
-from wharfinger.security.signing import Credential, RegistryToken, RegistryTokens
+from wharfinger.security.keys import LONGEST_CREDENTIAL, KeySet, ScheduledKey, SigningKey
+from wharfinger.security.signing import Credential, NamedWorkload, RegistryToken, RegistryTokens
 from wharfinger.security.verified import VerifiedTokens
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.registries import Registry
 
 _log = telemetry.logger("tokens")
+T = TypeVar("T")
 ISSUER: Final = "wharfinger"
 ROTATION: Final = 30 * DAY
 _RELOAD_SECONDS: Final = 5.0
@@ -54,6 +55,11 @@ class IssuedToken:
     """Of what was asked for, what the token opens."""
 
 
+def named_workload(principal: Principal) -> NamedWorkload | None:
+    """Return a workload as tokens carry it."""
+    return None if principal.workload is None else NamedWorkload(principal.name, principal.workload)
+
+
 def service_of(registry: RegistryName) -> str:
     """Return the name of a registry in tokens and challenges; a token for one is refused by the others."""
     return f"{ISSUER}/{registry}"
@@ -67,15 +73,23 @@ class Tokens:
         clock: the time.
         authorization: says what a principal may do.
         envelope: makes what opens and seals private keys; asked when the first token is, and raises `SignInUnready`.
+        workload_lifetime: seconds for which the credential of a workload is valid.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, authorization: Authorization, envelope: Callable[[], Envelope]
+        self,
+        database: Database,
+        clock: Clock,
+        authorization: Authorization,
+        envelope: Callable[[], Envelope],
+        *,
+        workload_lifetime: int = LONGEST_CREDENTIAL,
     ) -> None:
         self._database = database
         self._clock = clock
         self._authorization = authorization
         self._make_envelope = envelope
+        self._workload_lifetime = workload_lifetime
         self._keys = KeySet(())
         self._rows: Sequence[SigningKeyRow] = ()
         self._loaded: float | None = None
@@ -104,6 +118,7 @@ class Tokens:
                 now,
                 account_id=principal.account_id,
                 credential=shown,
+                workload=named_workload(principal),
                 access=[entry for _, entry in granted],
             )
         except TokenRefused as error:
@@ -111,19 +126,51 @@ class Tokens:
             raise QueryInvalid(message) from error
         return IssuedToken(text=text, seconds=maker.lifetime, issued_at=now, granted=[one for one, _ in granted])
 
+    async def issue_credential(self, principal: Principal, registry: Registry) -> IssuedToken:
+        """Return a credential that a workload shows as a password or a token, for longer than its identity token lives.
+
+        It gives what the workload's rules give, and ends with them; it opens nothing by itself.
+
+        Args:
+            principal: a workload.
+            registry: which one the credential is for.
+
+        Raises:
+            CredentialInvalid: it is no workload.
+        """
+        named, now = named_workload(principal), self._clock.now()
+        if named is None:
+            message = "Only a workload gets such a credential; make a personal access token instead."
+            raise CredentialInvalid(message)
+        maker = RegistryTokens(await self._current(), issuer=ISSUER, service=service_of(registry.name))
+        text = maker.issue_credential(now, named, self._workload_lifetime)
+        return IssuedToken(text=text, seconds=self._workload_lifetime, issued_at=now, granted=())
+
     async def verify(self, text: str, registry: Registry) -> RegistryToken:
         """Return what a token says.
 
         Raises:
             CredentialInvalid: it is not valid here, or no longer. The client is not told why; the log is.
         """
+        return await self._verified(registry, lambda verifier, now: verifier.verify(text, now))
+
+    async def verify_credential(self, text: str, registry: Registry) -> Principal:
+        """Return the workload that a credential was made for.
+
+        Raises:
+            CredentialInvalid: as `verify`.
+        """
+        named = await self._verified(registry, lambda verifier, now: verifier.tokens.verify_credential(text, now))
+        return Principal(name=named.name, workload=named.workload)
+
+    async def _verified(self, registry: Registry, verify: Callable[[VerifiedTokens, Instant], T]) -> T:
         try:
             try:
-                return self._verifier(await self._current(), registry).verify(text, self._clock.now())
+                return verify(self._verifier(await self._current(), registry), self._clock.now())
             except TokenRefused as error:
                 if error.reason is not Reason.UNKNOWN_KEY or not await self._reload():
                     raise
-                return self._verifier(self._keys, registry).verify(text, self._clock.now())
+                return verify(self._verifier(self._keys, registry), self._clock.now())
         except TokenRefused as error:
             _log.info("a token was refused", reason=str(error))
             message = "The token is not valid here, or no longer; sign in again."

@@ -82,9 +82,12 @@ class Route:
     handler: Handler
     takes_digest: bool = field(init=False)
     """Whether the last part must be a digest: one that is none is refused before anybody is asked who they are."""
+    sets_tags: bool = field(init=False)
+    """Whether it pushes under a tag, so that what is allowed may depend on which."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "takes_digest", self.path.endswith("{digest}"))
+        object.__setattr__(self, "sets_tags", self.action is Action.PUSH and self.path.endswith("{reference}"))
 
 
 class Match(NamedTuple):
