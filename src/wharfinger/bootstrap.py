@@ -12,7 +12,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
 from wharfinger.metadata.database import Database
 from wharfinger.outbound.shared import SharedClient
+from wharfinger.security.envelope import Envelope
 from wharfinger.services import Services
 from wharfinger.services.accounts import Accounts
 from wharfinger.services.authorization import Authorization
@@ -185,18 +186,13 @@ def build(settings: Settings) -> Deployment:
     registry_id = _default_registry(settings)  # first: a database that does not answer leaves nothing open
     database = _database(settings)
     store = _store(settings)
-    switches = Switches(
-        deletion=settings.storage.delete.enabled, read_only=settings.storage.maintenance.readonly.enabled
-    )
+    switches = _switches(settings)
     default = Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store)
     registries = Registries(default)
     accounts, credentials = Accounts(database, clock), Credentials(database, clock, sign_in.lifetimes(settings))
-    authorization = Authorization(
-        database, sign_in.mode(settings), switches, anonymous_pull=settings.accounts.anonymouspull
-    )
+    authorization = _authorization(settings, database, switches)
     envelope = sign_in.envelope(settings)
-    lifetime = int(settings.workloads.lifetime.total_seconds())
-    tokens = Tokens(database, clock, authorization, envelope, workload_lifetime=lifetime)
+    tokens = _tokens(settings, database, clock, authorization, envelope)
     outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
     trust = TrustRules(database, clock, outbound.keys)
     people = sign_in.people(settings, database, clock, outbound, envelope)
@@ -242,6 +238,25 @@ def build(settings: Settings) -> Deployment:
         verification=Verification(database, clock),
     )
     return Deployment(services=services, database=database, stores=(store,), outbound=outbound)
+
+
+def _switches(settings: Settings) -> Switches:
+    return Switches(deletion=settings.storage.delete.enabled, read_only=settings.storage.maintenance.readonly.enabled)
+
+
+def _authorization(settings: Settings, database: Database, switches: Switches) -> Authorization:
+    return Authorization(database, sign_in.mode(settings), switches, anonymous_pull=settings.accounts.anonymouspull)
+
+
+def _tokens(
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    authorization: Authorization,
+    envelope: Callable[[], Envelope],
+) -> Tokens:
+    lifetime = int(settings.workloads.lifetime.total_seconds())
+    return Tokens(database, clock, authorization, envelope, workload_lifetime=lifetime)
 
 
 def _manifests(settings: Settings, database: Database, clock: Clock, switches: Switches) -> Manifests:
