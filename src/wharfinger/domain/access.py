@@ -207,7 +207,7 @@ _LISTER: Final = Decision(Outcome.ALLOWED, "lists show what you may pull")
 _NAMED: Final = Decision(Outcome.ALLOWED, "the token names it")
 _NOT_NAMED: Final = Decision(Outcome.WIDER_TOKEN, "the token does not name it")
 _NEVER_NAMED: Final = Decision(Outcome.DENIED, "no registry token opens it", limited=True)
-_AUTHORIZE: Final = (
+AUTHORIZE: Final = (
     "the organization {} demands single sign-on, and this credential is not authorized for it; sign in to the console "
     "through its provider, and authorize the token or key on the page of your profile"
 )
@@ -335,10 +335,8 @@ def _missing(access: Access, standing: Standing) -> str:
     if standing.demanded_by is None:
         return role
     if standing.is_withheld:
-        return _AUTHORIZE.format(standing.demanded_by)
-    return (
-        f"{role}; what you have through an organization may not count here: {_AUTHORIZE.format(standing.demanded_by)}"
-    )
+        return AUTHORIZE.format(standing.demanded_by)
+    return f"{role}; what you have through an organization may not count here: {AUTHORIZE.format(standing.demanded_by)}"
 
 
 def _missing_role(access: Access) -> str:

@@ -21,7 +21,7 @@ what the caller sent and may already know, never from what is stored elsewhere.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class WharfingerError(Exception):
@@ -246,6 +246,9 @@ class ContentGone(Refused):
     def __init__(self, message: str, missing: Sequence[str] = ()) -> None:
         super().__init__(message, detail={"missing": list(missing)})
         self.missing = tuple(missing)
+
+
+CHANGED_MEANWHILE: Final = "Somebody else changed it meanwhile: read it again, and decide again."
 
 
 class PreconditionFailed(Refused):

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from wharfinger.domain.access import Decision, Mode, Outcome, Right, Role
+from wharfinger.domain.access import AUTHORIZE, Decision, Mode, Outcome, Right, Role
 from wharfinger.domain.accounts import AccountKind
 from wharfinger.domain.identity import Principal, Scope
 
@@ -75,6 +75,8 @@ class Relation:
         is_member: whether it is a member of that organization.
         on_deployment, on_registry, on_namespace: the highest role there, its own or a team's; of a robot that belongs
             to a registry, the role on that one.
+        withheld_by: an organization that demands single sign-on of the caller, whose credential does not prove it; what
+            the caller has through it is not among the above (ADR 0026).
         suspended: whether the caller is, or is gone.
     """
 
@@ -85,6 +87,7 @@ class Relation:
     on_deployment: Role = Role.NONE
     on_registry: Role = Role.NONE
     on_namespace: Role = Role.NONE
+    withheld_by: str | None = None
     suspended: bool = False
 
 
@@ -140,6 +143,8 @@ def decide(mode: Mode, principal: Principal, matter: Matter, relation: Relation 
     best = max(rights(matter, relation), key=lambda right: right.role, default=None)
     if principal.account_id is not None and best is not None and best.role >= _NEEDED[matter.task]:
         return Decision(Outcome.ALLOWED, best.rule)
+    if relation.withheld_by is not None:
+        return Decision(Outcome.DENIED, AUTHORIZE.format(relation.withheld_by))
     return Decision(Outcome.DENIED, _missing(matter))
 
 

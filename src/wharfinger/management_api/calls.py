@@ -18,6 +18,7 @@ from wharfinger.domain.management import Matter, Target, Task
 from wharfinger.domain.names import RepositoryName, parse_repository_name, parse_tag
 from wharfinger.services import Services
 from wharfinger.services.accounts import unknown
+from wharfinger.services.namespaces import namespace_unknown
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import name_unknown
 from wharfinger.web.requests import Visit
@@ -189,7 +190,7 @@ def _refusal(decision: Decision, what: str, hidden: WharfingerError | None) -> W
 def _unknown(matter: Matter) -> WharfingerError:
     match matter.target:
         case Target.NAMESPACE:
-            return AccountUnknown(f"There is no namespace {matter.name!r}.")
+            return namespace_unknown(matter.name)
         case Target.REGISTRY:
             return AccountUnknown(f"There is no registry {matter.name!r}.")
         case _:

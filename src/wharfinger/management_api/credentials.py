@@ -16,6 +16,7 @@ from wharfinger.domain.credentials import LONGEST_NAME
 from wharfinger.domain.identity import Scope
 from wharfinger.domain.management import Task
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.pages import page_of
 from wharfinger.management_api.calls import Call, Managing, require_on_repository
 from wharfinger.management_api.fields import (
     AccountPath,
@@ -102,7 +103,7 @@ async def list_credentials(
 ) -> Page[ShownCredential]:
     """List the credentials of an account, those that ended too, the newest first."""
     found = await call.services.credentials.list(AccountName(account), last, size + 1)
-    return page(call, found, size, key=lambda one: one.id, show=_show)
+    return page(call, page_of(found, size), key=lambda one: one.id, show=_show)
 
 
 async def create_credential(call: Calling, account: AccountPath, new: NewCredential) -> IssuedCredential:

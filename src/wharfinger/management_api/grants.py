@@ -11,6 +11,7 @@ from wharfinger.domain.accounts import AccountName, TeamName, parse_subject
 from wharfinger.domain.grants import DEPLOYMENT, Place, parse_role, word_of
 from wharfinger.domain.management import Target, Task
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.pages import page_of
 from wharfinger.management_api.calls import Call, Managing, OnRepository
 from wharfinger.management_api.fields import (
     AccountPath,
@@ -139,7 +140,7 @@ async def list_grants_of_account(
 ) -> Page[ShownGrant]:
     """List what an account itself was given; what its teams were given is listed there."""
     found = await call.services.grants.of_subject(AccountName(account), last, size + 1)
-    return page(call, found, size, key=lambda one: one.id, show=lambda one: _show(call, one))
+    return page(call, page_of(found, size), key=lambda one: one.id, show=lambda one: _show(call, one))
 
 
 async def list_grants_of_team(
@@ -147,12 +148,12 @@ async def list_grants_of_team(
 ) -> Page[ShownGrant]:
     """List what a team was given."""
     found = await call.services.grants.of_subject(TeamName(AccountName(organization), team), last, size + 1)
-    return page(call, found, size, key=lambda one: one.id, show=lambda one: _show(call, one))
+    return page(call, page_of(found, size), key=lambda one: one.id, show=lambda one: _show(call, one))
 
 
 async def _of_place(call: Call, place: Place, size: int, last: int | None) -> Page[ShownGrant]:
     found = await call.services.grants.of_place(place, last, size + 1)
-    return page(call, found, size, key=lambda one: one.id, show=lambda one: _show(call, one))
+    return page(call, page_of(found, size), key=lambda one: one.id, show=lambda one: _show(call, one))
 
 
 async def _give(call: Call, place: Place, subject: str, grant: NewGrant) -> None:

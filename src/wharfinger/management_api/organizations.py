@@ -8,6 +8,7 @@ from pydantic import Field
 
 from wharfinger.domain.accounts import AccountKind, AccountName, MemberRole
 from wharfinger.domain.management import Target, Task
+from wharfinger.domain.pages import page_of
 from wharfinger.management_api.accounts import (
     Organization,
     OrganizationChange,
@@ -68,8 +69,8 @@ class Membership(Model):
 
 async def list_organizations(call: Calling, size: Size = PAGE, last: After = None) -> Page[Organization]:
     """List the organizations, by name."""
-    found = await call.services.accounts.list([AccountKind.ORGANIZATION], last, size + 1)
-    return page(call, found.items, size, key=lambda one: one.name, show=show_organization)
+    found = await call.services.accounts.list([AccountKind.ORGANIZATION], last, size)
+    return page(call, found, key=lambda one: one.name, show=show_organization)
 
 
 async def create_organization(call: Calling, new: NewOrganization) -> Organization:
@@ -126,7 +127,7 @@ async def list_members(
 ) -> Page[ShownMember]:
     """List the members of an organization, by name."""
     found = await call.services.organizations.members(AccountName(organization), last, size + 1)
-    return page(call, found, size, key=lambda one: one.name, show=_show_member)
+    return page(call, page_of(found, size), key=lambda one: one.name, show=_show_member)
 
 
 async def put_member(call: Calling, organization: OrganizationPath, user: UserPath, membership: Membership) -> None:

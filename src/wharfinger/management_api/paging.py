@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages of lists: by key, so that no page costs more than the first, and none shows an item twice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Final, Generic, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import Field
 
-from wharfinger.domain.pages import page_of
+from wharfinger.domain.pages import Page as Listing
 from wharfinger.management_api.calls import PREFIX, Call
 from wharfinger.management_api.fields import Shown
 
@@ -24,23 +24,17 @@ class Page(Shown, Generic[Item]):
     """The path of the next page; nothing on the last one. The header `Link` says the same (RFC 8288)."""
 
 
-def page(
-    call: Call, found: Sequence[Row], limit: int, *, key: Callable[[Row], object], show: Callable[[Row], Item]
-) -> Page[Item]:
+def page(call: Call, found: Listing[Row], *, key: Callable[[Row], object], show: Callable[[Row], Item]) -> Page[Item]:
     """Return a page, with the way to the next one.
 
     Args:
         call: the request, whose path and query the next page has too.
-        found: rows, one more than fit if there are more.
-        limit: how many fit.
+        found: the rows, and whether there are more.
         key: what `last` of the next page is.
         show: makes an item of a row.
     """
-    here = page_of(found, limit)
-    following: str | None = None
-    if here.more:
-        following = next_path(call, key(here.items[-1]))
-    return Page(items=[show(row) for row in here.items], next=following)
+    following = next_path(call, key(found.items[-1])) if found.more and found.items else None
+    return Page(items=[show(row) for row in found.items], next=following)
 
 
 def next_path(call: Call, last: object) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from wharfinger.domain.accounts import AccountKind, AccountName, RobotName
 from wharfinger.domain.management import Target, Task
+from wharfinger.domain.pages import page_of
 from wharfinger.management_api.accounts import Robot, RobotChange, change_of, find, show_robot
 from wharfinger.management_api.calls import Call, Managing
 from wharfinger.management_api.conditions import mark, matches
@@ -38,7 +39,7 @@ async def list_robots(
 ) -> Page[Robot]:
     """List the robots of an organization, by name."""
     found = await call.services.accounts.robots(AccountName(organization), last, size + 1)
-    return page(call, found, size, key=lambda one: one.name, show=show_robot)
+    return page(call, page_of(found, size), key=lambda one: one.name, show=show_robot)
 
 
 async def create_robot(call: Calling, organization: OrganizationPath, new: NewRobot) -> Robot:
@@ -54,7 +55,7 @@ async def list_robots_of_registry(
 ) -> Page[Robot]:
     """List the robots of a registry, by name."""
     found = await call.services.accounts.robots_of_registry(call.registry.id, last, size + 1)
-    return page(call, found, size, key=lambda one: one.name, show=show_robot)
+    return page(call, page_of(found, size), key=lambda one: one.name, show=show_robot)
 
 
 async def create_robot_of_registry(

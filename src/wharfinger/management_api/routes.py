@@ -12,9 +12,12 @@ from wharfinger.management_api import (
     deployment,
     grants,
     me,
+    namespaces,
     organizations,
+    registries,
     repositories,
     robots,
+    tags,
     teams,
     users,
 )
@@ -30,5 +33,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *credentials.ROUTES,
     *grants.ROUTES,
     *access.ROUTES,
+    *registries.ROUTES,
+    *namespaces.ROUTES,
+    *tags.ROUTES,
     *repositories.ROUTES,
 )

@@ -6,6 +6,7 @@ from typing import Final
 
 from wharfinger.domain.accounts import AccountName, TeamName
 from wharfinger.domain.management import Target, Task
+from wharfinger.domain.pages import page_of
 from wharfinger.management_api.calls import Managing
 from wharfinger.management_api.fields import (
     After,
@@ -57,7 +58,7 @@ async def list_teams(
 ) -> Page[ShownTeam]:
     """List the teams of an organization, by name."""
     found = await call.services.organizations.teams(AccountName(organization), last, size + 1)
-    return page(call, found, size, key=lambda one: one.name, show=_show)
+    return page(call, page_of(found, size), key=lambda one: one.name, show=_show)
 
 
 async def create_team(call: Calling, organization: OrganizationPath, new: NewTeam) -> ShownTeam:
@@ -89,7 +90,7 @@ async def list_team_members(
 ) -> Page[TeamMember]:
     """List the members of a team, by name."""
     found = await call.services.organizations.members_of_team(_team(organization, team), last, size + 1)
-    return page(call, found, size, key=str, show=lambda name: TeamMember(name=name))
+    return page(call, page_of(found, size), key=str, show=lambda name: TeamMember(name=name))
 
 
 async def join_team(call: Calling, organization: OrganizationPath, team: TeamPath, user: UserPath) -> None:

@@ -59,8 +59,8 @@ class NewPassword(Model):
 
 async def list_users(call: Calling, size: Size = PAGE, last: After = None) -> Page[User]:
     """List the users, by name."""
-    found = await call.services.accounts.list([AccountKind.USER], last, size + 1)
-    return page(call, found.items, size, key=lambda one: one.name, show=show_user)
+    found = await call.services.accounts.list([AccountKind.USER], last, size)
+    return page(call, found, key=lambda one: one.name, show=show_user)
 
 
 async def create_user(call: Calling, new: NewUser) -> User:

@@ -3,17 +3,24 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, case, func, select
 
 from wharfinger.domain.accounts import AccountKind, MemberRole
 from wharfinger.metadata.account_tables import accounts, memberships
 from wharfinger.metadata.database import Statement
+from wharfinger.metadata.standing import is_unproved
 
 _target: Final = accounts.alias("target")
 _organization: Final = accounts.alias("organization")
 
 RELATION: Final = Statement(
-    select(_target.c.id, _target.c.kind, _target.c.registry_id, memberships.c.role)
+    select(
+        _target.c.id,
+        _target.c.kind,
+        _target.c.registry_id,
+        memberships.c.role,
+        case((memberships.c.user_id.is_not(None) & is_unproved(_organization), _organization.c.name)),
+    )
     .select_from(_target)
     .outerjoin(
         _organization,
@@ -28,7 +35,8 @@ RELATION: Final = Statement(
     )
     .where(_target.c.name == bindparam("name"), _target.c.deleted_at.is_(None))
 )
-"""Parameters `account_id`, `name`; columns id, kind and registry of the account of that name, and what the caller is in
-the organization that it is or belongs to: nothing in one that is suspended."""
+"""Parameters: those of `proof_of`, and `name`. Columns: id, kind and registry of the account of that name; what the
+caller is in the organization that it is or belongs to, nothing in one that is suspended; and the name of that one, if
+it demands single sign-on and the caller's credential does not prove it."""
 
 OWNER: Final = MemberRole.OWNER.value

@@ -296,3 +296,50 @@ def referrers(
     if last is not None:
         statement = statement.where(manifests.c.digest > last)
     return [(Digest(row.digest), row.referrer) for row in connection.execute(statement)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestSummary:
+    """What a list of manifests shows."""
+
+    id: int
+    digest: Digest
+    media_type: str
+    artifact_type: str | None
+    size: int
+    """Bytes of the manifest itself."""
+    subject: Digest | None
+    pushed_at: Instant
+
+
+def list_manifests(
+    connection: Connection, repository_id: int, before: int | None, limit: int
+) -> Sequence[ManifestSummary]:
+    """Return live manifests with lower numbers than `before`, the newest first."""
+    older = () if before is None else (manifests.c.id < before,)
+    statement = (
+        select(
+            manifests.c.id,
+            manifests.c.digest,
+            manifests.c.media_type,
+            manifests.c.artifact_type,
+            manifests.c.size,
+            manifests.c.subject_digest,
+            manifests.c.pushed_at,
+        )
+        .where(manifests.c.repository_id == repository_id, manifests.c.deleted_at.is_(None), *older)
+        .order_by(manifests.c.id.desc())
+        .limit(limit)
+    )
+    return [
+        ManifestSummary(
+            id=row.id,
+            digest=Digest(row.digest),
+            media_type=row.media_type,
+            artifact_type=row.artifact_type,
+            size=row.size,
+            subject=None if row.subject_digest is None else Digest(row.subject_digest),
+            pushed_at=Instant(row.pushed_at),
+        )
+        for row in connection.execute(statement)
+    ]

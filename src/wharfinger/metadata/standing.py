@@ -63,7 +63,7 @@ _demanding: Final = accounts.alias("demanding")
 _belonging: Final = memberships.alias("belonging")
 
 
-def _is_unproved(organization: FromClause) -> ColumnElement[bool]:
+def is_unproved(organization: FromClause) -> ColumnElement[bool]:
     """Say whether the organization demands single sign-on of its members, and the credential does not prove it."""
     authorized = (
         exists()
@@ -83,7 +83,7 @@ def _is_unproved(organization: FromClause) -> ColumnElement[bool]:
 
 def _counts(organization: FromClause) -> ColumnElement[bool]:
     """Say whether what its teams give counts."""
-    return and_(_is_active(organization), ~_is_unproved(organization))
+    return and_(_is_active(organization), ~is_unproved(organization))
 
 
 def _own(place: ColumnElement[bool]) -> ColumnElement[int]:
@@ -131,12 +131,12 @@ def _build_standing() -> Select[tuple[object, ...]]:
         (namespaces.c.id.is_not(None), namespaces.c.owner_id), (registries.c.account_namespaces == 1, inferred)
     )
     is_member = memberships.c.user_id.is_not(None) & _is_active(_owner)
-    is_withheld = memberships.c.user_id.is_not(None) & _is_unproved(_owner)
+    is_withheld = memberships.c.user_id.is_not(None) & is_unproved(_owner)
     somebody_demands = (
         select(func.min(_demanding.c.name))
         .select_from(_belonging)
         .join(_demanding, (_demanding.c.id == _belonging.c.organization_id) & _is_active(_demanding))
-        .where(_belonging.c.user_id == _account, _is_unproved(_demanding))
+        .where(_belonging.c.user_id == _account, is_unproved(_demanding))
         .scalar_subquery()
     )
     return (
@@ -250,7 +250,7 @@ def _withheld_namespaces() -> Select[tuple[int]]:
         .select_from(memberships)
         .join(_owner, _owner.c.id == memberships.c.organization_id)
         .join(namespaces, namespaces.c.owner_id == _owner.c.id)
-        .where(memberships.c.user_id == _account, _is_unproved(_owner))
+        .where(memberships.c.user_id == _account, is_unproved(_owner))
     )
 
 

@@ -10,7 +10,13 @@ from typing import Final
 
 from wharfinger.clock import Clock, Instant
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, MemberRole, RobotName, locked_until
-from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown, PreconditionFailed
+from wharfinger.domain.errors import (
+    CHANGED_MEANWHILE,
+    AccountConflict,
+    AccountInvalid,
+    AccountUnknown,
+    PreconditionFailed,
+)
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.pages import Page, page_of
@@ -19,7 +25,6 @@ from wharfinger.metadata import events, organizations, repositories, sessions
 from wharfinger.metadata.accounts import Account, Password
 from wharfinger.metadata.database import Connection, Database
 
-CHANGED_MEANWHILE: Final = "Somebody else changed it meanwhile: read it again, and decide again."
 PEOPLE: Final = (AccountKind.USER, AccountKind.ORGANIZATION)
 
 

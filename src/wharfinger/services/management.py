@@ -4,7 +4,7 @@
 What was granted or taken away counts from the next request on, in every process.
 """
 
-from wharfinger.domain.access import Decision, Mode
+from wharfinger.domain.access import Decision, Mode, Role
 from wharfinger.domain.accounts import AccountKind
 from wharfinger.domain.identity import Principal
 from wharfinger.domain.management import NO_RELATION, Matter, Relation, Target, decide
@@ -43,19 +43,20 @@ class Management:
 
     async def relation(self, principal: Principal, registry: Registry, matter: Matter) -> Relation:
         """Return how the principal stands to the target; the same look-ups whether there is such a target or not."""
-        account_id = principal.account_id or standing_rows.NOBODY
+        asks = standing_rows.proof_of(principal)
+        withheld_by: str | None = None
         target_id: int | None = None
         kind: AccountKind | None = None
         registry_id: int | None = registry.id
         role: str | None = None
         if matter.target in _ACCOUNTS:
             registry_id = None
-            row = await self._database.find(rows.RELATION, account_id=account_id, name=matter.name)
+            row = await self._database.find(rows.RELATION, **asks, name=matter.name)
             if row is not None:
-                target_id, kind, registry_id, role = int(row[0]), AccountKind(row[1]), row[2], row[3]
+                target_id, kind, registry_id, role, withheld_by = int(row[0]), AccountKind(row[1]), *row[2:]
         standing = await self._database.find(
             standing_rows.STANDING,
-            account_id=account_id,
+            **asks,
             registry_id=standing_rows.NOBODY if registry_id is None else registry_id,
             repository="",
             namespace=matter.name if matter.target is Target.NAMESPACE else "",
@@ -63,13 +64,17 @@ class Management:
         if standing is None:
             return NO_RELATION
         found = standing_rows.standing_of(standing)
+        if found.is_withheld:
+            withheld_by = found.demanded_by
+        counts = withheld_by is None
         return Relation(
             kind=kind,
             is_self=target_id is not None and target_id == principal.account_id,
-            owns=role == rows.OWNER or found.owns_namespace,
-            is_member=role is not None or found.is_member,
+            owns=counts and (role == rows.OWNER or found.owns_namespace),
+            is_member=counts and (role is not None or found.is_member),
             on_deployment=found.on_deployment,
             on_registry=found.on_registry,
-            on_namespace=found.on_namespace,
+            on_namespace=found.on_namespace if counts else Role.NONE,
+            withheld_by=withheld_by,
             suspended=found.suspended,
         )

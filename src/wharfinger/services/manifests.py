@@ -33,7 +33,7 @@ from wharfinger.domain.manifests import (
     referrer_descriptor,
 )
 from wharfinger.domain.names import Reference, RepositoryName, TagName, is_digest
-from wharfinger.domain.pages import Page
+from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.repositories import source_of
 from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
@@ -43,7 +43,7 @@ from wharfinger.metadata import manifests as rows
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import tags as tag_rows
 from wharfinger.metadata.database import Connection, Database
-from wharfinger.metadata.manifests import Arrival, Destination, NewManifest
+from wharfinger.metadata.manifests import Arrival, Destination, ManifestSummary, NewManifest
 from wharfinger.metadata.tags import Target
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.registries import Registry
@@ -121,6 +121,23 @@ class Manifests:
         if row is None:
             raise await self._unknown(registry, repository, reference)
         return StoredManifest(*row)
+
+    async def list(
+        self, registry: Registry, repository: RepositoryName, before: int | None, limit: int
+    ) -> Page[ManifestSummary]:
+        """Return manifests with lower numbers than `before`, the newest first.
+
+        Raises:
+            NameUnknown: there is no such repository.
+        """
+
+        def work(connection: Connection) -> Page[ManifestSummary]:
+            repository_id = repository_rows.find(connection, registry.id, repository)
+            if repository_id is None:
+                raise name_unknown(repository)
+            return page_of(rows.list_manifests(connection, repository_id, before, limit + 1), limit)
+
+        return await self._database.read(work)
 
     async def content(self, manifest: StoredManifest) -> bytes:
         """Return the exact bytes that were pushed; they are verified when they enter the memory.

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Namespaces: whose they are, and how private what is made in them begins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wharfinger.clock import Clock
 from wharfinger.domain.access import Visibility
 from wharfinger.domain.accounts import AccountName
-from wharfinger.domain.errors import AccountConflict, NamespaceUnknown
+from wharfinger.domain.errors import CHANGED_MEANWHILE, AccountConflict, NamespaceUnknown, PreconditionFailed
 from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.pages import Page, page_of
@@ -57,7 +57,9 @@ class Namespaces:
             raise namespace_unknown(name)
         return found
 
-    async def change(self, registry: Registry, name: str, change: NamespaceChange, by: Actor) -> Namespace:
+    async def change(
+        self, registry: Registry, name: str, change: NamespaceChange, by: Actor, *, seen: Namespace | None = None
+    ) -> Namespace:
         """Change a namespace, which is made if there is none; where nothing changes, nothing is told.
 
         Args:
@@ -65,8 +67,10 @@ class Namespaces:
             name: the first part of names, parsed as that of an account.
             change: what to change.
             by: who does it.
+            seen: as whoever changes it saw it before; one that somebody else changed meanwhile stays as it is.
 
         Raises:
+            PreconditionFailed: it is not as it was seen; how many repositories it has does not count.
             AccountUnknown: it is to be owned, and there is no account of its name.
             AccountConflict: accounts own no namespaces in this registry.
         """
@@ -76,6 +80,8 @@ class Namespaces:
             namespace_id, _ = rows.ensure(connection, registry.id, name, by, now)
             rows.lock(connection, namespace_id)
             before = _get(connection, registry, name)
+            if seen is not None and replace(before, repositories=seen.repositories) != seen:
+                raise PreconditionFailed(CHANGED_MEANWHILE)
             columns: dict[str, object] = {}
             if change.default_visibility is not None:
                 columns["default_visibility"] = change.default_visibility.value

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from wharfinger.blobstore.base import BlobStore
 from wharfinger.clock import Clock
+from wharfinger.domain.errors import CHANGED_MEANWHILE, PreconditionFailed
 from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RegistryName
@@ -67,13 +68,27 @@ class RegistrySwitches:
         """Return how the switches of a registry stand."""
         return await self._database.read(lambda c: rows.get(c, registry.id))
 
-    async def change(self, registry: Registry, change: RegistryChange, by: Actor) -> RegistryRow:
-        """Turn switches; where nothing changes, nothing is told."""
+    async def change(
+        self, registry: Registry, change: RegistryChange, by: Actor, *, seen: RegistryRow | None = None
+    ) -> RegistryRow:
+        """Turn switches; where nothing changes, nothing is told.
+
+        Args:
+            registry: whose.
+            change: which.
+            by: who does it.
+            seen: as whoever turns them saw them before.
+
+        Raises:
+            PreconditionFailed: they do not stand as they were seen.
+        """
         now = self._clock.now()
         wanted = {"anonymous_pull": change.anonymous_pull, "account_namespaces": change.account_namespaces}
 
         def work(connection: Connection) -> RegistryRow:
             before = rows.get(connection, registry.id, lock=True)
+            if seen is not None and before != seen:
+                raise PreconditionFailed(CHANGED_MEANWHILE)
             rows.change(connection, registry.id, {name: int(on) for name, on in wanted.items() if on is not None})
             after = rows.get(connection, registry.id)
             told = difference(_words(before), _words(after))

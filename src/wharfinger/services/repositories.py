@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Repositories: the catalog, what a page shows of them, where each begins to exist, and how it goes and comes back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from wharfinger.clock import DAY, Clock, Instant, after
 from wharfinger.domain.access import Action, Visibility
-from wharfinger.domain.errors import ContentGone, DatabaseUnavailable, NameTaken, NameUnknown
+from wharfinger.domain.errors import (
+    CHANGED_MEANWHILE,
+    ContentGone,
+    DatabaseUnavailable,
+    NameTaken,
+    NameUnknown,
+    PreconditionFailed,
+)
 from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
@@ -109,13 +116,29 @@ class Repositories:
 
         return await self._database.read(work)
 
-    async def change(self, registry: Registry, name: RepositoryName, change: RepositoryChange, by: Actor) -> Repository:
+    async def change(
+        self,
+        registry: Registry,
+        name: RepositoryName,
+        change: RepositoryChange,
+        by: Actor,
+        *,
+        seen: Repository | None = None,
+    ) -> Repository:
         """Change a repository's settings, all of what is said or nothing; where nothing changes, nothing is told.
 
         Tags that become immutable are so from the next push on, also for one that waits at this moment.
 
+        Args:
+            registry: that has it.
+            name: which one.
+            change: what is to change.
+            by: who does it.
+            seen: as whoever changes it saw it before; one that somebody else changed meanwhile stays as it is.
+
         Raises:
             NameUnknown: there is none of that name.
+            PreconditionFailed: its settings are not as they were seen; pushes do not count.
             RuleInvalid: the rules for immutable tags cannot be read.
         """
         self._switches.require_writable()
@@ -125,6 +148,8 @@ class Repositories:
             before = rows.load(connection, registry.id, name, lock=True)
             if before is None:
                 raise name_unknown(name)
+            if seen is not None and replace(before, changed_at=seen.changed_at) != seen:
+                raise PreconditionFailed(CHANGED_MEANWHILE)
             rows.change(connection, before.id, columns)
             after = rows.load(connection, registry.id, name) or before
             told = difference(_words(before), _words(after))

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Namespaces: whose they are, and how private what is made in them begins."""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from wharfinger.domain.access import Visibility
+from wharfinger.domain.management import Matter, Target, Task
+from wharfinger.management_api.calls import Managing, require_matter
+from wharfinger.management_api.conditions import mark, matches
+from wharfinger.management_api.fields import After, Model, NamespacePath, RegistryPath, Shown, Size, time_of
+from wharfinger.management_api.paging import PAGE, Page, page
+from wharfinger.management_api.routing import Calling, Route
+from wharfinger.metadata.namespaces import Namespace as NamespaceRow
+from wharfinger.services.namespaces import NamespaceChange
+
+
+class NamespaceSettings(Shown):
+    """What can be changed of a namespace."""
+
+    name: str
+    owner: str | None
+    """The user or the organization that it belongs to; nothing if it is the registry's."""
+    default_visibility: Visibility
+    """Of repositories that are made in it from now on."""
+    created_at: datetime
+
+
+class Namespace(NamespaceSettings):
+    """A namespace."""
+
+    repositories: int
+
+
+class NamespaceSettingsChange(Model):
+    """What is to change. A field that is left out stays as it is."""
+
+    default_visibility: Annotated[Visibility, Field(strict=False)] = Visibility.PRIVATE
+    owned: bool = False
+    """Whether the account of its name owns it; only managers of the registry say that."""
+
+
+async def list_namespaces(
+    call: Calling,
+    registry: RegistryPath,  # noqa: ARG001 - the call has it
+    size: Size = PAGE,
+    last: After = None,
+) -> Page[Namespace]:
+    """List the namespaces of a registry, by name."""
+    found = await call.services.namespaces.list(call.registry, last, size)
+    return page(call, found, key=lambda one: one.name, show=_show)
+
+
+async def read_namespace(call: Calling, namespace: NamespacePath) -> Namespace:
+    """Show a namespace."""
+    found = await call.services.namespaces.find(call.registry, namespace)
+    mark(call, _settings(found))
+    return _show(found)
+
+
+async def change_namespace(call: Calling, namespace: NamespacePath, change: NamespaceSettingsChange) -> Namespace:
+    """Change a namespace."""
+    said = change.model_fields_set
+    if "owned" in said:
+        await require_matter(call, Matter(Task.SUPERVISE, Target.NAMESPACE, namespace))
+    found = await call.services.namespaces.find(call.registry, namespace)
+    seen = found if matches(call, _settings(found)) else None
+    wanted = NamespaceChange(
+        default_visibility=change.default_visibility if "default_visibility" in said else None,
+        owned=change.owned if "owned" in said else None,
+    )
+    changed = await call.services.namespaces.change(call.registry, namespace, wanted, call.by, seen=seen)
+    mark(call, _settings(changed))
+    return _show(changed)
+
+
+def _settings(one: NamespaceRow) -> NamespaceSettings:
+    return NamespaceSettings(
+        name=one.name,
+        owner=one.owner,
+        default_visibility=one.default_visibility,
+        created_at=time_of(one.created_at),
+    )
+
+
+def _show(one: NamespaceRow) -> Namespace:
+    return Namespace(**dict(_settings(one)), repositories=one.repositories)
+
+
+ROUTES: Final = (
+    Route("GET", "/registries/{registry}/namespaces", Managing(Task.READ, Target.REGISTRY), list_namespaces),
+    Route("GET", "/namespaces/{namespace}", Managing(Task.READ, Target.NAMESPACE), read_namespace),
+    Route(
+        "PATCH",
+        "/namespaces/{namespace}",
+        Managing(Task.MANAGE, Target.NAMESPACE),
+        change_namespace,
+        conflicts=True,
+        conditional=True,
+    ),
+)
