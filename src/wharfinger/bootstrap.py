@@ -129,7 +129,7 @@ def migrate(settings: Settings, *, by_hand: bool = False, beside: bool = False) 
         MigrationNeeded: it would have to move, and the operator wants to do that by hand.
         DatabaseUnavailable: it does not answer.
     """
-    engine = _engine(settings)
+    engine = open_engine(settings)
     try:
         found = migrations.revision(engine)
         if found != migrations.HEAD:
@@ -158,7 +158,7 @@ def require_safe(settings: Settings) -> None:
     bares = settings.auth.kind is None and where_to_sign_in(settings) is SignIn.UNSAFE
     if not opens and not bares:
         return
-    engine = _engine(settings)
+    engine = open_engine(settings)
     try:
         with engine.connect() as connection:
             has_accounts = account_rows.ANY.first(connection) is not None
@@ -185,7 +185,7 @@ def build(settings: Settings) -> Deployment:
     identity = sign_in.identity(settings, clock)
     registry_id = _default_registry(settings)  # first: a database that does not answer leaves nothing open
     database = _database(settings)
-    store = _store(settings)
+    store = open_store(settings)
     switches = _switches(settings)
     default = Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store)
     registries = Registries(default)
@@ -362,7 +362,8 @@ def _microseconds(span: timedelta) -> int:
     return span // timedelta(microseconds=1)
 
 
-def _engine(settings: Settings) -> Engine:
+def open_engine(settings: Settings) -> Engine:
+    """Return an engine over the database that the settings name, for work outside a running node."""
     if settings.database.url is not None:
         return postgresql.open_engine(settings.database.url.reveal())
     path = sqlite_path(settings)
@@ -380,7 +381,8 @@ def _database(settings: Settings) -> Database:
     return sqlite.SqliteDatabase(sqlite_path(settings))
 
 
-def _store(settings: Settings) -> BlobStore:
+def open_store(settings: Settings) -> BlobStore:
+    """Open the store of the registry `default`."""
     filesystem = settings.storage.filesystem
     driver = FilesystemBlobStore(blobs_path(settings), reserve=filesystem.reserve, max_threads=filesystem.maxthreads)
     return GuardedBlobStore(driver, timeout=STORE_DEADLINE, observe=_observe_store)
@@ -391,7 +393,7 @@ def _observe_store(operation: str, seconds: float, outcome: str) -> None:
 
 
 def _default_registry(settings: Settings) -> int:
-    engine = _engine(settings)
+    engine = open_engine(settings)
     try:
         with engine.connect() as connection:
             found = repositories.find_registry(connection, DEFAULT_REGISTRY)

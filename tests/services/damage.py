@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Harm done to a store and to rows behind the registry's back."""
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.metadata.schema import blobs, manifests
@@ -12,6 +12,16 @@ async def key_of(node, digest):
     return await node.database.read(
         lambda c: c.execute(select(blobs.c.store_key).where(blobs.c.digest == digest)).scalar()
     )
+
+
+async def change(node, *statements):
+    """Run statements, text or not, behind the registry's back."""
+
+    def work(connection):
+        for statement in statements:
+            connection.execute(text(statement) if isinstance(statement, str) else statement)
+
+    await node.database.write(work)
 
 
 async def state_of(node, digest):
@@ -47,9 +57,7 @@ async def damage(node, digest, change):
 
 async def damage_manifest(node, digest, content):
     """Replace the stored bytes of a manifest."""
-    await node.database.write(
-        lambda c: c.execute(update(manifests).where(manifests.c.digest == digest).values(content=content)) and None
-    )
+    await change(node, update(manifests).where(manifests.c.digest == digest).values(content=content))
 
 
 def flip(content):

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, insert, select, text, update
 
 from tests.services.damage import (
+    change,
     cut,
     damage,
     damage_manifest,
@@ -51,11 +52,6 @@ async def verify(node, scope=EVERYTHING, **options):
     report = await node.verification.run(node.registry, scope, ACTOR, **options)
     found = [finding async for finding in node.verification.findings(report.run)]
     return report, [(finding.kind, finding.what) for finding in found]
-
-
-async def change(node, *statements):
-    """Change rows behind the registry's back."""
-    await node.database.write(lambda c: [c.execute(statement) for statement in statements] and None)
 
 
 async def actions(node):

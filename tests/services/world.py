@@ -18,6 +18,7 @@ from wharfinger.domain.names import DEFAULT_REGISTRY, RepositoryName
 from wharfinger.domain.switches import Switches
 from wharfinger.domain.uploads import Chunk
 from wharfinger.services.accounts import Accounts
+from wharfinger.services.backup import Backups
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
@@ -96,6 +97,7 @@ class Node:
     team_mappings: TeamMappings
     sessions: Sessions
     trash: Trash
+    backups: Backups
 
 
 PROVIDERS = ("corp", "other")
@@ -167,6 +169,7 @@ class World:
             team_mappings=TeamMappings(database, self.clock, PROVIDERS),
             sessions=Sessions(database, self.clock),
             trash=Trash(database, self.clock, switches, window=WINDOW),
+            backups=Backups(database, Registries(registry), self.clock, "0"),
         )
 
     async def assert_sound(self):

@@ -10,6 +10,7 @@ import typer
 
 from wharfinger.cli import (
     access,
+    backup,
     certificate,
     grant,
     init,
@@ -34,7 +35,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (init.init, serving.serve, serving.check, serving.work, serving.migrate, verify.verify, serving.version):
+for command in (
+    init.init,
+    serving.serve,
+    serving.check,
+    serving.work,
+    serving.migrate,
+    verify.verify,
+    backup.backup,
+    backup.restore,
+    serving.version,
+):
     app.command()(command)
 app.add_typer(certificate.app, name="certificate")
 for noun in (user, org, team, robot, grant, token, access, repository, tag, trash, namespace, registry):

@@ -121,7 +121,7 @@ async def _patiently(services: Services, options: Options, by: Actor) -> Report:
         def tell(run: Run) -> None:
             total = run.ceiling or None
             tally = run.tally
-            count = f"{tally.blobs} blobs, {_readable(tally.bytes)}, {tally.manifests} manifests, {tally.tags} tags"
+            count = f"{tally.blobs} blobs, {readable(tally.bytes)}, {tally.manifests} manifests, {tally.tags} tags"
             progress.update(task, description=_WORDS[run.phase], total=total, completed=run.position, count=count)
 
         while True:
@@ -161,7 +161,7 @@ async def _print_words(services: Services, options: Options, report: Report) -> 
         out.print(f"    {escape(finding.detail)}")
         out.print(f"    [dim]{escape(finding.remedy)}[/]")
     tally = report.run.tally
-    looked = f"{tally.blobs} blobs ({_readable(tally.bytes)}), {tally.manifests} manifests, {tally.tags} tags"
+    looked = f"{tally.blobs} blobs ({readable(tally.bytes)}), {tally.manifests} manifests, {tally.tags} tags"
     if options.scope.is_everything:
         looked += f", {tally.objects} objects in the store"
     if tally.healed:
@@ -203,7 +203,7 @@ def _stamp(instant: Instant) -> str:
     return as_datetime(instant).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _readable(size: int) -> str:
+def readable(size: int) -> str:
     """Return a size rounded to three figures or so."""
     for unit, factor in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if size >= factor:

@@ -120,6 +120,13 @@ class Database(Protocol):
         """Run the work over one snapshot and return its result."""
         ...
 
+    async def export(self, work: Callable[[Connection], T]) -> T:
+        """Run the work over one snapshot, exactly once; unlike that of `read`, it may hand on what it reads.
+
+        For a backup, whose rows do not fit into memory.
+        """
+        ...
+
     async def find(self, lookup: Statement, **parameters: object) -> Row | None:
         """Return the first row of a look-up by key, or nothing.
 

@@ -20,7 +20,7 @@ def _take(insert: InsertInto) -> ClauseElement:
             "until": statement.excluded.until,
         },
         where=holds.c.until <= statement.excluded.since,
-    )
+    ).returning(holds.c.name)
     return upsert
 
 
@@ -29,7 +29,7 @@ _TAKE: Final = Statement(_take, columns=("name", "token", "since", "until"))
 
 def take(connection: Connection, name: str, token: str, now: Instant, until: Instant) -> bool:
     """Begin a hold, unless another one of that name stands; returns whether it is the caller's."""
-    return _TAKE.count(connection, name=name, token=token, since=now, until=until) > 0
+    return _TAKE.first(connection, name=name, token=token, since=now, until=until) is not None
 
 
 def renew(connection: Connection, name: str, token: str, now: Instant, until: Instant) -> bool:

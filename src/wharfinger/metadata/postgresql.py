@@ -45,6 +45,10 @@ class PostgresDatabase:
         """See `Database.read`."""
         return await self._run(lambda: self._read(work))
 
+    async def export(self, work: Callable[[Connection], T]) -> T:
+        """See `Database.export`."""
+        return await self.read(work)
+
     async def find(self, lookup: Statement, **parameters: object) -> Row | None:
         """See `Database.find`."""
         return await self._run(lambda: self._find(lookup, parameters))

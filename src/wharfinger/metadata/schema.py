@@ -35,9 +35,10 @@ metadata: Final = account_tables.accounts.metadata
 """All tables, those of `account_tables`, `sign_in_tables` and `upkeep_tables` among them."""
 LEFT_OUT: Final = frozenset(
     table.name for table in (upkeep_tables.verifications, upkeep_tables.findings, upkeep_tables.holds)
-) | {"uploads", sign_in_tables.sessions.name}
-"""Tables that no backup has: they tell of one machine's work, of bytes that were never finished, and of who was signed
-in then: a session that ended must not come back."""
+) | {"uploads", "signing_keys", sign_in_tables.sessions.name}
+"""Tables that no backup has: they tell of one machine's work, of bytes that were never finished, of keys that sign for
+minutes and are made anew when there are none, and of who was signed in then: a session that ended must not come back.
+"""
 
 registries: Final = table(
     "registries",

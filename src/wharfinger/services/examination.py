@@ -7,7 +7,7 @@ collected or repaired since is no finding.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -28,6 +28,7 @@ from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.examination import BlobRow, TagRow
 from wharfinger.metadata.manifest_facts import EdgeRow, Facts, ManifestRow
+from wharfinger.services.pace import Pay
 from wharfinger.services.registries import Registry
 from wharfinger.telemetry import VERIFICATION_FINDINGS
 
@@ -35,9 +36,6 @@ ORPHAN_DELAY: Final = 7 * DAY
 """How long the bytes of an orphan stay after it was decided to bury it: time to find out what they were."""
 _ANYTHING: Final = ManifestRules(max_size=2**63, max_descriptors=2**63)
 """What was accepted once is read, whatever the operator's limits are now."""
-
-Pay = Callable[[int], Awaitable[None]]
-"""Called before so many bytes are read; waits, and raises to break off."""
 
 
 class _Unreadable(Exception):

@@ -9,6 +9,8 @@ from wharfinger.clock import Clock
 
 Stop = Callable[[], bool]
 """Says whether whoever runs the work wants it to end soon."""
+Pay = Callable[[int], Awaitable[None]]
+"""Called when so many bytes were read; waits until more may be, and raises to break off."""
 _NAP: Final = 0.5
 
 

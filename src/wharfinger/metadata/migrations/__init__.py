@@ -34,8 +34,8 @@ def revision(engine: Engine) -> str | None:
         return found
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring the database to `HEAD` in one transaction; concurrent callers wait for each other.
+def upgrade(engine: Engine, to: str = HEAD) -> None:
+    """Bring the database to a revision in one transaction; concurrent callers wait for each other.
 
     Raises:
         DatabaseUnavailable: as `revision`.
@@ -48,7 +48,7 @@ def upgrade(engine: Engine) -> None:
     with _reached(engine) as connection:
         _lock(connection)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
         connection.commit()
 
 
