@@ -49,6 +49,7 @@ from wharfinger.services.management import Management
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
+from wharfinger.services.outlook import Outlooks
 from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.reviews import Reviews
@@ -225,6 +226,7 @@ def build(settings: Settings) -> Deployment:
         manifests=_manifests(settings, database, clock, switches),
         namespaces=Namespaces(database, clock),
         organizations=Organizations(database, clock),
+        outlooks=Outlooks(database, clock, Rules(window=_microseconds(settings.undo.window))),
         people=people,
         registries=registries,
         registry_switches=RegistrySwitches(database, clock),

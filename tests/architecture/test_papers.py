@@ -70,6 +70,8 @@ def test_every_command_of_ours_exists(page):
         for words in re.findall(r"(?:^|/bin/|\s)wharfinger ([a-z].*)", line):
             command, rest = typer.main.get_command(cli.app), words.split()
             while hasattr(command, "commands"):
+                if command.invoke_without_command and (not rest or rest[0].startswith("--")):
+                    break
                 assert rest, f"{line}: which one?"
                 name, *rest = rest
                 assert name in command.commands, line

@@ -12,6 +12,7 @@ from wharfinger.cli import (
     access,
     backup,
     certificate,
+    gc,
     grant,
     init,
     namespace,
@@ -48,7 +49,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(certificate.app, name="certificate")
-for noun in (user, org, team, robot, grant, token, access, repository, tag, trash, namespace, registry):
+for noun in (user, org, team, robot, grant, token, access, repository, tag, trash, namespace, registry, gc):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 
 

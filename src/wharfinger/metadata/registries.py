@@ -22,6 +22,8 @@ class RegistryRow:
     account_namespaces: bool
     """Whether a new namespace belongs to the account of its name, and can be claimed for it."""
     created_at: Instant
+    untagged_after: int | None = None
+    """How long a manifest without a tag is kept after it was last used, in microseconds; nothing for good."""
 
 
 def get(connection: Connection, registry_id: int, *, lock: bool = False) -> RegistryRow:
@@ -32,16 +34,18 @@ def get(connection: Connection, registry_id: int, *, lock: bool = False) -> Regi
         registries.c.anonymous_pull,
         registries.c.account_namespaces,
         registries.c.created_at,
+        registries.c.untagged_after,
     ).where(registries.c.id == registry_id)
     if lock:
         statement = statement.with_for_update(key_share=True)
-    number, name, anonymous_pull, account_namespaces, created_at = connection.execute(statement).one()
+    number, name, anonymous_pull, account_namespaces, created_at, untagged_after = connection.execute(statement).one()
     return RegistryRow(
         id=number,
         name=RegistryName(name),
         anonymous_pull=bool(anonymous_pull),
         account_namespaces=bool(account_namespaces),
         created_at=Instant(created_at),
+        untagged_after=untagged_after,
     )
 
 

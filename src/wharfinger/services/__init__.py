@@ -22,6 +22,7 @@ from wharfinger.services.management import Management
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
+from wharfinger.services.outlook import Outlooks
 from wharfinger.services.passwords import AccountPasswords
 from wharfinger.services.registries import Registries, RegistrySwitches
 from wharfinger.services.repositories import Repositories
@@ -67,6 +68,7 @@ class Services:
     manifests: Manifests
     namespaces: Namespaces
     organizations: Organizations
+    outlooks: Outlooks
     people: People
     registries: Registries
     registry_switches: RegistrySwitches

@@ -16,6 +16,7 @@ from wharfinger.metadata import queues
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.queues import Tombstone
 from wharfinger.services.registries import Registries
+from wharfinger.telemetry import FREED
 
 _FIRST_PAUSE: Final = 60 * SECOND
 _MAX_DOUBLINGS: Final = 10
@@ -28,6 +29,8 @@ class Collection:
         self._database = database
         self._registries = registries
         self._clock = clock
+        self.freed = 0
+        """Bytes of blobs that this process removed."""
 
     async def bury(self, limit: int) -> int:
         """Remove the bytes of due tombstones; one that cannot be removed is tried later and stops no other.
@@ -39,7 +42,8 @@ class Collection:
         failpoint("bury.found")
         removed = [tombstone for tombstone in due if await self._remove(tombstone)]
         failpoint("bury.removed")
-        gone = [tombstone.id for tombstone in await self._settled(removed)]
+        settled = await self._settled(removed)
+        gone = [tombstone.id for tombstone in settled]
 
         def work(connection: Connection) -> None:
             queues.finish_tombstones(connection, gone)
@@ -48,6 +52,9 @@ class Collection:
         if gone:
             await self._database.write(work)
             failpoint("bury.committed")
+            size = sum(tombstone.size or 0 for tombstone in settled)
+            self.freed += size
+            FREED.inc(size)
         return len(gone)
 
     async def _remove(self, tombstone: Tombstone) -> bool:

@@ -2,17 +2,21 @@
 """Registries: named spaces of repositories, each with its own store; and which of them answers on a host."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from wharfinger.blobstore.base import BlobStore
-from wharfinger.clock import Clock
-from wharfinger.domain.errors import CHANGED_MEANWHILE, PreconditionFailed
+from wharfinger.clock import DAY, Clock
+from wharfinger.domain.errors import CHANGED_MEANWHILE, PreconditionFailed, RuleInvalid
 from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RegistryName
-from wharfinger.metadata import events
+from wharfinger.metadata import collection, events
 from wharfinger.metadata import registries as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.registries import RegistryRow
+
+FOR_GOOD: Final = 0
+"""Manifests without a tag are kept for as long as nobody deletes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +55,13 @@ class RegistryChange:
     Args:
         anonymous_pull: whether public repositories are for everybody, or for every account.
         account_namespaces: whether new namespaces belong to the accounts of their names.
+        untagged_after: how long a manifest without a tag is kept after it was last used, in microseconds, a day at
+            least; `FOR_GOOD` for as long as nobody deletes it. Counts for those that are there, too.
     """
 
     anonymous_pull: bool | None = None
     account_namespaces: bool | None = None
+    untagged_after: int | None = None
 
 
 class RegistrySwitches:
@@ -81,8 +88,13 @@ class RegistrySwitches:
 
         Raises:
             PreconditionFailed: they do not stand as they were seen.
+            RuleInvalid: untagged manifests would be kept for less than a day.
         """
         now = self._clock.now()
+        untagged = change.untagged_after
+        if untagged is not None and untagged != FOR_GOOD and untagged < DAY:
+            message = "Manifests without a tag are kept for a day at least: a push may be half done."
+            raise RuleInvalid(message)
         wanted = {"anonymous_pull": change.anonymous_pull, "account_namespaces": change.account_namespaces}
 
         def work(connection: Connection) -> RegistryRow:
@@ -90,6 +102,8 @@ class RegistrySwitches:
             if seen is not None and before != seen:
                 raise PreconditionFailed(CHANGED_MEANWHILE)
             rows.change(connection, registry.id, {name: int(on) for name, on in wanted.items() if on is not None})
+            if untagged is not None and (untagged or None) != before.untagged_after:
+                collection.set_untagged(connection, registry.id, untagged or None)
             after = rows.get(connection, registry.id)
             told = difference(_words(before), _words(after))
             if told:
@@ -104,4 +118,13 @@ def _words(row: RegistryRow) -> dict[str, str]:
     return {
         "anonymous pull": "on" if row.anonymous_pull else "off",
         "namespaces of accounts": "on" if row.account_namespaces else "off",
+        "untagged manifests": untagged_in_words(row.untagged_after),
     }
+
+
+def untagged_in_words(untagged_after: int | None) -> str:
+    """Return the rule for manifests without a tag, as people read it."""
+    if untagged_after is None:
+        return "kept"
+    days = untagged_after / DAY
+    return f"collected {days:g} {'day' if days == 1 else 'days'} after they were last used"

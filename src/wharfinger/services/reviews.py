@@ -14,6 +14,7 @@ review while it is being finished raises its version, and it stays.
 
 import asyncio
 import enum
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -89,6 +90,8 @@ class Reviews:
         self._switches = switches
         self._rules = rules
         self._pace = pace or Pace()
+        self.tally: Counter[tuple[str, Outcome]] = Counter()
+        """What became of what was looked at in this process, by kind."""
         self._watch = Watch(clock, longest=max(rules.window, CLAIM))
 
     @property
@@ -160,7 +163,7 @@ class Reviews:
             begin = self._clock.monotonic()
             some = claimed[start : start + self._pace.slice]
             for review, outcome in zip(some, await self._settle(some, settle), strict=True):
-                COLLECTED.labels(review.kind, outcome.value).inc()
+                self._count(review.kind, outcome)
             await self._rest(begin)
         return len(claimed)
 
@@ -238,7 +241,7 @@ class Reviews:
         try:
             return await self._take_apart(repository_id, before)
         except DatabaseUnavailable as error:
-            COLLECTED.labels("repository", Outcome.FAILED).inc()
+            self._count("repository", Outcome.FAILED)
             reason = str(error.__cause__ or error)
             _log.warning("a repository cannot be taken apart now", repository_id=repository_id, reason=reason)
             return False
@@ -265,9 +268,13 @@ class Reviews:
             return False
 
         more = await self._database.write(work)
-        COLLECTED.labels("repository", Outcome.PARTLY if more else Outcome.REMOVED).inc()
+        self._count("repository", Outcome.PARTLY if more else Outcome.REMOVED)
         await self._rest(begin)
         return more
+
+    def _count(self, kind: str, outcome: Outcome) -> None:
+        self.tally[kind, outcome] += 1
+        COLLECTED.labels(kind, outcome.value).inc()
 
     async def _rest(self, begin: float) -> None:
         """Let others work: without this a collector that has much to do would be first at the database every time."""
