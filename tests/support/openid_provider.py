@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.server import free_port
+from tests.support.commands import free_port
 
 HOME = Path(__file__).parent / "openid"
 SECRET = "canary-client-secret-of-the-tests"
@@ -50,6 +50,7 @@ class OpenIdProvider:
     def stop(self):
         self._process.terminate()
         self._process.wait(10)
+        self._process.stdout.close()
 
     def __enter__(self):
         return self

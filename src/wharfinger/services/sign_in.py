@@ -278,7 +278,8 @@ def _principal_of(holder: Holder) -> Principal:
         account_id=holder.account_id,
         credential_id=holder.credential_id,
         ceiling=Ceiling(scopes=holder.scopes, repositories=holder.repositories),
-        proof=Proof(credential_id=holder.parent_id or holder.credential_id),
+        # A device has what its token has. A token that was made with another one is authorized for itself.
+        proof=Proof(credential_id=holder.parent_id if holder.kind is CredentialKind.REFRESH else holder.credential_id),
     )
 
 
