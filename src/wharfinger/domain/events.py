@@ -15,6 +15,13 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.names import RepositoryName, TagName
 
 
+class Result(enum.StrEnum):
+    """What became of it."""
+
+    DONE = "done"
+    REFUSED = "refused"
+
+
 class EventAction(enum.StrEnum):
     """What happened."""
 
@@ -76,6 +83,10 @@ class EventAction(enum.StrEnum):
     TRUST_ADDED = "trust.added"
     TRUST_CHANGED = "trust.changed"
     TRUST_REMOVED = "trust.removed"
+    SIGN_IN = "sign-in"
+    """With a password, done or refused; with another credential only where it is refused."""
+    ACCESS_DENIED = "access.denied"
+    """Somebody who signed in wanted to change what it may not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +96,11 @@ class Event:
     action: EventAction
     repository_id: int | None = None
     repository: RepositoryName | None = None
+    about_id: int | None = None
+    """The account that it is about, or that answers for what it is about: its own events are found by that."""
+    result: Result = Result.DONE
+    count: int = 1
+    """How often it happened, where the same was refused again and again."""
     target: str | None = None
     """What it is about that is no repository: `alice`, `acme/builders`, `token 7 (laptop) of alice`."""
     tag: TagName | None = None

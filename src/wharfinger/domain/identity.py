@@ -130,4 +130,6 @@ class Actor:
     user_agent: str | None = None
 
 
+NOBODY_YET: Final = Actor(principal=ANONYMOUS)
+"""Somebody of whom nothing is known, not even where it is."""
 SYSTEM_ACTOR: Final = Actor(principal=SYSTEM)

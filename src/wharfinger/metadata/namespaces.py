@@ -28,6 +28,7 @@ class Namespace:
 
     id: int
     name: str
+    owner_id: int | None
     owner: AccountName | None
     """The user or the organization that it belongs to; nothing if it is the registry's."""
     default_visibility: Visibility
@@ -112,6 +113,7 @@ def _select(registry_id: int) -> Select[tuple[object, ...]]:
         select(
             namespaces.c.id,
             namespaces.c.name,
+            namespaces.c.owner_id,
             accounts.c.name,
             namespaces.c.default_visibility,
             count,
@@ -123,10 +125,11 @@ def _select(registry_id: int) -> Select[tuple[object, ...]]:
 
 
 def _namespace(row: Row) -> Namespace:
-    number, name, owner, visibility, count, created_at = row
+    number, name, owner_id, owner, visibility, count, created_at = row
     return Namespace(
         id=number,
         name=name,
+        owner_id=owner_id,
         owner=None if owner is None else AccountName(owner),
         default_visibility=Visibility(visibility),
         repositories=count,

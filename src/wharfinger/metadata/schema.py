@@ -298,10 +298,13 @@ events: Final = table(
     identifier(),
     number("at"),
     words("action"),
+    words("result", default="done"),
+    number("count", default=1),
     key("registry_id", "registries.id", nullable=True),
     number("repository_id", nullable=True),
     words("repository", nullable=True),
     words("target", nullable=True),
+    key("about_id", "accounts.id", nullable=True),
     words("tag", nullable=True),
     words("digest", nullable=True),
     words("previous_digest", nullable=True),
@@ -315,7 +318,12 @@ events: Final = table(
     words("user_agent", nullable=True),
     words("detail", nullable=True),
     index("ix_events_at", "at"),
+    one_of("result", "done", "refused"),
     index("ix_events_repository_id", "repository_id", "id"),
+    index("ix_events_about_id", "about_id", "id", where="about_id IS NOT NULL"),
+    index("ix_events_refused", "id", where="result = 'refused'"),
 )
 """Append-only: the audit log and the outbox of notifications in one. `target` names what an event is about that is no
-repository: an account, a team, a credential; `detail` says more in words, and neither says anything secret."""
+repository: an account, a team, a credential; `detail` says more in words, and neither says anything secret. `about_id`
+is the account that answers for the target. What was refused is here too, where it matters, and `count` says how often.
+"""

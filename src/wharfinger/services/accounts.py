@@ -161,7 +161,8 @@ class Accounts:
                 raise PreconditionFailed(CHANGED_MEANWHILE)
             columns = change.columns()
             rows.change(connection, account.id, columns)
-            tell(connection, EventAction.ACCOUNT_CHANGED, name, by, now, detail=", ".join(sorted(columns)) or None)
+            detail = ", ".join(sorted(columns)) or None
+            tell(connection, EventAction.ACCOUNT_CHANGED, name, by, now, about=account.id, detail=detail)
             return require(connection, name)
 
         return await self._database.write(work)
@@ -198,7 +199,8 @@ class Accounts:
                 require(connection, membership.name)
                 require_another_owner(connection, membership.account_id, membership.name, account)
             rows.delete_account(connection, account, now)
-            tell(connection, EventAction.ACCOUNT_DELETED, name, by, now, detail=account.kind.value)
+            detail = account.kind.value
+            tell(connection, EventAction.ACCOUNT_DELETED, name, by, now, about=account.id, detail=detail)
 
         await self._database.write(work)
 
@@ -251,7 +253,7 @@ class Accounts:
             rows.set_password(connection, account.id, password_hash, now)
             rows.end_password_sessions(connection, account.id, now)
             sessions.end_all(connection, account.id)
-            tell(connection, EventAction.PASSWORD_CHANGED, name, by, now)
+            tell(connection, EventAction.PASSWORD_CHANGED, name, by, now, about=account.id)
 
         await self._database.write(work)
 
@@ -299,7 +301,7 @@ class Accounts:
             rows.change(connection, account.id, {"suspended_at": now if suspended else None})
             sessions.end_all(connection, account.id)
             action = EventAction.ACCOUNT_SUSPENDED if suspended else EventAction.ACCOUNT_RESUMED
-            tell(connection, action, name, by, now)
+            tell(connection, action, name, by, now, about=account.id)
 
         await self._database.write(work)
 
@@ -368,10 +370,27 @@ def unknown(name: str) -> AccountUnknown:
 
 
 def tell(
-    connection: Connection, action: EventAction, target: str, by: Actor, now: Instant, *, detail: str | None = None
+    connection: Connection,
+    action: EventAction,
+    target: str,
+    by: Actor,
+    now: Instant,
+    *,
+    about: int | None = None,
+    detail: str | None = None,
 ) -> None:
-    """Record what happened to an account, in the transaction in which it happens."""
-    events.record(connection, None, Event(action=action, target=target, detail=detail), by, now)
+    """Record what happened to an account, in the transaction in which it happens.
+
+    Args:
+        connection: the transaction.
+        action: what happened.
+        target: to whom, as people read it.
+        by: who did it.
+        now: when.
+        about: the id of the account: who answers for it finds the event by it.
+        detail: more, in words.
+    """
+    events.record(connection, None, Event(action=action, target=target, about_id=about, detail=detail), by, now)
 
 
 def _create(connection: Connection, kind: AccountKind, name: AccountName, now: Instant, *, claim: bool | None) -> int:
@@ -403,7 +422,7 @@ def _finish(
     if account is None:
         message = f"account {account_id} is not there in the transaction that made it"
         raise RuntimeError(message)
-    tell(connection, EventAction.ACCOUNT_CREATED, account.name, by, now, detail=kind.value)
+    tell(connection, EventAction.ACCOUNT_CREATED, account.name, by, now, about=account_id, detail=kind.value)
     return account
 
 

@@ -63,7 +63,8 @@ class Beginning:
                 (EventAction.ACCOUNT_CREATED, "user"),
                 (EventAction.GRANT_GIVEN, "admin on the deployment"),
             ):
-                events.record(connection, None, Event(action=action, target=name, detail=detail), by, now)
+                event = Event(action=action, target=name, about_id=made, detail=detail)
+                events.record(connection, None, event, by, now)
             return count
 
         return await self._database.write(work)

@@ -141,7 +141,8 @@ class Credentials:
             parent_ends = None if new.parent_id is None else rows.end_of(connection, new.parent_id)
             ends = min((one for one in (new.expires_at, parent_ends) if one is not None), default=None)
             made = rows.create(connection, owner.id, replace(new, expires_at=ends), by.principal.account_id, now)
-            tell(connection, EventAction.CREDENTIAL_CREATED, _named(new.kind, made, new.name, account), by, now)
+            target = named(new.kind, made, new.name, account)
+            tell(connection, EventAction.CREDENTIAL_CREATED, target, by, now, about=owner.id)
             return made, ends
 
         return await self._database.write(work)
@@ -199,7 +200,8 @@ class Credentials:
                 message = f"{account!r} has no credential {credential_id} that could be revoked."
                 raise AccountUnknown(message)
             kind, name = found
-            tell(connection, EventAction.CREDENTIAL_REVOKED, _named(kind, credential_id, name, account), by, now)
+            target = named(kind, credential_id, name, account)
+            tell(connection, EventAction.CREDENTIAL_REVOKED, target, by, now, about=owner.id)
 
         await self._database.write(work)
 
@@ -212,9 +214,10 @@ class Credentials:
         now = self._clock.now()
 
         def work(connection: Connection) -> int:
-            ended = rows.revoke_all(connection, require(connection, account).id, now)
-            detail = f"{ended} credentials"
-            tell(connection, EventAction.CREDENTIAL_REVOKED, f"all of {account}", by, now, detail=detail)
+            owner = require(connection, account)
+            ended = rows.revoke_all(connection, owner.id, now)
+            action, detail = EventAction.CREDENTIAL_REVOKED, f"{ended} credentials"
+            tell(connection, action, f"all of {account}", by, now, about=owner.id, detail=detail)
             return ended
 
         return await self._database.write(work)
@@ -227,5 +230,6 @@ class Credentials:
         await self._database.write(lambda c: rows.touch(c, holder.credential_id, now), durable=False)
 
 
-def _named(kind: CredentialKind, credential_id: int, name: str, account: AccountName) -> str:
+def named(kind: CredentialKind, credential_id: int, name: str, account: AccountName) -> str:
+    """Return how events name a credential: by its number and its name, never by a part of its secret."""
     return f"{kind} {credential_id} ({name}) of {account}"

@@ -157,7 +157,17 @@ def _tell(
     by: Actor,
     now: Instant,
 ) -> None:
+    """Record a grant; who answers for a repository or a namespace finds it by that."""
+    about: int | None = None
+    if place.namespace is not None and place.registry_id is not None:
+        namespace = namespace_rows.find(connection, place.registry_id, place.namespace)
+        about = None if namespace is None else namespace.owner_id
     event = Event(
-        action=action, repository_id=where.repository_id, repository=place.repository, target=target, detail=detail
+        action=action,
+        repository_id=where.repository_id,
+        repository=place.repository,
+        target=target,
+        about_id=about,
+        detail=detail,
     )
     events.record(connection, place.registry_id, event, by, now)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 from wharfinger import telemetry
 from wharfinger.clock import Clock, Instant
 from wharfinger.domain.errors import CredentialInvalid, TooManyAttempts
-from wharfinger.domain.identity import ANONYMOUS, Ceiling, Entry, Principal
+from wharfinger.domain.identity import ANONYMOUS, NOBODY_YET, Actor, Ceiling, Entry, Principal
 from wharfinger.security.external import ExternalToken, ExternalTokens
 from wharfinger.security.htpasswd import Users
 from wharfinger.security.jws import TokenRefused
@@ -50,8 +50,12 @@ Shown = Password | Bearer
 class Identity(Protocol):
     """Recognises callers by the rules of one mode."""
 
-    async def recognise(self, shown: Shown | None) -> Principal:
+    async def recognise(self, shown: Shown | None, by: Actor = NOBODY_YET) -> Principal:
         """Return who it is; `ANONYMOUS` for who shows nothing.
+
+        Args:
+            shown: what a client shows.
+            by: where it comes from, for what is told of a refusal; who it is remains to be seen.
 
         Raises:
             CredentialInvalid: what was shown is wrong, or not of a kind that is taken here.
@@ -140,7 +144,7 @@ class HtpasswdIdentity:
         self._remembered = Remembered(clock)
         self._users: Users | None = None
 
-    async def recognise(self, shown: Shown | None) -> Principal:
+    async def recognise(self, shown: Shown | None, by: Actor = NOBODY_YET) -> Principal:
         """See `Identity.recognise`."""
         match shown:
             case None:
@@ -199,7 +203,7 @@ class TokenServerIdentity:
         self._verifier: ExternalTokens | None = None
         self._verified: dict[str, tuple[Principal, Instant]] = {}
 
-    async def recognise(self, shown: Shown | None) -> Principal:
+    async def recognise(self, shown: Shown | None, by: Actor = NOBODY_YET) -> Principal:
         """See `Identity.recognise`. A token that was verified is not verified again until it ends."""
         match shown:
             case None:

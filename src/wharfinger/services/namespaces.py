@@ -91,7 +91,12 @@ class Namespaces:
             after = _get(connection, registry, name)
             told = difference(_words(before), _words(after))
             if told:
-                event = Event(action=EventAction.NAMESPACE_CHANGED, target=name, detail=told)
+                event = Event(
+                    action=EventAction.NAMESPACE_CHANGED,
+                    target=name,
+                    about_id=after.owner_id or before.owner_id,
+                    detail=told,
+                )
                 events.record(connection, registry.id, event, by, now)
             return after
 

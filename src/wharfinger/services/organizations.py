@@ -45,7 +45,7 @@ class Organizations:
             require_another_owner(connection, owner.id, organization, member)
             rows.put_member(connection, owner.id, member.id, role, by.principal.account_id, now)
             detail = f"{user} as {role}"
-            tell(connection, EventAction.MEMBER_ADDED, organization, by, now, detail=detail)
+            tell(connection, EventAction.MEMBER_ADDED, organization, by, now, about=owner.id, detail=detail)
 
         await self._database.write(work)
 
@@ -64,7 +64,7 @@ class Organizations:
                 raise _no_member(user, organization)
             require_another_owner(connection, owner.id, organization, member)
             rows.remove_member(connection, owner.id, member.id)
-            tell(connection, EventAction.MEMBER_REMOVED, organization, by, now, detail=user)
+            tell(connection, EventAction.MEMBER_REMOVED, organization, by, now, about=owner.id, detail=user)
 
         await self._database.write(work)
 
@@ -98,7 +98,7 @@ class Organizations:
             if rows.create_team(connection, organization.id, name.team, description or None, now) is None:
                 message = f"There is a team {str(name)!r} already."
                 raise AccountConflict(message)
-            tell(connection, EventAction.TEAM_CREATED, str(name), by, now)
+            tell(connection, EventAction.TEAM_CREATED, str(name), by, now, about=organization.id)
 
         await self._database.write(work)
 
@@ -126,9 +126,9 @@ class Organizations:
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
-            _, team_id = require_team(connection, name)
+            organization, team_id = require_team(connection, name)
             rows.delete_team(connection, team_id)
-            tell(connection, EventAction.TEAM_DELETED, str(name), by, now)
+            tell(connection, EventAction.TEAM_DELETED, str(name), by, now, about=organization.id)
 
         await self._database.write(work)
 
@@ -176,7 +176,7 @@ class Organizations:
                 raise AccountInvalid(message)
             team_mappings.mark_in_team(connection, team_id, member.id, None)
             if rows.join_team(connection, organization.id, team_id, member.id, by.principal.account_id, now):
-                tell(connection, EventAction.TEAM_JOINED, str(name), by, now, detail=user)
+                tell(connection, EventAction.TEAM_JOINED, str(name), by, now, about=organization.id, detail=user)
 
         await self._database.write(work)
 
@@ -189,10 +189,10 @@ class Organizations:
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
-            _, team_id = require_team(connection, name)
+            organization, team_id = require_team(connection, name)
             if not rows.leave_team(connection, team_id, _find(connection, user)):
                 raise _no_member(user, str(name))
-            tell(connection, EventAction.TEAM_LEFT, str(name), by, now, detail=user)
+            tell(connection, EventAction.TEAM_LEFT, str(name), by, now, about=organization.id, detail=user)
 
         await self._database.write(work)
 

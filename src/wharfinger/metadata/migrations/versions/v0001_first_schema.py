@@ -177,10 +177,13 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
         sa.Column("at", INTEGER, nullable=False),
         sa.Column("action", TEXT, nullable=False),
+        sa.Column("result", TEXT, server_default="done", nullable=False),
+        sa.Column("count", INTEGER, server_default=sa.text("1"), nullable=False),
         sa.Column("registry_id", INTEGER, nullable=True),
         sa.Column("repository_id", INTEGER, nullable=True),
         sa.Column("repository", TEXT, nullable=True),
         sa.Column("target", TEXT, nullable=True),
+        sa.Column("about_id", INTEGER, nullable=True),
         sa.Column("tag", TEXT, nullable=True),
         sa.Column("digest", TEXT, nullable=True),
         sa.Column("previous_digest", TEXT, nullable=True),
@@ -193,6 +196,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("request_id", TEXT, nullable=True),
         sa.Column("user_agent", TEXT, nullable=True),
         sa.Column("detail", TEXT, nullable=True),
+        sa.CheckConstraint("result IN ('done', 'refused')", name=op.f("ck_events_result")),
+        sa.ForeignKeyConstraint(["about_id"], ["accounts.id"], name=op.f("fk_events_about_id"), ondelete="RESTRICT"),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_events_account_id"), ondelete="RESTRICT"
         ),
@@ -202,6 +207,22 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_events_about_id",
+        "events",
+        ["about_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("about_id IS NOT NULL"),
+        postgresql_where=sa.text("about_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_events_refused",
+        "events",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("result = 'refused'"),
+        postgresql_where=sa.text("result = 'refused'"),
     )
     op.create_index("ix_events_at", "events", ["at"], unique=False, sqlite_where=None, postgresql_where=None)
     op.create_index(
