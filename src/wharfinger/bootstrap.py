@@ -38,6 +38,7 @@ from wharfinger.outbound.shared import SharedClient
 from wharfinger.security.envelope import Envelope
 from wharfinger.services import Services
 from wharfinger.services.accounts import Accounts
+from wharfinger.services.audit import Audit
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.beginning import Beginning
 from wharfinger.services.blobs import Blobs
@@ -50,6 +51,7 @@ from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
 from wharfinger.services.outlook import Outlooks
+from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.reviews import Reviews
@@ -92,7 +94,8 @@ class Deployment:
                 _log.error("a store is not ready", reason=error.message)
 
     async def aclose(self) -> None:
-        """Close the stores, the connections to others and the database."""
+        """Close the stores, the connections to others and the database; what was counted is written before."""
+        await self.services.refusals.flush()
         for store in self.stores:
             await store.aclose()
         self.outbound.close()
@@ -191,12 +194,13 @@ def build(settings: Settings) -> Deployment:
     default = Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store)
     registries = Registries(default)
     accounts, credentials = Accounts(database, clock), Credentials(database, clock, sign_in.lifetimes(settings))
-    authorization = _authorization(settings, database, switches)
+    refusals = Refusals(database, clock)
+    authorization = _authorization(settings, database, switches, refusals)
     envelope = sign_in.envelope(settings)
     tokens = _tokens(settings, database, clock, authorization, envelope)
     outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
     trust = TrustRules(database, clock, outbound.keys)
-    people = sign_in.people(settings, database, clock, outbound, envelope)
+    people = sign_in.people(settings, database, clock, outbound, envelope, refusals)
     if settings.auth.kind is None:
         identity = AccountIdentity(
             database=database,
@@ -209,11 +213,13 @@ def build(settings: Settings) -> Deployment:
             clock=clock,
             passwords=people.passwords,
             demands=people.demands,
+            refusals=refusals,
             password_login=settings.accounts.passwords,
         )
     listing = Repositories(database, clock, switches)
     services = Services(
         accounts=accounts,
+        audit=Audit(database),
         authorization=authorization,
         beginning=Beginning(database, clock),
         blobs=_blobs(settings, database, clock, switches),
@@ -228,6 +234,7 @@ def build(settings: Settings) -> Deployment:
         organizations=Organizations(database, clock),
         outlooks=Outlooks(database, clock, Rules(window=_microseconds(settings.undo.window))),
         people=people,
+        refusals=refusals,
         registries=registries,
         registry_switches=RegistrySwitches(database, clock),
         repositories=listing,
@@ -246,8 +253,9 @@ def _switches(settings: Settings) -> Switches:
     return Switches(deletion=settings.storage.delete.enabled, read_only=settings.storage.maintenance.readonly.enabled)
 
 
-def _authorization(settings: Settings, database: Database, switches: Switches) -> Authorization:
-    return Authorization(database, sign_in.mode(settings), switches, anonymous_pull=settings.accounts.anonymouspull)
+def _authorization(settings: Settings, database: Database, switches: Switches, refusals: Refusals) -> Authorization:
+    anonymous_pull = settings.accounts.anonymouspull
+    return Authorization(database, sign_in.mode(settings), switches, anonymous_pull=anonymous_pull, refusals=refusals)
 
 
 def _tokens(

@@ -31,6 +31,7 @@ from wharfinger.services.demands import Demands
 from wharfinger.services.external_identities import ExternalIdentities
 from wharfinger.services.identity import HtpasswdIdentity, Identity, TokenServerIdentity
 from wharfinger.services.passwords import AccountPasswords
+from wharfinger.services.refusals import Refusals
 from wharfinger.services.sessions import Sessions
 from wharfinger.services.single_sign_on import Provider, SingleSignOn
 from wharfinger.services.team_mappings import TeamMappings
@@ -143,7 +144,12 @@ def providers(settings: Settings) -> Sequence[Provider]:
 
 
 def people(
-    settings: Settings, database: Database, clock: Clock, outbound: SharedClient, seal: Callable[[], Envelope]
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    outbound: SharedClient,
+    seal: Callable[[], Envelope],
+    refusals: Refusals,
 ) -> People:
     """Return the services by which people sign in.
 
@@ -155,7 +161,7 @@ def people(
     return People(
         demands=Demands(database, clock, names),
         external_identities=ExternalIdentities(database, clock, names),
-        passwords=AccountPasswords(Accounts(database, clock), clock),
+        passwords=AccountPasswords(database, Accounts(database, clock), clock, refusals),
         sessions=Sessions(database, clock),
         single_sign_on=SingleSignOn(
             database=database,

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from wharfinger.clock import SECOND, Instant
 from wharfinger.domain import accounts
 from wharfinger.domain.access import Role
 from wharfinger.domain.accounts import RobotName, TeamName
 from wharfinger.domain.errors import AccountInvalid
 from wharfinger.domain.grants import DEPLOYMENT, Place, parse_role, word_of
-
-NOW = Instant(1_000 * SECOND)
 
 
 @pytest.mark.parametrize("name", ["a", "alice", "alice-2", "a.b_c__d", "x" * 39, "0"])
@@ -85,17 +82,6 @@ def test_what_is_no_team_is_refused(text):
         accounts.parse_subject(text)
     with pytest.raises(AccountInvalid, match="ORGANIZATION/TEAM"):
         accounts.parse_team_name("builders")
-
-
-def test_a_few_wrong_passwords_cost_nothing_and_then_each_doubles_the_wait():
-    waits = [accounts.locked_until(failures, NOW) for failures in range(8)]
-    assert waits[:5] == [None] * 5
-    assert [(until - NOW) // SECOND for until in waits[5:]] == [2, 4, 8]
-
-
-@pytest.mark.parametrize("failures", [14, 15, 100, 10**9])
-def test_nobody_waits_longer_than_a_quarter_of_an_hour(failures):
-    assert accounts.locked_until(failures, NOW) == NOW + 15 * 60 * SECOND
 
 
 def test_viewer_and_manager_are_roles_of_wide_places_only():

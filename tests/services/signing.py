@@ -72,7 +72,8 @@ def identity_of(world, node, *, mode=Mode.ACCOUNTS, password_login=True, keys=no
         authorization=Authorization(node.database, mode),
         registry=node.registry,
         clock=world.clock,
-        passwords=AccountPasswords(node.accounts, world.clock),
+        passwords=AccountPasswords(node.database, node.accounts, world.clock, node.refusals),
+        refusals=node.refusals,
         demands=node.demands,
         password_login=password_login,
     )

@@ -14,7 +14,6 @@ from tests.services.people import (
     users,
 )
 from tests.services.world import ACTOR
-from wharfinger.clock import SECOND
 from wharfinger.domain.access import Role
 from wharfinger.domain.accounts import AccessType, AccountKind, CredentialKind, MemberRole, parse_robot_name
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown
@@ -243,25 +242,3 @@ async def test_only_users_have_passwords(node):
     await acme(node)
     with pytest.raises(AccountInvalid, match="not a user"):
         await node.accounts.set_password("acme", "hash", ACTOR)
-
-
-async def test_wrong_passwords_lock_for_a_while_and_a_right_one_forgets_them(world, node):
-    ann = await node.accounts.create_user("ann", ACTOR, password_hash="one")
-    waits = [await node.accounts.note_failure(ann.id) for _ in range(6)]
-    now = world.clock.now()
-    assert waits == [None] * 4 + [now + 2 * SECOND, now + 4 * SECOND]
-    found = await node.accounts.password("ann")
-    assert (found.failures, found.locked_until) == (6, now + 4 * SECOND)
-    await node.accounts.note_success(found)
-    found = await node.accounts.password("ann")
-    assert (found.failures, found.locked_until) == (0, None)
-
-
-async def test_a_hash_is_renewed_unless_the_password_was_changed_meanwhile(node):
-    await node.accounts.create_user("ann", ACTOR, password_hash="one")
-    old = await node.accounts.password("ann")
-    await node.accounts.note_success(old, "one, renewed")
-    assert (await node.accounts.password("ann")).hash == "one, renewed"
-    await node.accounts.set_password("ann", "two", ACTOR)
-    await node.accounts.note_success(old, "one, once more")
-    assert (await node.accounts.password("ann")).hash == "two"

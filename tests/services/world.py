@@ -18,6 +18,7 @@ from wharfinger.domain.names import DEFAULT_REGISTRY, RepositoryName
 from wharfinger.domain.switches import Switches
 from wharfinger.domain.uploads import Chunk
 from wharfinger.services.accounts import Accounts
+from wharfinger.services.audit import Audit
 from wharfinger.services.backup import Backups
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.cache import ContentCache
@@ -29,6 +30,7 @@ from wharfinger.services.grants import Grants
 from wharfinger.services.manifests import ManifestPush, Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
+from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.reviews import Pace, Reviews
@@ -91,6 +93,8 @@ class Node:
     credentials: Credentials
     namespaces: Namespaces
     registry_switches: RegistrySwitches
+    audit: Audit
+    refusals: Refusals
     verification: Verification
     demands: Demands
     external_identities: ExternalIdentities
@@ -163,6 +167,8 @@ class World:
             credentials=Credentials(database, self.clock),
             namespaces=Namespaces(database, self.clock),
             registry_switches=RegistrySwitches(database, self.clock),
+            audit=Audit(database),
+            refusals=Refusals(database, self.clock),
             verification=Verification(database, self.clock),
             demands=Demands(database, self.clock, PROVIDERS),
             external_identities=ExternalIdentities(database, self.clock, PROVIDERS),

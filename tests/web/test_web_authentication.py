@@ -41,7 +41,7 @@ class Porter:
     async def is_open(self):
         return self._is_open
 
-    async def recognise(self, shown):
+    async def recognise(self, shown, _origin):
         self.shown.append(shown)
         return ANONYMOUS if shown is None else Principal(name="ann")
 
@@ -191,7 +191,7 @@ async def test_where_others_read_along_anonymous_and_open_registries_go_on():
     assert await Entrance(Porter(), basic_challenge("r")).recognise(replace(visit(), is_private=False)) is ANONYMOUS
 
     class Open(Porter):
-        async def recognise(self, _shown):
+        async def recognise(self, _shown, _origin):
             return ANONYMOUS
 
     assert await Entrance(Open(is_open=True), basic_challenge("r")).recognise(in_public) is ANONYMOUS

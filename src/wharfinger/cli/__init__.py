@@ -10,6 +10,7 @@ import typer
 
 from wharfinger.cli import (
     access,
+    audit,
     backup,
     certificate,
     gc,
@@ -49,7 +50,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(certificate.app, name="certificate")
-for noun in (user, org, team, robot, grant, token, access, repository, tag, trash, namespace, registry, gc):
+for noun in (user, org, team, robot, grant, token, access, repository, tag, trash, namespace, registry, gc, audit):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 
 

@@ -112,7 +112,7 @@ class Console:
         try:
             if guest is None and self._entrance is not None:
                 visit.principal = await self._entrance.recognise(visit)
-            await self._services.authorization.require(visit.principal, registry, access)
+            await self._services.authorization.require(visit.principal, registry, access, visit.actor)
         except (Unauthenticated, Denied) as error:
             if guest is not None:
                 return await self._closed(error, visit, guest, registry, access)

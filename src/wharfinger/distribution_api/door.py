@@ -78,7 +78,7 @@ class DistributionAPI:
         try:
             if self._entrance is not None:
                 visit.principal = await self._entrance.recognise(visit)
-            await self._services.authorization.require(visit.principal, registry, access)
+            await self._services.authorization.require(visit.principal, registry, access, visit.actor)
         except Unauthenticated as error:
             return self._challenged(visit, access, error)
         call = Call(

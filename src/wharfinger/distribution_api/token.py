@@ -114,7 +114,7 @@ class TokenEndpoint:
         if b"authorization" in visit.headers or not wanted:
             require_private(visit)
         visit.principal = principal = await self._identity.recognise(
-            read_authorization(visit.headers.get(b"authorization"))
+            read_authorization(visit.headers.get(b"authorization")), visit.actor
         )
         if principal.ceiling.entries is not None:
             # It would live on in its successors, and the refresh token that it got would open more than it does.
@@ -139,9 +139,9 @@ class TokenEndpoint:
         match form.one("grant_type"):
             case "password":
                 shown = Password(form.one("username") or "", form.one("password") or "")
-                principal = await self._identity.recognise(shown)
+                principal = await self._identity.recognise(shown, visit.actor)
             case "refresh_token":
-                principal = await self._identity.refresh(form.one("refresh_token") or "")
+                principal = await self._identity.refresh(form.one("refresh_token") or "", visit.actor)
             case _:
                 message = f"`grant_type` must be password, refresh_token or {exchange.GRANT}."
                 raise QueryInvalid(message)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts: what kinds there are, how they are called, and when a wrong password makes somebody wait.
+"""Accounts: what kinds there are, and how they are called.
 
 ```text
 alice            a user
@@ -18,7 +18,6 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from wharfinger.clock import SECOND, Instant, after
 from wharfinger.domain.errors import AccountInvalid
 from wharfinger.domain.names import RegistryName
 
@@ -33,8 +32,6 @@ _WORDS: Final = """
 """
 RESERVED: Final = frozenset(_WORDS.split())
 """Words that addresses, hosts and log lines of the deployment use themselves."""
-FREE_FAILURES: Final = 4
-LONGEST_LOCK: Final = 15 * 60 * SECOND
 
 _COMPONENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*", re.ASCII)
 _LEGAL: Final = re.compile(r"[a-z0-9._-]", re.ASCII)
@@ -184,17 +181,6 @@ def account_name_from(text: str) -> AccountName | None:
     words = [re.sub(r"[._]*([._])[._]*", r"\1", part).strip("._") for part in parts]
     name = "-".join(word for word in words if word)[:MAX_ACCOUNT_NAME].strip("-._")
     return AccountName(name) if _COMPONENT.fullmatch(name) and name not in RESERVED else None
-
-
-def locked_until(failures: int, now: Instant) -> Instant | None:
-    """Return until when an account takes no password after so many wrong ones in a row.
-
-    A few mistakes cost nothing; then each further one doubles the wait, up to a quarter of an hour. So guessing is
-    slow, and who only mistyped, or whose name was used by somebody else, is not shut out for long.
-    """
-    if failures <= FREE_FAILURES:
-        return None
-    return after(now, min(SECOND << min(failures - FREE_FAILURES, 20), LONGEST_LOCK))
 
 
 def _component(text: str, what: str) -> str:

@@ -213,10 +213,16 @@ class FormRefused(Refused):
 
 
 class TooManyAttempts(Refused):
-    """Too many credentials are being checked, or were wrong, a moment ago."""
+    """Too many credentials are being checked, or were wrong, a moment ago.
 
-    retry_after: ClassVar[int] = 5
-    """Seconds that a client should wait."""
+    Args:
+        message: the sentence for the person at the client.
+        retry_after: seconds that a client should wait.
+    """
+
+    def __init__(self, message: str, *, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Denied(Refused):

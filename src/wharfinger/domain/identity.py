@@ -131,5 +131,11 @@ class Actor:
 
 
 NOBODY_YET: Final = Actor(principal=ANONYMOUS)
-"""Somebody of whom nothing is known, not even where it is."""
+
+
+def nobody_yet() -> Actor:
+    """Return somebody of whom nothing is known, not even where it is."""
+    return NOBODY_YET
+
+
 SYSTEM_ACTOR: Final = Actor(principal=SYSTEM)

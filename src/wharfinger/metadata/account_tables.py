@@ -67,6 +67,19 @@ passwords: Final = table(
 )
 """`failures` counts wrong ones since the last right one."""
 
+places: Final = table(
+    "places",
+    key("account_id", "accounts.id"),
+    words("network"),
+    number("succeeded_at"),
+    number("failures", default=0),
+    number("locked_until", nullable=True),
+    PrimaryKeyConstraint("account_id", "network"),
+    index("ix_places_succeeded_at", "succeeded_at"),
+    numbered=False,
+)
+"""Networks from which an account signed in with its password: wrong ones from there count there (`domain.lockout`)."""
+
 memberships: Final = table(
     "memberships",
     key("organization_id", "accounts.id"),

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_
 from wharfinger.clock import Instant
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, CredentialKind
 from wharfinger.metadata import grants
-from wharfinger.metadata.account_tables import accounts, credentials, memberships, passwords, teams
+from wharfinger.metadata.account_tables import accounts, credentials, memberships, passwords, places, teams
 from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.schema import namespaces, registries
 from wharfinger.metadata.sign_in_tables import credential_authorizations, external_identities, sessions
@@ -139,6 +139,13 @@ def find(connection: Connection, name: AccountName) -> Account | None:
     return None if row is None else _account(row)
 
 
+def find_id(connection: Connection, name: str) -> int | None:
+    """Return the id of the live account of that name."""
+    statement = select(accounts.c.id).where(accounts.c.name == name, accounts.c.deleted_at.is_(None))
+    found: int | None = connection.execute(statement).scalar()
+    return found
+
+
 def lock(connection: Connection, name: AccountName) -> Account | None:
     """Return the live account of that name, and keep others from changing what it has; SQLite has one writer anyway."""
     statement = _FIND.where(accounts.c.name == name).with_for_update(key_share=True)
@@ -194,6 +201,7 @@ def delete_account(connection: Connection, account: Account, now: Instant) -> No
     connection.execute(delete(memberships).where(either))
     connection.execute(update(namespaces).where(namespaces.c.owner_id == account.id).values(owner_id=None))
     connection.execute(delete(passwords).where(passwords.c.account_id == account.id))
+    connection.execute(delete(places).where(places.c.account_id == account.id))
     grants.take_all(connection, account.id)
     connection.execute(delete(sessions).where(sessions.c.account_id == account.id))
     connection.execute(delete(external_identities).where(external_identities.c.account_id == account.id))

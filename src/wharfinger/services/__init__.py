@@ -8,6 +8,7 @@ who may call it was decided at the door. `Services` is what `bootstrap` assemble
 from dataclasses import dataclass
 
 from wharfinger.services.accounts import Accounts
+from wharfinger.services.audit import Audit
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.beginning import Beginning
 from wharfinger.services.blobs import Blobs
@@ -24,6 +25,7 @@ from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
 from wharfinger.services.outlook import Outlooks
 from wharfinger.services.passwords import AccountPasswords
+from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registries, RegistrySwitches
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.reviews import Reviews
@@ -55,6 +57,7 @@ class Services:
     """Every use case of a deployment."""
 
     accounts: Accounts
+    audit: Audit
     authorization: Authorization
     beginning: Beginning
     blobs: Blobs
@@ -70,6 +73,7 @@ class Services:
     organizations: Organizations
     outlooks: Outlooks
     people: People
+    refusals: Refusals
     registries: Registries
     registry_switches: RegistrySwitches
     repositories: Repositories

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wharfinger.clock import Clock, Instant
-from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, MemberRole, RobotName, locked_until
+from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, MemberRole, RobotName
 from wharfinger.domain.errors import (
     CHANGED_MEANWHILE,
     AccountConflict,
@@ -267,30 +267,6 @@ class Accounts:
         row = await self._database.find(rows.GOOD, account_id=account_id)
         return None if row is None else AccountName(row[0])
 
-    async def note_failure(self, account_id: int) -> Instant | None:
-        """Count a wrong password; return until when no further one is taken, if that is so now."""
-        now = self._clock.now()
-
-        def work(connection: Connection) -> Instant | None:
-            failures = rows.count_failure(connection, account_id)
-            until = locked_until(failures, now)
-            rows.set_lock(connection, account_id, failures, until)
-            return until
-
-        return await self._database.write(work, durable=False)
-
-    async def note_success(self, password: Password, rehashed: str | None = None) -> None:
-        """Forget wrong passwords after a right one, and keep its new hash if it got one; else nothing is written."""
-
-        def work(connection: Connection) -> None:
-            if password.failures:
-                rows.set_lock(connection, password.account_id, 0, None)
-            if rehashed is not None:
-                rows.rehash_password(connection, password.account_id, password.hash, rehashed)
-
-        if password.failures or rehashed is not None:
-            await self._database.write(work, durable=False)
-
     async def _set_suspended(self, name: AccountName, by: Actor, kind: AccountKind | None, *, suspended: bool) -> None:
         now = self._clock.now()
 
@@ -387,9 +363,11 @@ def tell(
         target: to whom, as people read it.
         by: who did it.
         now: when.
-        about: the id of the account: who answers for it finds the event by it.
+        about: the id of the account that answers for it; without one, that of whom the target names, or whose team.
         detail: more, in words.
     """
+    if about is None:
+        about = rows.find_id(connection, target.partition("/")[0])
     events.record(connection, None, Event(action=action, target=target, about_id=about, detail=detail), by, now)
 
 

@@ -6,10 +6,12 @@ The facts come from one look-up, which the database remembers until anybody comm
 """
 
 from dataclasses import replace
+from typing import Final
 
-from wharfinger.domain.access import NOWHERE, Access, Decision, Mode, Outcome, Standing, decide
+from wharfinger.domain.access import NOWHERE, Access, Action, Decision, Mode, Outcome, Standing, decide
 from wharfinger.domain.errors import Denied, TokenTooNarrow, Unauthenticated
-from wharfinger.domain.identity import Principal, Workload
+from wharfinger.domain.events import Event, EventAction
+from wharfinger.domain.identity import Actor, Principal, Workload
 from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import accounts as account_rows
@@ -17,9 +19,14 @@ from wharfinger.metadata import standing as standing_rows
 from wharfinger.metadata import trust as trust_rows
 from wharfinger.metadata.database import Database
 from wharfinger.metadata.standing import EVERYTHING, NOTHING, Sight
+from wharfinger.services.identity import Origin
+from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registry
 
 __all__ = ["Authorization", "Sight"]
+
+_READING: Final = frozenset({Action.PULL, Action.MOUNT, Action.LIST, Action.VISIT})
+"""What changes nothing: whoever looks for what is private is told no, and nobody needs to know of it."""
 
 
 class Authorization:
@@ -30,15 +37,23 @@ class Authorization:
         mode: as the settings choose; nothing for open until there is an account, and accounts from then on.
         switches: of the operator, which may depend on whether there are accounts.
         anonymous_pull: the deployment's own switch: whether public means everybody.
+        refusals: is told of changes that somebody who signed in may not make.
     """
 
     def __init__(
-        self, database: Database, mode: Mode | None, switches: Switches | None = None, *, anonymous_pull: bool = True
+        self,
+        database: Database,
+        mode: Mode | None,
+        switches: Switches | None = None,
+        *,
+        anonymous_pull: bool = True,
+        refusals: Refusals | None = None,
     ) -> None:
         self._database = database
         self._switches = switches
         self._chosen = mode
         self._anonymous_pull = anonymous_pull
+        self._refusals = refusals
 
     async def mode(self) -> Mode:
         """Return the rules that count now: the first account ends open mode, in every process, at once."""
@@ -50,8 +65,16 @@ class Authorization:
             self._switches.has_accounts = True
         return Mode.ACCOUNTS
 
-    async def require(self, principal: Principal, registry: Registry, access: Access) -> None:
+    async def require(
+        self, principal: Principal, registry: Registry, access: Access, origin: Origin | None = None
+    ) -> None:
         """Return if the principal may.
+
+        Args:
+            principal: who asks.
+            registry: where.
+            access: for what.
+            origin: says where the request comes from; then the audit log is told of a change that is denied.
 
         Raises:
             Unauthenticated: it may not, and signing in might change that.
@@ -70,7 +93,23 @@ class Authorization:
             case Outcome.WIDER_TOKEN:
                 raise TokenTooNarrow(message)
             case _:
+                if origin is not None and access.action not in _READING and not principal.is_anonymous:
+                    await self._tell(registry, access, decision, origin())
                 raise Denied(message)
+
+    async def _tell(self, registry: Registry, access: Access, decision: Decision, by: Actor) -> None:
+        """Tell of a change that somebody wanted to make and may not."""
+        if self._refusals is not None:
+            standing = await self.standing(by.principal, registry, access)
+            event = Event(
+                action=EventAction.ACCESS_DENIED,
+                repository_id=standing.repository_id,
+                repository=access.repository,
+                about_id=by.principal.account_id,
+                target=access.action.value,
+                detail=decision.rule,
+            )
+            await self._refusals.note(event, by, registry.id)
 
     async def allows(self, principal: Principal, registry: Registry, access: Access) -> bool:
         """Say whether the principal may, for a second resource that a handler touches (the source of a mount)."""

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 from wharfinger import telemetry
 from wharfinger.clock import Clock, Instant
 from wharfinger.domain.errors import CredentialInvalid, TooManyAttempts
-from wharfinger.domain.identity import ANONYMOUS, NOBODY_YET, Actor, Ceiling, Entry, Principal
+from wharfinger.domain.identity import ANONYMOUS, Actor, Ceiling, Entry, Principal, nobody_yet
 from wharfinger.security.external import ExternalToken, ExternalTokens
 from wharfinger.security.htpasswd import Users
 from wharfinger.security.jws import TokenRefused
@@ -45,17 +45,19 @@ class Bearer(NamedTuple):
 
 Shown = Password | Bearer
 """What a client shows of itself."""
+Origin = Callable[[], Actor]
+"""Says where a request comes from, if somebody needs to know; who sent it remains to be seen."""
 
 
 class Identity(Protocol):
     """Recognises callers by the rules of one mode."""
 
-    async def recognise(self, shown: Shown | None, by: Actor = NOBODY_YET) -> Principal:
+    async def recognise(self, shown: Shown | None, origin: Origin = nobody_yet) -> Principal:
         """Return who it is; `ANONYMOUS` for who shows nothing.
 
         Args:
             shown: what a client shows.
-            by: where it comes from, for what is told of a refusal; who it is remains to be seen.
+            origin: says where it comes from, for what is told of a refusal.
 
         Raises:
             CredentialInvalid: what was shown is wrong, or not of a kind that is taken here.
@@ -144,7 +146,7 @@ class HtpasswdIdentity:
         self._remembered = Remembered(clock)
         self._users: Users | None = None
 
-    async def recognise(self, shown: Shown | None, by: Actor = NOBODY_YET) -> Principal:
+    async def recognise(self, shown: Shown | None, origin: Origin = nobody_yet) -> Principal:  # noqa: ARG002 - tells nobody
         """See `Identity.recognise`."""
         match shown:
             case None:
@@ -203,7 +205,7 @@ class TokenServerIdentity:
         self._verifier: ExternalTokens | None = None
         self._verified: dict[str, tuple[Principal, Instant]] = {}
 
-    async def recognise(self, shown: Shown | None, by: Actor = NOBODY_YET) -> Principal:
+    async def recognise(self, shown: Shown | None, origin: Origin = nobody_yet) -> Principal:  # noqa: ARG002 - tells nobody
         """See `Identity.recognise`. A token that was verified is not verified again until it ends."""
         match shown:
             case None:

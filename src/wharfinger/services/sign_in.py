@@ -14,7 +14,8 @@ from wharfinger.clock import DAY, Clock, Instant, after
 from wharfinger.domain.access import Access, Action, Mode
 from wharfinger.domain.accounts import AccessType, AccountName, CredentialKind
 from wharfinger.domain.errors import CredentialInvalid, DatabaseUnavailable
-from wharfinger.domain.identity import ANONYMOUS, Actor, Ceiling, Entry, Principal, Proof
+from wharfinger.domain.events import Event, EventAction
+from wharfinger.domain.identity import ANONYMOUS, Actor, Ceiling, Entry, Principal, Proof, nobody_yet
 from wharfinger.metadata.credentials import Holder, NewCredential
 from wharfinger.metadata.database import Database
 from wharfinger.security import jws
@@ -26,8 +27,9 @@ from wharfinger.services.accounts import Accounts
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.credentials import Credentials
 from wharfinger.services.demands import Demands
-from wharfinger.services.identity import Bearer, Password, Shown
+from wharfinger.services.identity import Bearer, Origin, Password, Shown
 from wharfinger.services.passwords import WRONG, AccountPasswords
+from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registry
 from wharfinger.services.tokens import Tokens
 from wharfinger.services.trust import TrustRules, WorkloadRefused
@@ -56,6 +58,7 @@ class AccountIdentity:
         clock: the time.
         passwords: checks the passwords of accounts.
         demands: knows of whom single sign-on is demanded: their passwords are not taken.
+        refusals: is told of credentials that are shown after their end.
         password_login: whether the password of an account is taken under `/v2/` at all, and what was got for one.
     """
 
@@ -72,6 +75,7 @@ class AccountIdentity:
         clock: Clock,
         passwords: AccountPasswords,
         demands: Demands,
+        refusals: Refusals,
         password_login: bool,
     ) -> None:
         self._database = database
@@ -84,21 +88,22 @@ class AccountIdentity:
         self._clock = clock
         self._passwords = passwords
         self._demands = demands
+        self._refusals = refusals
         self._password_login = password_login
 
-    async def recognise(self, shown: Shown | None) -> Principal:
+    async def recognise(self, shown: Shown | None, origin: Origin = nobody_yet) -> Principal:
         """See `Identity.recognise`."""
         if shown is None or await self.is_open():
             return ANONYMOUS
         match shown:
             case Bearer(token):
                 if secret_tokens.recognise(token) is TokenKind.PERSONAL:
-                    return await self._by_secret(token, CredentialKind.TOKEN, None)
+                    return await self._by_secret(token, CredentialKind.TOKEN, None, origin)
                 if jws.type_of(token) not in {None, TYPE}:
                     return await self._by_signed(token)
                 return await self._by_registry_token(await self._tokens.verify(token, self._registry))
             case Password(name, secret):
-                return await self._by_pair(name, secret)
+                return await self._by_pair(name, secret, origin)
 
     async def is_open(self) -> bool:
         """See `Identity.is_open`."""
@@ -117,7 +122,7 @@ class AccountIdentity:
             _log.info("an identity token was refused", reason=str(error))
             raise CredentialInvalid(WRONG) from None
 
-    async def refresh(self, secret: str) -> Principal:
+    async def refresh(self, secret: str, origin: Origin = nobody_yet) -> Principal:
         """Return whose refresh token this is.
 
         Raises:
@@ -125,7 +130,7 @@ class AccountIdentity:
         """
         if secret_tokens.recognise(secret) is not TokenKind.REFRESH:
             raise CredentialInvalid(WRONG)
-        return await self._by_secret(secret, CredentialKind.REFRESH, None)
+        return await self._by_secret(secret, CredentialKind.REFRESH, None, origin)
 
     async def remember_device(self, by: Actor, device: str | None) -> str:
         """Return a new refresh token, which stands for what was shown: with its limits, and ending with it.
@@ -149,12 +154,12 @@ class AccountIdentity:
         await self._credentials.create(AccountName(principal.name), new, by)
         return made.text
 
-    async def _by_pair(self, name: str, secret: str) -> Principal:
+    async def _by_pair(self, name: str, secret: str, origin: Origin) -> Principal:
         match secret_tokens.recognise(secret):
             case TokenKind.PERSONAL:
-                return await self._by_secret(secret, CredentialKind.TOKEN, name)
+                return await self._by_secret(secret, CredentialKind.TOKEN, name, origin)
             case TokenKind.ACCESS_KEY:
-                return await self._by_secret(secret, CredentialKind.KEY, name)
+                return await self._by_secret(secret, CredentialKind.KEY, name, origin)
             case TokenKind.REFRESH:
                 raise CredentialInvalid(WRONG)  # it is exchanged at the token endpoint, and is good for nothing else
             case None if jws.type_of(secret) not in {None, TYPE}:
@@ -164,7 +169,7 @@ class AccountIdentity:
             case None if not self._password_login:
                 raise CredentialInvalid(_NO_PASSWORDS)  # the same for every name, so nothing is told by it
             case None:
-                return await self._by_password(name, secret)
+                return await self._by_password(name, secret, origin)
 
     async def _by_signed(self, token: str) -> Principal:
         """Return the workload that shows its own identity, or the credential that it got for it."""
@@ -181,13 +186,15 @@ class AccountIdentity:
             _log.info("a workload was refused", reason="its trust rules are gone", principal=principal.name)
             raise CredentialInvalid(WRONG)
 
-    async def _by_secret(self, secret: str, kind: CredentialKind, name: str | None) -> Principal:
+    async def _by_secret(self, secret: str, kind: CredentialKind, name: str | None, origin: Origin) -> Principal:
         """Return whose secret this is; a name that comes with it must be the right one."""
         holder = await self._credentials.find(secret_tokens.fingerprint(secret))
-        if holder is None or holder.kind is not kind or not self._is_good(holder):
+        if holder is None or holder.kind is not kind:
             raise CredentialInvalid(WRONG)
         expected = holder.public_id if kind is CredentialKind.KEY else holder.name
-        if name is not None and name != expected:
+        why = "with another name" if name is not None and name != expected else self._why_not(holder)
+        if why is not None:
+            await self._refuse(holder, why, origin)
             raise CredentialInvalid(WRONG)
         if _is_of_password(holder):
             await self._require_free(holder.account_id)
@@ -196,10 +203,25 @@ class AccountIdentity:
         return _principal_of(holder)
 
     def _is_good(self, holder: Holder) -> bool:
-        stands_for_password = holder.kind is CredentialKind.REFRESH and holder.parent_id is None
-        if stands_for_password and not self._password_login:
-            return False
-        return holder.is_good(self._clock.now()) and holder.access_type is not AccessType.CONSOLE
+        return self._why_not(holder) is None
+
+    def _why_not(self, holder: Holder) -> str | None:
+        """Return why a credential is not taken, for the audit log; nothing if it is."""
+        if holder.revoked:
+            return "it was revoked"
+        if holder.suspended:
+            return "the account is suspended"
+        if not holder.is_good(self._clock.now()):
+            return "it has expired"
+        if holder.access_type is AccessType.CONSOLE:
+            return "the account may sign in to the console only"
+        return "passwords are not taken" if _is_of_password(holder) and not self._password_login else None
+
+    async def _refuse(self, holder: Holder, why: str, origin: Origin) -> None:
+        """Tell of a credential that is shown after its end: somebody still has it."""
+        target = f"{holder.kind} {holder.credential_id} of {holder.name}"
+        event = Event(action=EventAction.SIGN_IN, target=target, about_id=holder.account_id, detail=why)
+        await self._refusals.note(event, replace(origin(), credential_id=holder.credential_id))
 
     async def _by_registry_token(self, token: RegistryToken) -> Principal:
         """Return whom a verified token was made for: the same object each time, so that its rights are found again."""
@@ -238,8 +260,8 @@ class AccountIdentity:
             raise CredentialInvalid(WRONG)
         return _Known(token, replace(principal, ceiling=replace(principal.ceiling, entries=entries)), ends)
 
-    async def _by_password(self, name: str, secret: str) -> Principal:
-        stored = await self._passwords.check(name, secret, _HERE)
+    async def _by_password(self, name: str, secret: str, origin: Origin) -> Principal:
+        stored = await self._passwords.check(name, secret, _HERE, origin)
         await self._require_free(stored.account_id)
         return Principal(name=stored.name, account_id=stored.account_id)
 

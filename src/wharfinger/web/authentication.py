@@ -52,7 +52,7 @@ class Entrance:
             raise
         if isinstance(shown, Password) and not visit.is_private and not await self._identity.is_open():
             require_private(visit)
-        principal = await self._identity.recognise(shown)
+        principal = await self._identity.recognise(shown, visit.actor)
         if not principal.is_anonymous:  # a token for nobody in particular is no secret
             require_private(visit)
         return principal

@@ -286,6 +286,28 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         "ix_namespaces_owner_id", "namespaces", ["owner_id"], unique=False, sqlite_where=None, postgresql_where=None
     )
     op.create_table(
+        "places",
+        sa.Column("account_id", INTEGER, nullable=False),
+        sa.Column("network", TEXT, nullable=False),
+        sa.Column("succeeded_at", INTEGER, nullable=False),
+        sa.Column("failures", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("locked_until", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_places_account_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("account_id", "network", name=op.f("pk_places")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_places_succeeded_at",
+        "places",
+        ["succeeded_at"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
         "passwords",
         sa.Column("account_id", INTEGER, nullable=False),
         sa.Column("hash", TEXT, nullable=False),
