@@ -18,15 +18,19 @@ from wharfinger.domain.access import Role, Visibility
 from wharfinger.domain.accounts import CredentialKind, MemberRole, TeamName, parse_robot_name
 from wharfinger.domain.audit import WHOLE_LOG, AuditFilter
 from wharfinger.domain.grants import DEPLOYMENT
+from wharfinger.domain.identity import Scope
 from wharfinger.domain.policies.immutability import parse_immutability
+from wharfinger.domain.trash import Trashed
 from wharfinger.services.accounts import AccountChange
 from wharfinger.services.beginning import Beginning
+from wharfinger.services.credentials import Wanted
 from wharfinger.services.manifests import ManifestPush
 from wharfinger.services.namespaces import NamespaceChange
 from wharfinger.services.registries import RegistryChange
 from wharfinger.services.repositories import RepositoryChange
 
 TEAM = TeamName("acme", "web")
+SCOPES = frozenset({Scope.READ})
 CONTENT = image(b"layer")
 
 
@@ -172,6 +176,11 @@ LINES = {
     "Credentials.create": line(
         ann, lambda n, _: n.credentials.create("ann", credential(CredentialKind.KEY), ACTOR), "credential.created"
     ),
+    "Credentials.issue": line(
+        ann,
+        lambda n, _: n.credentials.issue("ann", Wanted(kind=CredentialKind.TOKEN, name="laptop", scopes=SCOPES), ACTOR),
+        "credential.created",
+    ),
     "Credentials.revoke": line(holder, lambda n, _: n.credentials.revoke("ann", 1, ACTOR), "credential.revoked"),
     "Credentials.revoke_all": line(holder, lambda n, _: n.credentials.revoke_all("ann", ACTOR), "credential.revoked"),
     "Demands.make": line(member, lambda n, _: n.demands.make("acme", "corp", ACTOR), "sign-on.demanded"),
@@ -226,6 +235,9 @@ LINES = {
     "Organizations.create_team": line(
         organization, lambda n, _: n.organizations.create_team(TEAM, ACTOR), "team.created"
     ),
+    "Organizations.describe_team": line(
+        team, lambda n, _: n.organizations.describe_team(TEAM, "builds", ACTOR), "team.changed"
+    ),
     "Organizations.delete_team": line(team, lambda n, _: n.organizations.delete_team(TEAM, ACTOR), "team.deleted"),
     "Organizations.join_team": line(team, lambda n, _: n.organizations.join_team(TEAM, "bob", ACTOR), "team.joined"),
     "Organizations.leave_team": line(in_team, lambda n, _: n.organizations.leave_team(TEAM, "bob", ACTOR), "team.left"),
@@ -251,6 +263,9 @@ LINES = {
     "Sessions.end": line(session, lambda n, made: n.sessions.end(made.secret, ACTOR), "session.ended"),
     "Sessions.end_others": line(two_sessions, lambda n, kept: n.sessions.end_others(kept, ACTOR), "session.ended"),
     "Tags.delete": line(pushed, lambda n, _: n.tags.delete(n.registry, NAME, "v1", ACTOR), "tag.deleted"),
+    "Trash.purge": line(
+        without_repository, lambda n, _: n.trash.purge(n.registry, Trashed(repository=NAME), ACTOR), "trash.purged"
+    ),
     "TeamMappings.map": line(team, lambda n, _: n.team_mappings.map(TEAM, "corp", "web", ACTOR), "team.mapped"),
     "TeamMappings.unmap": line(mapped, lambda n, _: n.team_mappings.unmap(TEAM, "corp", "web", ACTOR), "team.unmapped"),
 }
@@ -260,10 +275,10 @@ ELSEWHERE = {
     "Repositories.restore": "told with what comes back: test_services_restoring",
     "SingleSignOn.finish": "with a provider: test_services_single_sign_on",
     "Tags.restore": "a movement of the tag: test_services_restoring",
-    "Uploads.cancel": "uploads and blobs are not told of: nobody asks about them",
-    "Uploads.mount": "as above",
+    "Uploads.mount": "uploads and blobs are not told of: nobody asks about them",
     "Uploads.push": "as above, and the repository that it makes is: test_services_audit",
     "Uploads.start": "as above",
+    "Verification.run": "what it finds is told of: test_services_verification",
 }
 
 

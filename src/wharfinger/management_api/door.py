@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from wharfinger.domain.access import Access, Action
-from wharfinger.domain.errors import EndpointUnknown, NameInvalid, Unauthenticated, WharfingerError
+from wharfinger.domain.errors import Denied, EndpointUnknown, NameInvalid, Unauthenticated, WharfingerError
+from wharfinger.domain.events import Event, EventAction
 from wharfinger.management_api import bodies, problems
 from wharfinger.management_api.calls import PREFIX, Call, Everybody, check_parameters, find_registry, require
 from wharfinger.management_api.problems import BadRequest
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from wharfinger.management_api.site import Site
 
 DOCUMENT: Final = "/openapi.json"
+_LONGEST_PATH: Final = 300
 
 
 class ManagementAPI:
@@ -50,6 +52,10 @@ class ManagementAPI:
             return await self._answer(await self._ready(), scope, receive, visit)
         except BadRequest as problem:
             return problems.respond_to(problem, visit.request_id)
+        except Denied as error:
+            if scope["method"] not in {"GET", "HEAD"} and not visit.principal.is_anonymous:
+                await self._tell(scope["method"], visit, error)
+            return self.refusal(error, visit)
         except WharfingerError as error:
             return self.refusal(error, visit)
 
@@ -63,6 +69,17 @@ class ManagementAPI:
     def failure(self, request_id: str) -> Response:
         """Return the answer when something failed that nobody expected."""
         return problems.failure(request_id)
+
+    async def _tell(self, method: str, visit: Visit, error: Denied) -> None:
+        """Have the audit log know of a change that somebody wanted to make and may not."""
+        path = visit.path.partition("?")[0].removeprefix(PREFIX)[:_LONGEST_PATH]
+        event = Event(
+            action=EventAction.ACCESS_DENIED,
+            about_id=visit.principal.account_id,
+            target=f"{method} {path}",
+            detail=error.message,
+        )
+        await self._services.refusals.note(event, visit.actor())
 
     async def _ready(self) -> "Site":
         """Return the endpoints, which are loaded with the first request, in a thread: pulls go on meanwhile."""

@@ -36,7 +36,7 @@ async def require_current(call: Call, password: str) -> None:
     identity = call.services.identity
     try:
         if identity is not None:
-            await identity.recognise(Password(call.principal.name, password))
+            await identity.recognise(Password(call.principal.name, password), call.visit.actor)
             return
     except CredentialInvalid:
         pass
