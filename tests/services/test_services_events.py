@@ -211,8 +211,8 @@ LINES = {
     "Manifests.delete": line(
         pushed,
         lambda n, digest: n.manifests.delete(n.registry, NAME, digest, ACTOR),
-        "tag.deleted",
         "manifest.deleted",
+        "tag.deleted",
     ),
     "Manifests.restore": line(
         without_manifest,

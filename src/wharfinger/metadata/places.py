@@ -32,7 +32,7 @@ def _build_succeed(insert: InsertInto) -> ClauseElement:
     statement = insert(places)
     upsert: ClauseElement = statement.on_conflict_do_update(
         index_elements=["account_id", "network"],
-        set_={"succeeded_at": statement.excluded.succeeded_at, "failures": 0, "locked_until": None},
+        set_={name: statement.excluded[name] for name in ("succeeded_at", "failures", "locked_until")},
     )
     return upsert
 
@@ -52,7 +52,7 @@ def place_of(row: Row) -> Place:
 
 def succeed(connection: Connection, account_id: int, network: str, now: Instant) -> None:
     """Note that the account signed in from the network; wrong passwords from there are forgotten."""
-    _SUCCEED.count(connection, account_id=account_id, network=network, succeeded_at=now)
+    _SUCCEED.count(connection, account_id=account_id, network=network, succeeded_at=now, failures=0, locked_until=None)
 
 
 def count_failure(connection: Connection, account_id: int, network: str) -> int:
