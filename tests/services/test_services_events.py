@@ -19,7 +19,6 @@ from wharfinger.domain.accounts import CredentialKind, MemberRole, TeamName, par
 from wharfinger.domain.audit import WHOLE_LOG, AuditFilter
 from wharfinger.domain.grants import DEPLOYMENT
 from wharfinger.domain.identity import Scope
-from wharfinger.domain.policies.immutability import parse_immutability
 from wharfinger.domain.trash import Trashed
 from wharfinger.services.accounts import AccountChange
 from wharfinger.services.beginning import Beginning
@@ -254,11 +253,6 @@ LINES = {
     "Repositories.delete": line(
         pushed, lambda n, _: n.repositories.delete(n.registry, NAME, ACTOR), "repository.deleted"
     ),
-    "Repositories.set_immutability": line(
-        pushed,
-        lambda n, _: n.repositories.set_immutability(n.registry, NAME, parse_immutability("all"), ACTOR),
-        "tags.immutable",
-    ),
     "Sessions.begin": line(ann, lambda n, _: session_of_ann(n), "session.begun"),
     "Sessions.end": line(session, lambda n, made: n.sessions.end(made.secret, ACTOR), "session.ended"),
     "Sessions.end_others": line(two_sessions, lambda n, kept: n.sessions.end_others(kept, ACTOR), "session.ended"),
@@ -278,6 +272,11 @@ ELSEWHERE = {
     "Uploads.mount": "uploads and blobs are not told of: nobody asks about them",
     "Uploads.push": "as above, and the repository that it makes is: test_services_audit",
     "Uploads.start": "as above",
+    "Backups.make": "with files: test_services_backup",
+    "Backups.note_restored": "as above",
+    "TrustRules.change_keys": "with an issuer: test_services_trust",
+    "TrustRules.create": "as above",
+    "TrustRules.remove": "as above",
     "Verification.run": "what it finds is told of: test_services_verification",
 }
 

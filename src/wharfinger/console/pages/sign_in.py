@@ -26,7 +26,7 @@ async def sign_in(desk: Desk) -> View | Leave:
     onward, name = within_site(desk.form.get("to")), desk.form.get("name", "")
     people = desk.services.people
     try:
-        shown = await people.passwords.check(name[:_LONGEST], desk.form.get("password", ""), _DOORS)
+        shown = await people.passwords.check(name[:_LONGEST], desk.form.get("password", ""), _DOORS, lambda: desk.by)
         made = await people.sessions.begin(shown, desk.by, instead_of=desk.guest.session_secret)
     except CredentialInvalid:
         return _form(desk, onward, name=name[:_LONGEST], wrong=True)
