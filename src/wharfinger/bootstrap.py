@@ -202,20 +202,8 @@ def build(settings: Settings) -> Deployment:
     trust = TrustRules(database, clock, outbound.keys)
     people = sign_in.people(settings, database, clock, outbound, envelope, refusals)
     if settings.auth.kind is None:
-        identity = AccountIdentity(
-            database=database,
-            accounts=accounts,
-            credentials=credentials,
-            tokens=tokens,
-            trust=trust,
-            authorization=authorization,
-            registry=default,
-            clock=clock,
-            passwords=people.passwords,
-            demands=people.demands,
-            refusals=refusals,
-            password_login=settings.accounts.passwords,
-        )
+        known = _Known(accounts=accounts, credentials=credentials, tokens=tokens, trust=trust, people=people)
+        identity = _identity(settings, database, clock, default, known, authorization=authorization, refusals=refusals)
     listing = Repositories(database, clock, switches)
     services = Services(
         accounts=accounts,
@@ -247,6 +235,43 @@ def build(settings: Settings) -> Deployment:
         verification=Verification(database, clock),
     )
     return Deployment(services=services, database=database, stores=(store,), outbound=outbound)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """By what an account is recognised."""
+
+    accounts: Accounts
+    credentials: Credentials
+    tokens: Tokens
+    trust: TrustRules
+    people: sign_in.People
+
+
+def _identity(
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    registry: Registry,
+    known: _Known,
+    *,
+    authorization: Authorization,
+    refusals: Refusals,
+) -> AccountIdentity:
+    return AccountIdentity(
+        database=database,
+        accounts=known.accounts,
+        credentials=known.credentials,
+        tokens=known.tokens,
+        trust=known.trust,
+        authorization=authorization,
+        registry=registry,
+        clock=clock,
+        passwords=known.people.passwords,
+        demands=known.people.demands,
+        refusals=refusals,
+        password_login=settings.accounts.passwords,
+    )
 
 
 def _switches(settings: Settings) -> Switches:

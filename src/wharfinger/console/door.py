@@ -25,7 +25,7 @@ from wharfinger.services import Services
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import name_unknown
 from wharfinger.services.sessions import principal_of
-from wharfinger.web.authentication import Entrance
+from wharfinger.web.authentication import Entrance, require_private
 from wharfinger.web.bodies import Body, ClientGone, ClientStalled
 from wharfinger.web.requests import Visit, is_loopback
 
@@ -169,6 +169,7 @@ class Console:
         query = read_query(scope["query_string"])
         form: Mapping[str, str] = {}
         if entry.method == "POST":
+            require_private(visit)
             form = await self._form(receive, visit)
             session.require_own_form(visit, guest, form, self._host)
         elif query.get(languages.COOKIE) in languages.CODES:
