@@ -8,7 +8,6 @@ call too; `work` runs the background jobs; what a worker process serves is put t
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import threading
 import time
@@ -21,14 +20,13 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from wharfinger import health_checks, sign_in, telemetry
+from wharfinger import content_rules, health_checks, sign_in, telemetry
 from wharfinger.blobstore.base import BlobStore
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.clock import Clock
 from wharfinger.domain.collection import Rules
 from wharfinger.domain.errors import DatabaseUnavailable, SignInUnready, Unavailable
-from wharfinger.domain.manifests import ManifestRules
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import accounts as account_rows
@@ -36,7 +34,7 @@ from wharfinger.metadata import migrations, postgresql, repositories, sqlite, up
 from wharfinger.metadata.database import Database
 from wharfinger.outbound.shared import SharedClient
 from wharfinger.security.envelope import Envelope
-from wharfinger.services import Services
+from wharfinger.services import People, Services
 from wharfinger.services.accounts import Accounts
 from wharfinger.services.audit import Audit
 from wharfinger.services.authorization import Authorization
@@ -245,7 +243,7 @@ class _Known:
     credentials: Credentials
     tokens: Tokens
     trust: TrustRules
-    people: sign_in.People
+    people: People
 
 
 def _identity(
@@ -296,7 +294,7 @@ def _tokens(
 
 def _manifests(settings: Settings, database: Database, clock: Clock, switches: Switches) -> Manifests:
     cache = ContentCache(max_bytes=32 * MEBIBYTE, max_item=4 * MEBIBYTE)
-    rules = _manifest_rules(settings)
+    rules = content_rules.manifest_rules(settings)
     return Manifests(database=database, clock=clock, switches=switches, rules=rules, cache=cache)
 
 
@@ -438,22 +436,3 @@ def _default_registry(settings: Settings) -> int:
         message = "The database has no registry `default`."
         raise DatabaseUnavailable(message)
     return found
-
-
-def _manifest_rules(settings: Settings) -> ManifestRules:
-    wanted = settings.validation.manifests
-    off = settings.validation.disabled
-    listed = frozenset((one.os, one.architecture) for one in wanted.indexes.platformlist)
-    return ManifestRules(
-        max_size=wanted.maxsize,
-        max_descriptors=wanted.maxdescriptors,
-        layers_required=wanted.layers == "required",
-        children_required=wanted.indexes.platforms != "none" and not off,
-        children_platforms=listed if wanted.indexes.platforms == "list" else None,
-        url_allow=_patterns(wanted.urls.allow) if wanted.urls.allow and not off else None,
-        url_deny=() if off else _patterns(wanted.urls.deny),
-    )
-
-
-def _patterns(texts: Sequence[str]) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(text) for text in texts)
