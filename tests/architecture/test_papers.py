@@ -76,7 +76,7 @@ def test_every_command_of_ours_exists(page):
                 name, *rest = rest
                 assert name in command.commands, line
                 command = command.commands[name]
-            options = {option for parameter in command.params for option in parameter.opts}
+            options = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
             assert {word for word in rest if word.startswith("--")} <= options, line
 
 

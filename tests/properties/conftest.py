@@ -20,15 +20,21 @@ settings.load_profile("wharfinger")
 
 
 @pytest.fixture(scope="session")
-def url_over(postgres, tmp_path_factory):
-    """Return a function that gives the URL of a registry with two workers over one of the two databases."""
+def server_over(postgres, tmp_path_factory):
+    """Return a function that gives a registry with two workers over one of the two databases."""
     with data_in_memory() as environment:
         servers = Servers(tmp_path_factory.mktemp("properties"))
 
         @functools.cache
         def start(database):
             url = postgres.database() if database == "postgresql" else None
-            return servers(database=url, workers=2, environment=environment()).url
+            return servers(database=url, workers=2, environment=environment())
 
         yield start
         servers.stop()
+
+
+@pytest.fixture(scope="session")
+def url_over(server_over):
+    """Return a function that gives the URL of that registry."""
+    return lambda database: server_over(database).url

@@ -2,11 +2,13 @@
 """What a registry is, in plain dictionaries: the other side of the comparison, sharing no code with the server.
 
 ```text
-repositories  name → Repository(blobs, deleted, manifests, tags, listed)
-uploads       location → Upload(repository, content)
+repositories  name → Repository(blobs, manifests, tags, what was deleted of them, history, rules)
+trash         deleted repositories, in that order, with the names that they had
+uploads       location → Upload(repository, name, content)
 ```
 
-A method does to the dictionaries what a request does to a registry, and returns the status that must come back.
+A method does to the dictionaries what a request does to a registry, and returns the status that must come back; what
+an operator does from the shell returns nothing, or the name of the error.
 """
 
 import hashlib
@@ -75,6 +77,15 @@ def _document(fields, needs, lists, subject, artifact_type, kind):
     return Document(content, fields["mediaType"], needs, lists, subject and subject["digest"], kind)
 
 
+IMMUTABLE = {
+    "none": lambda _tag: False,
+    "all": lambda _tag: True,
+    "1*": lambda tag: tag.startswith("1"),
+    "*, !latest": lambda tag: tag != "latest",
+}
+"""Rules that walks set, as they are written, and what they mean."""
+
+
 @dataclass
 class Repository:
     """One repository, as far as a client can see it."""
@@ -83,24 +94,69 @@ class Repository:
     deleted: dict = field(default_factory=dict)
     """Blobs deleted by hand, in that order: HEAD does not link them here."""
     manifests: dict = field(default_factory=dict)
+    hidden: dict = field(default_factory=dict)
+    """Manifests that were deleted, with the tags that went with each."""
+    edges: set = field(default_factory=set)
+    """Pairs of a manifest, deleted or not, and what of it was there at its push or came later."""
     tags: dict = field(default_factory=dict)
+    history: dict = field(default_factory=dict)
+    """Steps of each tag: what it named before and after."""
+    rules: str = "none"
+    deletable: bool = False
     listed: bool = False
     """It has had a manifest."""
+    exists: bool = True
 
     def referred_to(self, digest):
         return any(digest in one.needs | one.lists for one in self.manifests.values())
 
     def take(self, content):
         digest = sha256(content)
+        self.exists = True
         self.blobs[digest] = content
         self.deleted.pop(digest, None)
+        self.close_edges(digest)
+
+    def documents(self):
+        return [*self.manifests.values(), *(document for document, _ in self.hidden.values())]
+
+    def close_edges(self, digest):
+        """Something has come: what refers to it and was open leads to it from now on."""
+        self.edges |= {(one.digest, digest) for one in self.documents() if digest in one.needs | one.lists}
+
+    def is_kept(self, tag):
+        return tag in self.tags and IMMUTABLE[self.rules](tag)
+
+    def move(self, tag, digest):
+        before = self.tags.get(tag)
+        if before != digest:
+            self.history.setdefault(tag, []).append((before, digest))
+            self.tags[tag] = digest
+
+    def remove(self, tag):
+        self.history[tag].append((self.tags.pop(tag), None))
+
+    def show(self, digest):
+        """Bring a hidden manifest back with what it leads to; return the tags that went with it."""
+        document, tags = self.hidden.pop(digest)
+        self.manifests[digest] = document
+        self.close_edges(digest)
+        for below in document.needs | document.lists:
+            if (digest, below) not in self.edges:
+                continue
+            if below in self.hidden:
+                self.show(below)
+            elif below in self.deleted:
+                self.take(self.deleted[below])
+        return tags
 
 
 @dataclass
 class Upload:
     """An unfinished upload."""
 
-    repository: str
+    repository: Repository
+    name: str
     content: bytes = b""
 
 
@@ -109,19 +165,26 @@ class Model:
 
     def __init__(self, names):
         self.repositories = {name: Repository() for name in names}
+        self.trash = []
         self.uploads = {}
 
     def start(self, name, location):
-        self.uploads[location] = Upload(name)
+        self.repositories[name].exists = True
+        self.uploads[location] = Upload(self.repositories[name], name)
         return 202
+
+    def upload(self, location):
+        """Return the upload, unless it ended or its repository is not the one of its name now."""
+        found = self.uploads.get(location)
+        return found if found is not None and self.repositories[found.name] is found.repository else None
 
     def offset(self, location):
         """Return how many bytes are there, or nothing if there is no such upload."""
-        upload = self.uploads.get(location)
+        upload = self.upload(location)
         return None if upload is None else len(upload.content)
 
     def append(self, location, content, first):
-        upload = self.uploads.get(location)
+        upload = self.upload(location)
         if upload is None:
             return 404
         if first is not None and first != len(upload.content):
@@ -130,13 +193,20 @@ class Model:
         return 202
 
     def cancel(self, location):
-        return 404 if self.uploads.pop(location, None) is None else 204
+        if self.upload(location) is None:
+            return 404
+        del self.uploads[location]
+        return 204
 
     def finish(self, location, digest, content):
-        upload = self.uploads.pop(location, None)
-        return 404 if upload is None else self.push(upload.repository, digest, upload.content + content)
+        upload = self.upload(location)
+        if upload is None:
+            return 404
+        del self.uploads[location]
+        return self.push(upload.name, digest, upload.content + content)
 
     def push(self, name, digest, content):
+        self.repositories[name].exists = True
         if sha256(content) != digest:
             return 400
         self.repositories[name].take(content)
@@ -145,6 +215,7 @@ class Model:
     def mount(self, name, digest, source):
         sources = self.repositories.values() if source is None else [self.repositories[source]]
         found = next((one.blobs[digest] for one in sources if digest in one.blobs), None)
+        self.repositories[name].exists = True
         if found is None:
             return 202
         self.repositories[name].take(found)
@@ -156,7 +227,7 @@ class Model:
         if digest in repository.blobs:
             return 200
         elsewhere = next((one.blobs[digest] for one in self.repositories.values() if digest in one.blobs), None)
-        if elsewhere is not None and digest not in repository.deleted:
+        if elsewhere is not None and digest not in repository.deleted and repository.exists:
             repository.take(elsewhere)
             return 200
         return 200 if digest in repository.manifests else 404
@@ -173,8 +244,7 @@ class Model:
             return 404
         if repository.referred_to(digest):
             return 405
-        del repository.blobs[digest]
-        repository.deleted[digest] = True
+        repository.deleted[digest] = repository.blobs.pop(digest)
         return 202
 
     def put(self, name, document, digest, tags):
@@ -184,9 +254,18 @@ class Model:
             return 400
         if not document.needs <= set(repository.blobs):
             return 404
-        repository.manifests[document.digest] = document
-        repository.tags |= dict.fromkeys(tags, document.digest)
-        repository.listed = True
+        if any(repository.is_kept(tag) and repository.tags[tag] != document.digest for tag in tags):
+            return 403
+        if document.digest not in repository.manifests:
+            is_new = repository.hidden.pop(document.digest, None) is None
+            repository.manifests[document.digest] = document
+            there = document.needs | document.lists if is_new else frozenset()
+            there &= repository.blobs.keys() | repository.manifests.keys()
+            repository.edges |= {(document.digest, below) for below in there}
+            repository.close_edges(document.digest)
+        for tag in dict.fromkeys(tags):
+            repository.move(tag, document.digest)
+        repository.listed = repository.exists = True
         return 201
 
     def find(self, name, reference):
@@ -195,7 +274,13 @@ class Model:
         return repository.manifests.get(repository.tags.get(reference, reference))
 
     def delete_tag(self, name, tag):
-        return 404 if self.repositories[name].tags.pop(tag, None) is None else 202
+        repository = self.repositories[name]
+        if tag not in repository.tags:
+            return 404
+        if repository.is_kept(tag) and not repository.deletable:
+            return 403
+        repository.remove(tag)
+        return 202
 
     def delete_manifest(self, name, digest):
         repository = self.repositories[name]
@@ -203,9 +288,73 @@ class Model:
             return 404
         if any(digest in one.lists for one in repository.manifests.values()):
             return 405
-        del repository.manifests[digest]
-        repository.tags = {tag: named for tag, named in repository.tags.items() if named != digest}
+        tags = [tag for tag, named in repository.tags.items() if named == digest]
+        if any(repository.is_kept(tag) for tag in tags) and not repository.deletable:
+            return 403
+        for tag in tags:
+            repository.remove(tag)
+        gone = {tag: len(repository.history[tag]) for tag in tags}
+        repository.hidden[digest] = (repository.manifests.pop(digest), gone)
         return 202
+
+    def restore_tag(self, name, tag, to):
+        """Undo the last step of a tag, or go back to what it has named."""
+        repository = self.repositories[name]
+        steps = repository.history.get(tag, [])
+        if not repository.listed and not repository.exists:
+            return "NameUnknown"
+        wanted = to or (steps[-1][0] if steps else None)
+        if wanted is None or (to and to not in {after for _, after in steps}):
+            return "ManifestUnknown"
+        if repository.is_kept(tag) and repository.tags[tag] != wanted:
+            return "TagImmutable"
+        if wanted in repository.hidden:
+            repository.show(wanted)
+        repository.move(tag, wanted)
+        return None
+
+    def restore_manifest(self, name, digest):
+        repository = self.repositories[name]
+        if digest not in repository.hidden:
+            return "ManifestUnknown" if repository.exists else "NameUnknown"
+        for tag, steps in repository.show(digest).items():
+            if tag not in repository.tags and len(repository.history[tag]) == steps:
+                repository.move(tag, digest)
+        return None
+
+    def restore_blob(self, name, digest):
+        repository = self.repositories[name]
+        if digest not in repository.deleted:
+            return "BlobUnknown"
+        repository.take(repository.deleted[digest])
+        return None
+
+    def set_rules(self, name, rules, deletable):
+        repository = self.repositories[name]
+        if not repository.exists:
+            return "NameUnknown"
+        repository.rules, repository.deletable = rules, deletable
+        return None
+
+    def delete_repository(self, name):
+        repository = self.repositories[name]
+        if not repository.exists:
+            return "NameUnknown"
+        self.trash.append((name, repository))
+        self.repositories[name] = Repository(exists=False)
+        return None
+
+    def restore_repository(self, name, new_name):
+        """Bring back the repository of that name that was deleted last."""
+        found = next((pair for pair in reversed(self.trash) if pair[0] == name), None)
+        if found is None:
+            return "NameUnknown"
+        wanted = new_name or name
+        if self.repositories[wanted].exists:
+            return "NameTaken"
+        self.trash.remove(found)
+        self.repositories[wanted] = found[1]
+        return None
 
     def list_tags(self, name, last="", n=None):
         """Return the names after `last` in byte order, or nothing for a repository that nobody lists yet."""

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registry and its model, driven by the same random walk, must never differ in anything a client can see.
 
+Walks push and delete as clients do, and restore, delete repositories and set rules for tags as an operator does.
+
 Held after each step: INV-17 and INV-19 (each tag once, and naming a manifest that can be fetched) for the repository
 that was touched. Held at the end of each walk, for everything: INV-04 and INV-06 (bytes are what their digest says and
 what was put), INV-08 (HEAD says what GET does), INV-20 (pages hold the sorted list, once).
 """
 
 import itertools
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,8 +24,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.properties.model import Model, descriptor, image, index, sha256
+from tests.properties.model import IMMUTABLE, Model, descriptor, image, index, sha256
+from tests.properties.shell import OPERATOR, Shell, configured
 from tests.protocol.client import OCTETS, Client, digest_of, with_digest
+from wharfinger.services.repositories import RepositoryChange
 
 PLACES = ("a", "a-b", "a/b")
 TAGS = ["1", "1.0", "1.0-rc", "10", "A", "a", "a.b", "a_b", "latest"]
@@ -40,6 +45,7 @@ class Walk(RuleBasedStateMachine):
     documents = Bundle("documents")
     uploads = Bundle("uploads")
     client: Client
+    shell: Shell
 
     def __init__(self):
         super().__init__()
@@ -227,6 +233,61 @@ class Walk(RuleBasedStateMachine):
         response = repository.manifest("DELETE", digest)
         assert response.status_code == self.model.delete_manifest(name, digest)
 
+    def tell(self, place, method, *arguments, **more):
+        """Do something from the shell; return the name of its error, or nothing."""
+        found = self.shell.run(method, self.at(place)[0], *arguments, OPERATOR, **more)
+        return found if isinstance(found, str) and found.isidentifier() else None
+
+    @rule(place=places, tag=tags, data=st.data(), back=st.booleans())
+    def restore_tag(self, place, tag, data, back):
+        history = self.model.repositories[self.name(place)].history
+        tag = self.choose(data, history, tag)
+        named = [after for _, after in history.get(tag, ()) if after]
+        to = data.draw(st.sampled_from(named)) if back and named else None
+        expected = self.model.restore_tag(self.name(place), tag, to)
+        assert self.tell(place, self.shell.services.tags.restore, tag, to=to) == expected
+
+    @rule(place=places, document=documents, data=st.data())
+    def restore_manifest(self, place, document, data):
+        digest = self.choose(data, self.model.repositories[self.name(place)].hidden, document.digest)
+        expected = self.model.restore_manifest(self.name(place), digest)
+        assert self.tell(place, self.shell.services.manifests.restore, digest) == expected
+
+    @rule(place=places, blob=blobs, data=st.data())
+    def restore_blob(self, place, blob, data):
+        name, _ = self.at(place)
+        digest = self.choose(data, self.model.repositories[name].deleted, digest_of(self.bytes_of(blob)))
+        expected = self.model.restore_blob(name, digest)
+        assert self.shell.run(self.shell.services.blobs.restore, name, digest) == expected
+
+    @rule(place=places, rules=st.sampled_from(["none", "none", *IMMUTABLE]), deletable=st.booleans())
+    def set_rules(self, place, rules, deletable):
+        change = RepositoryChange(immutable_tags=rules, immutable_deletable=deletable)
+        expected = self.model.set_rules(self.name(place), rules, deletable)
+        assert self.tell(place, self.shell.services.repositories.change, change) == expected
+
+    @rule(place=places)
+    def delete_repository(self, place):
+        expected = self.model.delete_repository(self.name(place))
+        assert self.tell(place, self.shell.services.repositories.delete) == expected
+
+    @rule(place=places, new=st.none() | st.none() | places)
+    def restore_repository(self, place, new):
+        name = None if new is None else self.name(new)
+        expected = self.model.restore_repository(self.name(place), name)
+        assert self.tell(place, self.shell.services.repositories.restore, new_name=name) == expected
+
+    @rule(place=places, tag=tags)
+    def look_back(self, place, tag):
+        """Compare the history of a tag, step by step."""
+        repository = self.model.repositories[self.name(place)]
+        history = self.shell.run(self.shell.services.tags.history, self.at(place)[0], tag, None, 100)
+        if not repository.listed:
+            assert history == "NameUnknown"
+        else:
+            steps = [(step.before, step.after) for step in reversed(history.items)]
+            assert steps == repository.history.get(tag, [])
+
     @rule(place=places, last=tags, n=st.integers(0, 4))
     def list_some_tags(self, place, last, n):
         name, repository = self.at(place)
@@ -281,12 +342,13 @@ class Walk(RuleBasedStateMachine):
 
 @pytest.mark.timeout(900)  # a failure is made as short as possible before it is shown, which may take minutes
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_registry_and_model_agree_on_every_walk(database, url_over):
+def test_registry_and_model_agree_on_every_walk(database, server_over):
     walks = settings(
         max_examples=25,
         stateful_step_count=80,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
-    with Client.of(url_over(database)) as client:
-        run_state_machine_as_test(type("Walk", (Walk,), {"client": client}), settings=walks)
+    server = server_over(database)
+    with Client.of(server.url) as client, closing(Shell(configured(server.environment))) as shell:
+        run_state_machine_as_test(type("Walk", (Walk,), {"client": client, "shell": shell}), settings=walks)
