@@ -27,22 +27,12 @@ from tests.support.invariants import objects
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.errors import (
     BlobUnknown,
-    DatabaseUnavailable,
     ManifestBlobUnknown,
-    ManifestUnknown,
     StillReferenced,
 )
 from wharfinger.metadata import repositories as repository_rows
 
 LAYER = b"the layer"
-COLLECT = text("DELETE FROM repository_blobs WHERE blob_id = (SELECT id FROM blobs WHERE digest = :digest)").bindparams(
-    digest=digest_of(LAYER)
-)
-
-
-def collect(connection):
-    """Take the layer away from the repository, as a collector does that has seen no reference to it."""
-    return connection.execute(COLLECT).rowcount
 
 
 @pytest.fixture
@@ -81,32 +71,6 @@ async def settle(first, second, paused, blocked):
     await blocked()
     paused.let_go.set()
     return await asyncio.gather(earlier, later, return_exceptions=True)
-
-
-async def test_a_push_that_has_checked_its_layer_keeps_it_from_the_collector(world, node, paused, blocked):
-    await push_blob(node, LAYER)
-    await push_blob(node, b"{}")
-    pushed, collected = await settle(
-        push_manifest(world.node(database=paused), image(LAYER), "v1"), node.database.write(collect), paused, blocked
-    )
-    assert pushed == digest_of(image(LAYER))
-    assert isinstance(collected, DatabaseUnavailable)
-    assert await read_blob(node, digest_of(LAYER)) == LAYER
-    await world.assert_sound()
-
-
-async def test_a_layer_that_is_being_collected_is_missing_to_a_push(world, node, paused, blocked):
-    await push_blob(node, LAYER)
-    await push_blob(node, b"{}")
-    collected, pushed = await settle(paused.write(collect), push_manifest(node, image(LAYER), "v1"), paused, blocked)
-    assert collected == 1
-    assert isinstance(pushed, ManifestBlobUnknown)
-    assert pushed.missing == (digest_of(LAYER),)
-    with pytest.raises(ManifestUnknown):
-        await node.manifests.find(node.registry, NAME, "v1")
-    await world.assert_sound()
-    await push_image(node, LAYER)
-    await world.assert_sound()
 
 
 async def test_a_push_that_has_checked_its_layer_keeps_it_from_being_deleted(world, node, paused, blocked):
