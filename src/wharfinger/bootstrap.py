@@ -49,9 +49,11 @@ from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
 from wharfinger.services.outlook import Outlooks
+from wharfinger.services.pulls import Pulls
 from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
+from wharfinger.services.retention import Retention
 from wharfinger.services.reviews import Reviews
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tags import Tags
@@ -94,6 +96,7 @@ class Deployment:
     async def aclose(self) -> None:
         """Close the stores, the connections to others and the database; what was counted is written before."""
         await self.services.refusals.flush()
+        await self.services.pulls.aclose()
         for store in self.stores:
             await store.aclose()
         self.outbound.close()
@@ -220,10 +223,12 @@ def build(settings: Settings) -> Deployment:
         organizations=Organizations(database, clock),
         outlooks=Outlooks(database, clock, Rules(window=_microseconds(settings.undo.window))),
         people=people,
+        pulls=Pulls(database, listing, clock),
         refusals=refusals,
         registries=registries,
         registry_switches=RegistrySwitches(database, clock),
         repositories=listing,
+        retention=Retention(database, registries, clock, switches),
         reviews=_reviews(settings, database, clock, switches),
         tags=Tags(database, listing, clock, switches),
         tokens=tokens,
@@ -367,6 +372,7 @@ def _jobs(settings: Settings, services: Services, stop: asyncio.Event) -> Sequen
     table = [*jobs.jobs(services, purge_uploads=purging.interval if purging.enabled else None, dry_run=purging.dryrun)]
     if settings.collection.enabled:
         table += jobs.collecting(services, interval=settings.collection.interval, batch=settings.collection.batch)
+    table += jobs.keeping(services, interval=settings.retention.interval)
     if settings.verification.enabled:
         verifying = settings.verification
         table += jobs.verifying(services, interval=verifying.interval, rate=verifying.rate, stop=stop.is_set)

@@ -30,9 +30,11 @@ from wharfinger.services.grants import Grants
 from wharfinger.services.manifests import ManifestPush, Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
+from wharfinger.services.pulls import Pulls
 from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
+from wharfinger.services.retention import Retention
 from wharfinger.services.reviews import Pace, Reviews
 from wharfinger.services.sessions import Sessions
 from wharfinger.services.tags import Tags
@@ -102,6 +104,8 @@ class Node:
     sessions: Sessions
     trash: Trash
     backups: Backups
+    pulls: Pulls
+    retention: Retention
 
 
 PROVIDERS = ("corp", "other")
@@ -176,6 +180,8 @@ class World:
             sessions=Sessions(database, self.clock),
             trash=Trash(database, self.clock, switches, window=WINDOW),
             backups=Backups(database, Registries(registry), self.clock, "0"),
+            pulls=Pulls(database, repositories, self.clock),
+            retention=Retention(database, Registries(registry), self.clock, switches),
         )
 
     async def assert_sound(self):

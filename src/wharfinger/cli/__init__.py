@@ -20,6 +20,7 @@ from wharfinger.cli import (
     org,
     registry,
     repository,
+    retention,
     robot,
     serving,
     tag,
@@ -50,7 +51,23 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(certificate.app, name="certificate")
-for noun in (user, org, team, robot, grant, token, access, repository, tag, trash, namespace, registry, gc, audit):
+for noun in (
+    user,
+    org,
+    team,
+    robot,
+    grant,
+    token,
+    access,
+    repository,
+    tag,
+    trash,
+    namespace,
+    registry,
+    retention,
+    gc,
+    audit,
+):
     app.add_typer(noun.app, name=noun.__name__.rpartition(".")[2])
 
 

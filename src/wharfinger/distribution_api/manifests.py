@@ -9,7 +9,8 @@ from wharfinger.distribution_api.headers import etag, names_digest, parse_if_mat
 from wharfinger.distribution_api.queries import Query
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import ManifestInvalid
-from wharfinger.domain.names import is_digest, parse_reference, parse_reference_to_write, parse_tag
+from wharfinger.domain.names import TagName, is_digest, parse_reference, parse_reference_to_write, parse_tag
+from wharfinger.domain.pulls import is_observer
 from wharfinger.services.manifests import ManifestPush, StoredManifest
 from wharfinger.web.responses import Content, RawHeader
 from wharfinger.web.routing import Call
@@ -22,13 +23,16 @@ async def get(call: Call) -> Response:
     """Send the exact bytes that were pushed, with their own type, whatever `Accept` says (ADR 0012)."""
     manifest = await _find(call)
     if names_digest(call.visit.header(b"if-none-match"), manifest.digest):
+        _note(call, manifest, fetched=False)
         return Response(status_code=304, headers={"ETag": etag(manifest.digest)})
+    _note(call, manifest, fetched=True)
     return Content(await call.services.manifests.content(manifest), _headers(manifest))
 
 
 async def head(call: Call) -> Response:
     """Answer as `get` does, without the bytes."""
     manifest = await _find(call)
+    _note(call, manifest, fetched=False)
     if names_digest(call.visit.header(b"if-none-match"), manifest.digest):
         return Response(status_code=304, headers={"ETag": etag(manifest.digest)})
     # A client that is told of a manifest does not push it: what is damaged must not be told of.
@@ -84,6 +88,14 @@ async def delete(call: Call) -> Response:
 
 async def _find(call: Call) -> StoredManifest:
     return await call.services.manifests.find(call.registry, call.name, parse_reference(call.parameter))
+
+
+def _note(call: Call, manifest: StoredManifest, *, fetched: bool) -> None:
+    """Have the pull counted, unless it is a program that only looks."""
+    visit, reference = call.visit, call.parameter
+    if not is_observer(visit.headers.get(b"user-agent", b"")):
+        tag = None if ":" in reference else TagName(reference)
+        call.services.pulls.note((visit.client, visit.principal.account_id), manifest.id, tag, fetched=fetched)
 
 
 def _headers(manifest: StoredManifest) -> list[RawHeader]:

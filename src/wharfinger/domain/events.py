@@ -41,6 +41,8 @@ class EventAction(enum.StrEnum):
     TAG_MOVED = "tag.moved"
     """Created, or moved from one manifest to another."""
     TAG_DELETED = "tag.deleted"
+    RETENTION_CHANGED = "retention.changed"
+    """Which tags of a repository, or of a namespace, stay."""
     TRASH_PURGED = "trash.purged"
     """What was deleted does not come back any more."""
     ACCOUNT_CREATED = "account.created"

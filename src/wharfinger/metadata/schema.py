@@ -28,11 +28,17 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKeyConstraint, LargeBinary, PrimaryKeyConstraint, UniqueConstraint
 
-from wharfinger.metadata import account_tables, sign_in_tables, upkeep_tables
+from wharfinger.metadata import (
+    account_tables,
+    retention_tables,  # noqa: F401 - its tables are among them all
+    sign_in_tables,
+    upkeep_tables,
+)
 from wharfinger.metadata.tables import identifier, index, key, number, one_of, table, words
 
 metadata: Final = account_tables.accounts.metadata
-"""All tables, those of `account_tables`, `sign_in_tables` and `upkeep_tables` among them."""
+"""All tables, those of the modules whose names end in `_tables` among them."""
+
 LEFT_OUT: Final = frozenset(
     table.name for table in (upkeep_tables.verifications, upkeep_tables.findings, upkeep_tables.holds)
 ) | {"uploads", "signing_keys", sign_in_tables.sessions.name}

@@ -25,9 +25,11 @@ from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
 from wharfinger.services.outlook import Outlooks
 from wharfinger.services.passwords import AccountPasswords
+from wharfinger.services.pulls import Pulls
 from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registries, RegistrySwitches
 from wharfinger.services.repositories import Repositories
+from wharfinger.services.retention import Retention
 from wharfinger.services.reviews import Reviews
 from wharfinger.services.sessions import Sessions
 from wharfinger.services.single_sign_on import SingleSignOn
@@ -73,10 +75,12 @@ class Services:
     organizations: Organizations
     outlooks: Outlooks
     people: People
+    pulls: Pulls
     refusals: Refusals
     registries: Registries
     registry_switches: RegistrySwitches
     repositories: Repositories
+    retention: Retention
     reviews: Reviews
     tags: Tags
     tokens: Tokens

@@ -482,6 +482,15 @@ class Collection:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """The policies by which repositories and namespaces let go of tags."""
+
+    interval: timedelta = field(
+        default=timedelta(hours=24), metadata=about(SPAN, "Ours. How often each policy runs by itself.")
+    )
+
+
 # --- verification ----------------------------------------------------------------------------------------------------
 
 
@@ -696,4 +705,5 @@ class Settings:
     workloads: Workloads = field(default_factory=Workloads)
     undo: Undo = field(default_factory=Undo)
     collection: Collection = field(default_factory=Collection)
+    retention: Retention = field(default_factory=Retention)
     verification: Verification = field(default_factory=Verification)

@@ -60,6 +60,19 @@ def jobs(
     return table
 
 
+def keeping(services: Services, *, interval: timedelta) -> Sequence[Job]:
+    """Return the jobs that let go of what no rule keeps.
+
+    Args:
+        services: the use cases.
+        interval: how often each policy of retention runs.
+    """
+    return [
+        Job(name="retention", run=partial(services.retention.run_some, BATCH), interval=interval),
+        Job(name="fold pulls", run=partial(services.pulls.fold, BATCH), interval=timedelta(hours=6)),
+    ]
+
+
 def verifying(services: Services, *, interval: timedelta, rate: int | None, stop: Callable[[], bool]) -> Sequence[Job]:
     """Return the jobs that verify what is stored, a registry each.
 

@@ -16,35 +16,26 @@ along, and restoring it brings them back; nothing else makes one go (ADR 0030).
 
 import enum
 import functools
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Final
 
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import RuleInvalid, TagImmutable
 from wharfinger.domain.names import TagName
+from wharfinger.domain.policies.patterns import TagPatterns, parse_patterns
 
-MAX_PATTERNS: Final = 50
 _NONE, _ALL = "none", "all"
 _EVERY: Final = "*"
-_PATTERN: Final = re.compile(r"[a-zA-Z0-9._*?-]{1,128}", re.ASCII)
-"""What tags are written with, and the two wildcards: the brackets that `fnmatch` knows besides cannot occur."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Immutability:
+class Immutability(TagPatterns):
     """Which tags of a repository never move.
 
     Args:
-        patterns: of tags that do not.
-        exceptions: patterns of tags that do, although one of `patterns` matches.
         deletable: whether an immutable tag may be deleted.
     """
 
-    patterns: tuple[str, ...] = ()
-    exceptions: tuple[str, ...] = ()
     deletable: bool = False
 
     def __str__(self) -> str:
@@ -52,13 +43,7 @@ class Immutability:
             return _NONE
         if self.patterns == (_EVERY,) and not self.exceptions:
             return _ALL
-        return ", ".join((*self.patterns, *(f"!{pattern}" for pattern in self.exceptions)))
-
-    def rule_for(self, tag: TagName) -> str | None:
-        """Return the pattern that makes the tag immutable, or nothing if it may move."""
-        if any(fnmatchcase(tag, pattern) for pattern in self.exceptions):
-            return None
-        return next((pattern for pattern in self.patterns if fnmatchcase(tag, pattern)), None)
+        return TagPatterns.__str__(self)
 
 
 MUTABLE: Final = Immutability()
@@ -112,7 +97,7 @@ def evaluate(facts: Facts) -> Verdict:
         return Verdict(allowed=True, reason=_Reason.NEW)
     if facts.current == facts.wanted:
         return Verdict(allowed=True, reason=_Reason.SAME)
-    rule = facts.rules.rule_for(facts.tag)
+    rule = facts.rules.find(facts.tag)
     if rule is None:
         return Verdict(allowed=True, reason=_Reason.MUTABLE)
     if facts.wanted is not None:
@@ -149,28 +134,13 @@ def parse_immutability(text: str, *, deletable: bool = False) -> Immutability:
     Raises:
         RuleInvalid: it is empty, one of its patterns could match no tag, or there are only exceptions.
     """
-    words = [word for part in text.split(",") if (word := part.strip())]
-    if words == [_NONE]:
+    word = text.strip(" ,")
+    if word == _NONE:
         return Immutability(deletable=deletable)
-    if words == [_ALL]:
+    if word == _ALL:
         return Immutability(patterns=(_EVERY,), deletable=deletable)
-    if len(words) > MAX_PATTERNS:
-        message = f"A repository has {MAX_PATTERNS} patterns for immutable tags at the most; these are {len(words)}."
-        raise RuleInvalid(message)
-    patterns = tuple(dict.fromkeys(_checked(word for word in words if not word.startswith("!"))))
-    exceptions = tuple(dict.fromkeys(_checked(word[1:] for word in words if word.startswith("!"))))
-    if not patterns:
+    if not word:
         message = "Say which tags are immutable: `none`, `all`, or patterns such as `v*`; exceptions begin with `!`."
         raise RuleInvalid(message)
-    return Immutability(patterns=patterns, exceptions=exceptions, deletable=deletable)
-
-
-def _checked(words: Iterator[str]) -> Iterator[str]:
-    for word in words:
-        if not _PATTERN.fullmatch(word):
-            message = (
-                f"{word[:60]!r} is not a pattern for tags: it has up to 128 letters, digits, underscores, dots and "
-                "hyphens, `*` for any characters and `?` for one."
-            )
-            raise RuleInvalid(message)
-        yield word
+    found = parse_patterns(text)
+    return Immutability(patterns=found.patterns, exceptions=found.exceptions, deletable=deletable)

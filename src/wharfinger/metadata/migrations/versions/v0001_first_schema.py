@@ -1103,6 +1103,64 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sqlite_autoincrement=False,
         sqlite_strict=True,
     )
+    op.create_table(
+        "pulls",
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("what", TEXT, nullable=False),
+        sa.Column("day", INTEGER, nullable=False),
+        sa.Column("count", INTEGER, nullable=False),
+        sa.Column("last_at", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_pulls_repository_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("repository_id", "what", "day", name=op.f("pk_pulls")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index("ix_pulls_day", "pulls", ["day"], unique=False, sqlite_where=None, postgresql_where=None)
+    op.create_table(
+        "retention_policies",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("repository_id", INTEGER, nullable=True),
+        sa.Column("namespace_id", INTEGER, nullable=True),
+        sa.Column("untagged_after", INTEGER, nullable=True),
+        sa.Column("changed_at", INTEGER, nullable=False),
+        sa.Column("changed_by", INTEGER, nullable=True),
+        sa.CheckConstraint(
+            "CASE WHEN repository_id IS NULL THEN 0 ELSE 1 END + CASE WHEN namespace_id IS NULL THEN 0 ELSE 1 END = 1",
+            name=op.f("ck_retention_policies_place"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_retention_policies_repository_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["namespace_id"], ["namespaces.id"], name=op.f("fk_retention_policies_namespace_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["changed_by"], ["accounts.id"], name=op.f("fk_retention_policies_changed_by"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retention_policies")),
+        sa.UniqueConstraint("repository_id", name=op.f("uq_retention_policies_repository_id")),
+        sa.UniqueConstraint("namespace_id", name=op.f("uq_retention_policies_namespace_id")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "retention_rules",
+        sa.Column("policy_id", INTEGER, nullable=False),
+        sa.Column("position", INTEGER, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("tags", TEXT, nullable=False),
+        sa.Column("newest", INTEGER, nullable=True),
+        sa.Column("moved_within", INTEGER, nullable=True),
+        sa.Column("pulled_within", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["policy_id"], ["retention_policies.id"], name=op.f("fk_retention_rules_policy_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("policy_id", "position", name=op.f("pk_retention_rules")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
 
     registries = sa.table(
         "registries",
