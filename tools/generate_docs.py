@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the pages of the guide that are made from the code: `make docs`. A test compares them with what is there."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from wharfinger.domain.access import Access, Action, Mode, Outcome, Role, Standing, Visibility, decide
+from wharfinger.domain.accounts import AccountKind
 from wharfinger.domain.identity import ANONYMOUS, NO_CEILING, Ceiling, Entry, Principal, Scope
+from wharfinger.domain.management import Matter, Relation, Target, Task
+from wharfinger.domain.management import decide as judge
 from wharfinger.domain.names import RepositoryName
 from wharfinger.settings import Settings
 from wharfinger.settings.kinds import Leaf, Many, Named, Records, leaves, variable_of
@@ -106,11 +110,27 @@ the other [modes](modes.md) there are no roles.
 - A suspended account may nothing: it is asked to sign in, also for what everybody may.
 - A private repository and a name that does not exist look the same to whoever may not read it and may not create it.
 """
+_MANAGING_INTRODUCTION: Final = """\
+## Managing
+
+What is no repository, in the [management API](api.md). Where somebody may not even see a thing, the answer is 404, as
+for a thing that does not exist.
+
+| task | what it is |
+| --- | --- |
+| see | know that it is there, and what it is called |
+| read | see members, roles, settings, and credentials without their secrets |
+| manage | change it, and what belongs to it |
+| issue | make a credential of the account |
+| supervise | suspend, resume and delete a user, or set its password; say who owns a namespace |
+
+Who is not in a table may do what an account without a role may.
+"""
 _CREDENTIALS_INTRODUCTION: Final = """\
 ## What a credential is for
 
 A credential takes away, and never adds. Here it belongs to an account that may do everything. `admin:org` is for
-organizations in the management API.
+what is below, under "Managing".
 """
 
 
@@ -241,6 +261,33 @@ _WHO: Final[Mapping[str, tuple[Principal, tuple[Standing, ...]]]] = {
         ),
     ),
 }
+_TARGETS: Final = {
+    Target.USER: "bob",
+    Target.ORGANIZATION: "acme",
+    Target.ROBOT: "acme+ci",
+    Target.NAMESPACE: "acme",
+    Target.REGISTRY: "default",
+    Target.DEPLOYMENT: "",
+}
+_KINDS: Final = {
+    Target.USER: AccountKind.USER,
+    Target.ORGANIZATION: AccountKind.ORGANIZATION,
+    Target.ROBOT: AccountKind.ROBOT,
+}
+_ALWAYS: Final = ("nobody signed in", "an account without a role")
+_MANAGERS: Final = {
+    _ALWAYS[0]: (ANONYMOUS, Relation()),
+    _ALWAYS[1]: (_ACCOUNT, Relation()),
+    "the account itself": (_ACCOUNT, Relation(is_self=True)),
+    "member of the organization": (_ACCOUNT, Relation(is_member=True)),
+    "owner of the organization or namespace": (_ACCOUNT, Relation(owns=True, is_member=True)),
+    "`read` or `write` on the namespace": (_ACCOUNT, Relation(on_namespace=Role.WRITE)),
+    "`admin` on the namespace": (_ACCOUNT, Relation(on_namespace=Role.ADMIN)),
+    "`viewer` or `write` on the registry": (_ACCOUNT, Relation(on_registry=Role.WRITE)),
+    "`manager` on the registry": (_ACCOUNT, Relation(on_registry=Role.ADMIN)),
+    "`viewer` or `write` on the deployment": (_ACCOUNT, Relation(on_deployment=Role.WRITE)),
+    "`manager` on the deployment": (_ACCOUNT, Relation(on_deployment=Role.ADMIN)),
+}
 _CREDENTIALS: Final[Mapping[str, Ceiling]] = {
     "password, access key": NO_CEILING,
     **{f"token with `{scope}`": Ceiling(scopes=frozenset({scope})) for scope in Scope},
@@ -256,7 +303,7 @@ _CREDENTIALS: Final[Mapping[str, Ceiling]] = {
 
 def access_page() -> str:
     """Return the answers of `decide` for every role, visibility and operation, and for every kind of credential."""
-    return "\n".join([_ACCESS_INTRODUCTION, *_repositories(), *_registry(), *_credentials()])
+    return "\n".join([_ACCESS_INTRODUCTION, *_repositories(), *_registry(), *_credentials(), *_managing()])
 
 
 def _repositories() -> Iterator[str]:
@@ -309,6 +356,34 @@ def _credentials() -> Iterator[str]:
     yield _table(("credential", *accesses), rows)
 
 
+def _managing() -> Iterator[str]:
+    yield _MANAGING_INTRODUCTION
+    for target, name in _TARGETS.items():
+        yield f"### {target.value.capitalize()}\n"
+        rows = [
+            (who, *(_judgement(principal, Matter(task, target, name), relation) for task in Task))
+            for who, (principal, relation) in _MANAGERS.items()
+        ]
+        yield _table(
+            ("who", *(task.value for task in Task)),
+            [row for row in rows if row[0] in _ALWAYS or row[1:] != rows[1][1:]],
+        )
+    yield "### What a credential manages\n"
+    everything = Relation(is_self=True, owns=True, on_deployment=Role.ADMIN)
+    rows = []
+    for word, ceiling in _CREDENTIALS.items():
+        holder = replace(_ACCOUNT, ceiling=ceiling)
+        matters = [Matter(Task.MANAGE, target, name) for target, name in _TARGETS.items()]
+        matters.insert(0, Matter(Task.MANAGE, Target.USER, _ACCOUNT.name))
+        rows.append((word, *(_judgement(holder, matter, everything) for matter in matters)))
+    yield _table(("credential", "oneself", *(target.value for target in _TARGETS)), rows)
+
+
+def _judgement(principal: Principal, matter: Matter, relation: Relation) -> str:
+    at = replace(relation, kind=_KINDS.get(matter.target))
+    return _WORDS[judge(Mode.ACCOUNTS, principal, matter, at).outcome]
+
+
 def _answer(principal: Principal, access: Access, standing: Standing) -> str:
     return _WORDS[decide(Mode.ACCOUNTS, principal, access, standing).outcome]
 
@@ -318,10 +393,19 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
+def _api_page() -> str:
+    """Return the reference of the management API, whose making loads what the other pages do without."""
+    from tools.api_page import api_page  # noqa: PLC0415 - see above
+
+    return api_page()
+
+
 PAGES: Final[Mapping[Path, Callable[[], str]]] = {
+    GUIDE / "api.md": _api_page,
     GUIDE / "access-matrix.md": access_page,
     GUIDE / "settings.md": settings_page,
 }
 
 if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))  # as a program, it knows its own folder only
     main()

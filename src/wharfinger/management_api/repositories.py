@@ -10,6 +10,7 @@ from pydantic import Field
 from wharfinger.domain.access import Action, Visibility
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.pages import Page as Listing
+from wharfinger.domain.policies.immutability import parse_immutability
 from wharfinger.domain.repositories import parse_description, parse_source
 from wharfinger.management_api.calls import OnRepository, require_on_repository
 from wharfinger.management_api.conditions import mark, matches
@@ -34,6 +35,7 @@ DescriptionField = Annotated[
 SourceField = Annotated[
     str, Field(max_length=2_000, examples=["https://git.example.com/acme/app"]), checked(parse_source)
 ]
+ImmutabilityField = Annotated[str, Field(max_length=10_000, examples=["v*, !v0.*"]), checked(parse_immutability)]
 VisibilityField = Annotated[Visibility, Field(strict=False)]
 
 
@@ -47,6 +49,10 @@ class RepositorySettings(Shown):
     visibility: Visibility
     inherits: bool
     """Whether roles on its namespace, and membership of its organization, reach it."""
+    immutable_tags: str
+    """Which tags never move: `none`, `all`, or patterns such as `v*, !v0.*`."""
+    immutable_deletable: bool
+    """Whether an immutable tag may be deleted."""
     created_at: datetime
 
 
@@ -73,6 +79,10 @@ class RepositorySettingsChange(Model):
     source: SourceField | None = None
     visibility: VisibilityField = Visibility.PRIVATE
     inherits: bool = False
+    immutable_tags: ImmutabilityField = "none"
+    """Which tags never move: `none`, `all`, or patterns such as `v*, !v0.*`."""
+    immutable_deletable: bool = False
+    """Whether an immutable tag may be deleted."""
 
 
 async def list_repositories(
@@ -109,7 +119,7 @@ async def read_usage(call: Calling, name: RepositoryPath) -> Usage:
 async def change_repository(call: Calling, name: RepositoryPath, change: RepositorySettingsChange) -> Repository:
     """Change a repository.
 
-    Description and source take the role write; visibility and inheritance take admin.
+    Description and source take the role write; everything else takes admin.
     """
     wanted = _change_of(change)
     await require_on_repository(call, wanted.action, RepositoryName(name))
@@ -132,6 +142,8 @@ def _change_of(change: RepositorySettingsChange) -> RepositoryChange:
         source=parse_source(change.source or "") if "source" in said else None,
         visibility=change.visibility if "visibility" in said else None,
         inherits=change.inherits if "inherits" in said else None,
+        immutable_tags=change.immutable_tags if "immutable_tags" in said else None,
+        immutable_deletable=change.immutable_deletable if "immutable_deletable" in said else None,
     )
 
 
@@ -142,6 +154,8 @@ def _settings(one: RepositoryRow) -> RepositorySettings:
         source=one.source,
         visibility=one.visibility,
         inherits=one.inherits,
+        immutable_tags=one.immutable_tags,
+        immutable_deletable=one.immutable_deletable,
         created_at=time_of(one.created_at),
     )
 

@@ -47,12 +47,12 @@ class Site:
 
     def __init__(self) -> None:
         self._app = _build()
-        self._document = description.document(self._app, ROUTES)
+        self.document = description.document(self._app, ROUTES)
         self._written: dict[str, bytes] = {}
         self._matched: list[tuple[APIRoute, Route, bool, frozenset[str]]] = []
         routes = [one for one in self._app.routes if isinstance(one, APIRoute)]
         for ours, theirs in zip(ROUTES, routes, strict=True):
-            self._matched.append((theirs, ours, theirs.body_field is not None, _queries(self._document, ours)))
+            self._matched.append((theirs, ours, theirs.body_field is not None, _queries(self.document, ours)))
 
     def match(self, scope: Scope) -> Matched:
         """Return the route of a request.
@@ -104,7 +104,7 @@ class Site:
     def openapi(self, root: str) -> bytes:
         """Return the description of the API, as it lies under a path."""
         if root not in self._written:
-            document = copy.copy(self._document)
+            document = copy.copy(self.document)
             document["servers"] = [{"url": f"{root}{PREFIX}"}]
             self._written[root] = orjson.dumps(document)
         return self._written[root]

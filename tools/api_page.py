@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of the guide about the management API: an introduction by hand, and what its OpenAPI document says."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from wharfinger.domain.access import Action
+from wharfinger.domain.identity import Principal
+from wharfinger.domain.management import Matter, Target, scope_of
+from wharfinger.management_api import problems
+from wharfinger.management_api.calls import PREFIX, Everybody, Managing, Need, OnRepository
+from wharfinger.management_api.description import operation_of
+from wharfinger.management_api.routes import ROUTES
+from wharfinger.management_api.routing import Route
+from wharfinger.management_api.site import Site
+
+_INTRODUCTION: Final = """\
+# Management API
+
+<!-- Made by tools/generate_docs.py from src/wharfinger/management_api. Do not edit by hand: run `make docs`. -->
+
+English · [한국어](ko/api.md)
+
+What an administrator does at the shell, programs and people do over HTTP, each as far as their rights go. Everything
+lies under `/api/v1` of the registry's own address. The OpenAPI document is at `/api/v1/openapi.json`; from it, clients
+in other languages can be made.
+
+There must be accounts: `wharfinger init` makes the first administrator ([Accounts](accounts.md)).
+
+## Begin
+
+Make a token with the scopes that the work needs, and keep it in a variable:
+
+```console
+$ wharfinger token create ann --scope admin:packages --scope read:packages --days 30
+$ read -rs TOKEN
+$ curl -H "Authorization: Bearer $TOKEN" http://localhost:5000/api/v1/me
+{"name":"ann","kind":"user","credential_id":1,"scopes":["admin:packages","read:packages"],"deployment_role":"admin"}
+```
+
+Give a team a role on a repository, and make it visible to every account:
+
+```console
+$ curl -H "Authorization: Bearer $TOKEN" -X PUT -H 'Content-Type: application/json' \\
+    -d '{"role": "write"}' http://localhost:5000/api/v1/repositories/acme/app/-/grants/acme/builders
+$ curl -H "Authorization: Bearer $TOKEN" -X PATCH -H 'Content-Type: application/json' \\
+    -d '{"visibility": "internal"}' http://localhost:5000/api/v1/repositories/acme/app
+```
+
+## Sign in
+
+| what is shown | how |
+| --- | --- |
+| a personal access token | `Authorization: Bearer TOKEN`, or `Basic` with the account's name |
+| an access key | `Basic` with its id and secret |
+| a password | `Basic` with the account's name |
+
+Registry tokens, which clients get for `docker push`, open nothing here, and cookies are not looked at. Without a
+credential, what everybody may pull can be read; everything else is 401.
+
+| scope | what for |
+| --- | --- |
+| `read:packages`, `write:packages` | see repositories |
+| `delete:packages` | see them, and delete tags and manifests |
+| `admin:packages` | settings and roles of repositories |
+| `admin:org` | organizations, teams, their robots, namespaces; one's own profile and credentials |
+| `admin:registry` | registries, users, the deployment |
+
+A password has no such limits. A token that is limited to some repositories opens only what belongs to them. What is
+made with a token is no wider than the token, ends with it, and no later.
+
+## How it answers
+
+- **Errors** are `application/problem+json` (RFC 9457): `title`, `status`, a `detail` that says what would be right,
+  and the `request_id` under which the log says more. `errors` names each field by a JSON pointer. `type` is a path that
+  explains the problem.
+- **What you may not know** is 404, in the same words as what does not exist. 403 is for what you may see and may not
+  do.
+- **Lists** come in pages. `n` says how many items, 1 to 1000. `next`, and the header `Link`, is the path of the next
+  page; on the last one it is `null`.
+- **Changes** (`PATCH`) take only the fields that are to change; `null` removes one. Fields that nobody knows are
+  refused.
+- **Two people at once**: send the `ETag` of what you read as `If-Match`. If somebody else was faster, the answer is
+  412, and nothing was changed.
+- `PUT` and `DELETE` can be repeated; a `DELETE` of what is gone is 404.
+- Names are written as they are. What belongs to a repository follows `/-/`, which no name can contain:
+  `/api/v1/repositories/acme/app/-/tags/v1`. A team is `acme/builders`, a robot `acme+ci` or `@default+ci`.
+- Times are RFC 3339, in UTC. A body is JSON in UTF-8, 256 KiB at most.
+"""
+_ACTIONS: Final = {
+    Action.PULL: ("pull", "`read:packages`"),
+    Action.LIST: ("nothing; it shows what one may pull", "`read:packages`"),
+    Action.DESCRIBE: ("describe", "`admin:packages`"),
+    Action.ADMINISTER: ("administer", "`admin:packages`"),
+    Action.DELETE: ("delete", "`delete:packages`"),
+}
+_NOBODY: Final = Principal(name="somebody", account_id=1)
+
+
+def api_page() -> str:
+    """Return the reference of the management API."""
+    document = Site().document
+    return "\n".join([_INTRODUCTION, *_groups(document), *_problems()])
+
+
+def _groups(document: Mapping[str, Any]) -> Iterator[str]:
+    groups: dict[str, list[Route]] = {}
+    for route in ROUTES:
+        groups.setdefault(route.handler.__module__.rpartition(".")[2], []).append(route)
+    for name, routes in groups.items():
+        yield f"## {name.replace('_', ' ').capitalize()}\n"
+        rows = [_endpoint(document, route) for route in routes]
+        yield _table(("endpoint", "what it does", "the right to", "scope", "query"), rows)
+        yield from _schemas(document, routes)
+
+
+def _endpoint(document: Mapping[str, Any], route: Route) -> tuple[str, ...]:
+    operation = operation_of(document, route)
+    text = " ".join(operation["description"].split())
+    right, scope = _need(route.need)
+    queries = [f"`{one['name']}`" for one in operation.get("parameters", ()) if one["in"] == "query"]
+    path = route.path.replace(":path}", "}")
+    return f"`{route.method} {path}`", text, right, scope, ", ".join(queries)
+
+
+def _need(need: Need) -> tuple[str, str]:
+    match need:
+        case Everybody():
+            return "nothing", ""
+        case OnRepository(action):
+            return _ACTIONS[action]
+        case Managing(task, target, own):
+            thing = "oneself" if own else f"the {target or 'account'}"
+            name = _NOBODY.name if own else ""
+            scope = "" if task == "see" else f"`{scope_of(_NOBODY, Matter(task, target or Target.ROBOT, name))}`"
+            return f"{task} {thing}", scope
+
+
+def _schemas(document: Mapping[str, Any], routes: Sequence[Route]) -> Iterator[str]:
+    """Yield a table for each kind of body and of answer that the endpoints have, each once."""
+    schemas, seen = document["components"]["schemas"], set[str]()
+    for route in routes:
+        for name in _names(operation_of(document, route)):
+            for one in (name, *_inner(schemas, name)):
+                if one not in seen and "properties" in schemas[one] and not one.startswith("Page_"):
+                    seen.add(one)
+                    yield from _schema(one, schemas)
+
+
+def _schema(name: str, schemas: Mapping[str, Any]) -> Iterator[str]:
+    schema = schemas[name]
+    is_body = schema.get("additionalProperties") is False
+    yield f"**{schema.get('title', name)}**: {' '.join(schema.get('description', '').split())}\n"
+    rows = []
+    for field, one in schema["properties"].items():
+        meaning = " ".join(one.get("description", "").split())
+        needed = ("needed" if field in schema.get("required", ()) else "",) if is_body else ()
+        rows.append((f"`{field}`", _kind(one, schemas), *needed, meaning))
+    yield _table(("field", "kind", *(("",) if is_body else ()), "what it is"), rows)
+
+
+def _names(operation: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the schemas of an endpoint's body and of its answer."""
+    contents = [operation.get("requestBody", {}).get("content", {})]
+    contents += [one.get("content", {}) for status, one in operation["responses"].items() if status.startswith("2")]
+    for content in contents:
+        for media in content.values():
+            if name := media.get("schema", {}).get("$ref", "").rpartition("/")[2]:
+                yield name
+
+
+def _inner(schemas: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Yield the names of the schemas that one holds in lists or fields."""
+    for field in schemas[name].get("properties", {}).values():
+        for one in (field, field.get("items", {})):
+            if found := one.get("$ref", "").rpartition("/")[2]:
+                yield found
+                yield from _inner(schemas, found)
+
+
+def _kind(field: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    """Return what a field is, in a few words."""
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return _kind(schemas[name], schemas) if "enum" in schemas[name] else name
+    if "anyOf" in field:
+        return " or ".join(_kind(one, schemas) for one in field["anyOf"])
+    if field.get("type") == "array":
+        return f"list of {_kind(field['items'], schemas)}"
+    if "enum" in field:
+        return ", ".join(f"`{one}`" for one in field["enum"])
+    if field.get("format") == "date-time":
+        return "time"
+    bounds = [f"up to {field['maxLength']} characters"] if "maxLength" in field else []
+    if "minimum" in field:
+        bounds.append(f"{field['minimum']} to {field['maximum']}")
+    return ", ".join([str(field.get("type", "any")), *bounds])
+
+
+def _problems() -> Iterator[str]:
+    yield "## Problems\n"
+    yield f"The last part of `type`; `GET {PREFIX}/problems` lists them too.\n"
+    yield _table(
+        ("problem", "status", "what it means"),
+        [(f"`{name}`", str(status), text) for name, (status, text) in problems.meanings().items()],
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
