@@ -15,77 +15,13 @@ from wharfinger.management_api.routing import Route
 from wharfinger.management_api.site import Site
 
 _INTRODUCTION: Final = """\
-# Management API
+# Management API: reference
 
 <!-- Made by tools/generate_docs.py from src/wharfinger/management_api. Do not edit by hand: run `make docs`. -->
 
-English · [한국어](ko/api.md)
-
-What an administrator does at the shell, programs and people do over HTTP, each as far as their rights go. Everything
-lies under `/api/v1` of the registry's own address. The OpenAPI document is at `/api/v1/openapi.json`; from it, clients
-in other languages can be made.
-
-There must be accounts: `wharfinger init` makes the first administrator ([Accounts](accounts.md)).
-
-## Begin
-
-Make a token with the scopes that the work needs, and keep it in a variable:
-
-```console
-$ wharfinger token create ann --scope admin:packages --scope read:packages --days 30
-$ read -rs TOKEN
-$ curl -H "Authorization: Bearer $TOKEN" http://localhost:5000/api/v1/me
-{"name":"ann","kind":"user","credential_id":1,"scopes":["admin:packages","read:packages"],"deployment_role":"admin"}
-```
-
-Give a team a role on a repository, and make it visible to every account:
-
-```console
-$ curl -H "Authorization: Bearer $TOKEN" -X PUT -H 'Content-Type: application/json' \\
-    -d '{"role": "write"}' http://localhost:5000/api/v1/repositories/acme/app/-/grants/acme/builders
-$ curl -H "Authorization: Bearer $TOKEN" -X PATCH -H 'Content-Type: application/json' \\
-    -d '{"visibility": "internal"}' http://localhost:5000/api/v1/repositories/acme/app
-```
-
-## Sign in
-
-| what is shown | how |
-| --- | --- |
-| a personal access token | `Authorization: Bearer TOKEN`, or `Basic` with the account's name |
-| an access key | `Basic` with its id and secret |
-| a password | `Basic` with the account's name |
-
-Registry tokens, which clients get for `docker push`, open nothing here, and cookies are not looked at. Without a
-credential, what everybody may pull can be read; everything else is 401.
-
-| scope | what for |
-| --- | --- |
-| `read:packages`, `write:packages` | see repositories |
-| `delete:packages` | see them, and delete tags and manifests |
-| `admin:packages` | settings and roles of repositories |
-| `admin:org` | organizations, teams, their robots, namespaces; one's own profile and credentials |
-| `admin:registry` | registries, users, the deployment |
-
-A password has no such limits. A token that is limited to some repositories opens only what belongs to them. What is
-made with a token is no wider than the token, ends with it, and no later.
-
-## How it answers
-
-- **Errors** are `application/problem+json` (RFC 9457): `title`, `status`, a `detail` that says what would be right,
-  and the `request_id` under which the log says more. `errors` names each field by a JSON pointer. `type` is a path that
-  explains the problem.
-- **What you may not know** is 404, in the same words as what does not exist. 403 is for what you may see and may not
-  do.
-- **Lists** come in pages. `n` says how many items, 1 to 1000. `next`, and the header `Link`, is the path of the next
-  page; on the last one it is `null`.
-- **Changes** (`PATCH`) take only the fields that are to change; `null` removes one. Fields that nobody knows are
-  refused.
-- **Two people at once**: send the `ETag` of what you read as `If-Match`. If somebody else was faster, the answer is
-  412, and nothing was changed.
-- `PUT` and `DELETE` can be repeated; a `DELETE` of what is gone is 404.
-- Names are written as they are. What belongs to a repository follows `/-/`, which no name can contain:
-  `/api/v1/repositories/acme/app/-/tags/v1`. A team is `acme/builders`, a robot `acme+ci` or `@default+ci`.
-- Times are RFC 3339, in UTC. A body is JSON in UTF-8, 256 KiB at most.
+Every endpoint below `/api/v1`, with the right and the scope that it needs. How to begin, and what all of them do
+alike, is on [a page of its own](api.md). What each role and each credential may do is in the
+[access matrix](access-matrix.md).
 """
 _ACTIONS: Final = {
     Action.PULL: ("pull", "`read:packages`"),

@@ -401,7 +401,7 @@ def _api_page() -> str:
 
 
 PAGES: Final[Mapping[Path, Callable[[], str]]] = {
-    GUIDE / "api.md": _api_page,
+    GUIDE / "api-reference.md": _api_page,
     GUIDE / "access-matrix.md": access_page,
     GUIDE / "settings.md": settings_page,
 }
