@@ -139,6 +139,7 @@ repository_blobs: Final = table(
     PrimaryKeyConstraint("repository_id", "blob_id"),
     index("ix_repository_blobs_blob_id", "blob_id"),
     index("ix_repository_blobs_unlinked_at", "unlinked_at", where="unlinked_at IS NOT NULL"),
+    index("ix_repository_blobs_trash", "repository_id", "unlinked_at", where="unlinked_at IS NOT NULL"),
     numbered=False,
 )
 """Memberships: which blobs a repository has."""
@@ -166,6 +167,7 @@ manifests: Final = table(
     UniqueConstraint("repository_id", "id"),
     index("ix_manifests_subject", "repository_id", "subject_digest", "digest", where="subject_digest IS NOT NULL"),
     index("ix_manifests_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
+    index("ix_manifests_trash", "repository_id", "deleted_at", where="deleted_at IS NOT NULL"),
 )
 """`referrer` is the descriptor that a referrers listing shows, ready to send; only a manifest with a subject has it.
 `orphaned_at` is when what it was a part of, or attached to, was given up; it means nothing while there is another.
@@ -228,6 +230,7 @@ tag_history: Final = table(
     index("ix_tag_history_left", "repository_id", "from_digest", "at", where="from_digest IS NOT NULL"),
     index("ix_tag_history_repository_id", "repository_id", "event_id"),
     index("ix_tag_history_deleted", "at", where="to_digest IS NULL"),
+    index("ix_tag_history_trash", "repository_id", "at", where="to_digest IS NULL"),
 )
 """Every movement of every tag: nothing before it was created, nothing after it was deleted. Of one tag, each is later
 than the one before it, whatever the clocks of two nodes say."""

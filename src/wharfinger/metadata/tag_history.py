@@ -58,14 +58,15 @@ def movements(
     Events of one repository are numbered in the order of its transactions, because each of them holds its lock.
     """
     statement = _build().where(tag_history.c.repository_id == repository_id)
-    if before is not None:
-        statement = statement.where(tag_history.c.event_id < before)
     if tag is None:
-        statement = statement.order_by(tag_history.c.event_id.desc())
-    else:
-        # By time, which is the same order within one tag, and has an index.
-        statement = statement.where(tag_history.c.name == tag).order_by(tag_history.c.at.desc())
-    return _run(connection, statement.limit(limit))
+        if before is not None:
+            statement = statement.where(tag_history.c.event_id < before)
+        return _run(connection, statement.order_by(tag_history.c.event_id.desc()).limit(limit))
+    # By time, which is the same order within one tag, and has an index.
+    if before is not None:
+        since = select(_newer.c.at).where(_newer.c.repository_id == repository_id, _newer.c.event_id == before)
+        statement = statement.where(tag_history.c.at < since.scalar_subquery())
+    return _run(connection, statement.where(tag_history.c.name == tag).order_by(tag_history.c.at.desc()).limit(limit))
 
 
 def last(connection: Connection, repository_id: int, tag: TagName, until: Instant | None = None) -> Movement | None:
@@ -94,22 +95,19 @@ def deleted_with(connection: Connection, repository_id: int, digest: Digest, del
         digest: the manifest.
         deletion_id: the event of its deletion, which comes before those of its tags.
     """
-    statement = (
-        select(tag_history.c.name)
-        .where(
-            tag_history.c.repository_id == repository_id,
-            tag_history.c.event_id > deletion_id,
-            tag_history.c.from_digest == digest,
-            tag_history.c.to_digest.is_(None),
-            ~exists().where(
-                _newer.c.repository_id == repository_id,
-                _newer.c.name == tag_history.c.name,
-                _newer.c.at > tag_history.c.at,
-            ),
-        )
-        .order_by(tag_history.c.name)
+    statement = select(tag_history.c.name).where(
+        tag_history.c.repository_id == repository_id,
+        tag_history.c.from_digest == digest,
+        tag_history.c.from_digest.is_not(None),  # says that the partial index will do
+        tag_history.c.event_id + 0 > deletion_id,  # and that the index by event will not
+        tag_history.c.to_digest.is_(None),
+        ~exists().where(
+            _newer.c.repository_id == repository_id,
+            _newer.c.name == tag_history.c.name,
+            _newer.c.at > tag_history.c.at,
+        ),
     )
-    return [TagName(name) for name in connection.execute(statement).scalars()]
+    return sorted(TagName(name) for name in connection.execute(statement).scalars())
 
 
 def lost(connection: Connection, repository_id: int) -> Sequence[TagName]:

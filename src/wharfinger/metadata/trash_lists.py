@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from heapq import merge
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Select, and_, exists, false, or_, select
+from sqlalchemy import Connection, RowMapping, Select, exists, false, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from wharfinger.clock import Instant
@@ -196,10 +196,13 @@ def _entry(kind: TrashKind, row: RowMapping) -> TrashEntry:
 
 
 def _of_repositories(statement: Select[Any], scope: TrashScope) -> Select[Any]:
-    """Take only what was deleted from repositories that are there."""
+    """Take only what was deleted from repositories that are there.
+
+    The sum keeps SQLite from going through every repository for what little of it was deleted: it has no statistics.
+    """
     if scope.repository_id is not None:
         return statement.where(repositories.c.id == scope.repository_id)
-    return statement.where(repositories.c.registry_id == scope.registry_id, repositories.c.deleted_at.is_(None))
+    return statement.where(repositories.c.registry_id + 0 == scope.registry_id, repositories.c.deleted_at.is_(None))
 
 
 def _within(
@@ -215,7 +218,7 @@ def _within(
         time, of_kind, of_number = last
         mine, others = _ORDER.index(kind), _ORDER.index(of_kind)
         same = number < of_number if mine == others else (deleted_at == time if mine > others else false())
-        wanted.append(or_(deleted_at < time, and_(deleted_at == time, same)))
+        wanted += [deleted_at <= time, or_(deleted_at < time, same)]
     return wanted
 
 

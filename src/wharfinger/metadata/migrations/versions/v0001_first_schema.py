@@ -676,6 +676,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sqlite_where=sa.text("deleted_at IS NOT NULL"),
         postgresql_where=sa.text("deleted_at IS NOT NULL"),
     )
+    op.create_index(
+        "ix_manifests_trash",
+        "manifests",
+        ["repository_id", "deleted_at"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
     op.create_table(
         "repository_blobs",
         sa.Column("repository_id", INTEGER, nullable=False),
@@ -706,6 +714,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         "ix_repository_blobs_unlinked_at",
         "repository_blobs",
         ["unlinked_at"],
+        unique=False,
+        sqlite_where=sa.text("unlinked_at IS NOT NULL"),
+        postgresql_where=sa.text("unlinked_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_repository_blobs_trash",
+        "repository_blobs",
+        ["repository_id", "unlinked_at"],
         unique=False,
         sqlite_where=sa.text("unlinked_at IS NOT NULL"),
         postgresql_where=sa.text("unlinked_at IS NOT NULL"),
@@ -755,6 +771,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         "ix_tag_history_deleted",
         "tag_history",
         ["at"],
+        unique=False,
+        sqlite_where=sa.text("to_digest IS NULL"),
+        postgresql_where=sa.text("to_digest IS NULL"),
+    )
+    op.create_index(
+        "ix_tag_history_trash",
+        "tag_history",
+        ["repository_id", "at"],
         unique=False,
         sqlite_where=sa.text("to_digest IS NULL"),
         postgresql_where=sa.text("to_digest IS NULL"),
