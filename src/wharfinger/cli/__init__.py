@@ -27,6 +27,7 @@ from wharfinger.cli import (
     team,
     token,
     trash,
+    trust,
     user,
     verify,
 )
@@ -58,6 +59,7 @@ for noun in (
     robot,
     grant,
     token,
+    trust,
     access,
     repository,
     tag,
