@@ -68,7 +68,9 @@ def _challenge(settings: Settings) -> Challenge:
             return basic_challenge(settings.auth.htpasswd.realm)
         case "token" if token.autoredirect:
             # As distribution names it: the token endpoint beside us, behind the same proxy.
-            return bearer_challenge(lambda visit: f"{_base(settings, visit, said=False)}/auth/token", token.service)
+            return bearer_challenge(
+                lambda visit: f"{_base(settings, visit, said=False)}{token.autoredirectpath}", token.service
+            )
         case "token":
             realm = str(token.realm)
             return bearer_challenge(lambda _visit: realm, token.service)

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.protocol.client import Client, codes, refused
 from tests.protocol.content import Material
 from tests.support.commands import wait_until
+from tests.support.images import digest_of
 from tests.support.token_server import SERVICE, Key, TokenServer, claims_of
 from wharfinger.distribution_api.routes import ROUTES
 
@@ -236,7 +237,7 @@ INVALID = {
     "endless": lambda tokens: tokens.token(ACCESS, exp=None),
     "end as text": lambda tokens: tokens.token(ACCESS, exp="2099-01-01"),
     "not yet": lambda tokens: tokens.token(ACCESS, nbf=int(time.time()) + 120),
-    "wildcard": lambda tokens: tokens.token(f"repository:{THERE}:*"),
+    "half a wildcard": lambda tokens: tokens.token(f"repository:{THERE}:pull*"),
     "access that is no list": lambda tokens: tokens.token(access={"type": "repository", "name": THERE}),
     "too long": lambda tokens: tokens.token(ACCESS, more="x" * 9000),
 }
@@ -279,6 +280,18 @@ def test_entries_for_one_name_add_up(ask, tokens, parts):
     token = tokens.token(f"repository:{THERE}:delete", f"repository:{THERE}:pull", "unknown:thing:do")
     assert ask("GET", f"/v2/{THERE}/tags/list", token).status_code == 200
     refused(ask("POST", f"/v2/{THERE}/blobs/uploads/", token), 401, "UNAUTHORIZED")
+
+
+def test_a_star_stands_for_every_action_on_its_repository_and_for_nothing_else(ask, tokens, parts):
+    assert parts
+    mine = tokens.token("repository:team/starred:*")
+    with_star = Material("star").bytes("layer")
+    started = ask("POST", f"/v2/team/starred/blobs/uploads/?digest={digest_of(with_star)}", mine, content=with_star)
+    assert started.status_code == 201
+    assert ask("GET", f"/v2/team/starred/blobs/{digest_of(with_star)}", mine).content == with_star
+    assert ask("DELETE", f"/v2/team/starred/blobs/{digest_of(with_star)}", mine).status_code == 202
+    for method, path in (("GET", f"{THERE}/tags/list"), ("POST", f"{THERE}/blobs/uploads/"), ("GET", "_catalog")):
+        refused(ask(method, f"/v2/{path}", mine), 401, "UNAUTHORIZED")
 
 
 # --- the catalog -----------------------------------------------------------------------------------------------------
@@ -335,6 +348,14 @@ def test_autoredirect_names_the_token_endpoint_beside_the_registry(redirecting, 
 @pytest.fixture(scope="module")
 def redirecting(start, tokens):
     return start("sqlite", more=tokens.settings | {"REGISTRY_AUTH_TOKEN_AUTOREDIRECT": "true"})
+
+
+def test_the_path_that_autoredirect_names_is_a_setting(start, tokens):
+    more = {"REGISTRY_AUTH_TOKEN_AUTOREDIRECT": "true", "REGISTRY_AUTH_TOKEN_AUTOREDIRECTPATH": "/hub/v1/token"}
+    server = start("sqlite", more=tokens.settings | more)
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        challenge = http.get("/v2/").headers["WWW-Authenticate"]
+    assert challenge == f'Bearer realm="http://{server.host}/hub/v1/token",service="{SERVICE}"'
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------

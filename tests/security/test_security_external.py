@@ -146,8 +146,8 @@ CLAIM_REASONS = [
     ("nbf", SECONDS + 61, Reason.NOT_YET_VALID),
     *(("access", value, Reason.MALFORMED_CLAIMS) for value in ["x", 1, {}, [None], [{}], True]),
     *(
-        ("access", [{"type": kind, "name": name, "actions": ["pull", "*"]}], Reason.WILDCARD)
-        for kind, name in [("repository", "acme/app"), ("repository", "catalog"), ("registry", "x")]
+        ("access", [{"type": "repository", "name": "acme/app", "actions": [action]}], Reason.WILDCARD)
+        for action in ["pull*", "**", "*:pull"]
     ),
 ]
 
@@ -170,6 +170,7 @@ def test_claim_that_differs_is_refused_even_if_rightly_signed(name, value, reaso
         ("access", None),
         ("access", []),
         ("access", [{"type": "registry", "name": "catalog", "actions": ["*"]}]),
+        ("access", [{"type": "repository", "name": "acme/app", "actions": ["*"]}]),
         ("access", [{"type": "repository", "class": "image", "name": "x", "actions": ["metadata_read"]}]),
         ("auth_time", 1.5),
         ("exp", SECONDS - 60),

@@ -6,12 +6,12 @@ import threading
 
 import pytest
 
-from tests.services.people import acme, make_repository, robot, scalar, users
+from tests.services.people import acme, facts, make_repository, robot, scalar, users
 from tests.services.signing import CheapPasswords, identity_of, secret, tokens_of
 from tests.services.world import ACTOR, PATIENCE
 from wharfinger.clock import DAY, SECOND
 from wharfinger.domain.access import Mode
-from wharfinger.domain.accounts import AccessType
+from wharfinger.domain.accounts import AccessType, CredentialKind
 from wharfinger.domain.errors import CredentialInvalid, DatabaseUnavailable
 from wharfinger.domain.identity import ANONYMOUS, Actor, Scope
 from wharfinger.metadata import credentials as credential_rows
@@ -137,29 +137,29 @@ async def test_each_further_wrong_password_doubles_the_wait(world, node, identit
 async def test_a_wrong_password_on_many_connections_at_once_was_tried_once(node, identity, passwords, monkeypatch):
     await user(node)
     arrived, everybody, go_on = [], asyncio.Event(), threading.Event()
-    really_verify, really_password = passwords.verify, node.accounts.password
+    really_verify, really_find = passwords.verify, identity._passwords._find_place
 
     def verify(self, stored, password):
         assert go_on.wait(PATIENCE)
         return really_verify(self, stored, password)
 
-    async def password(name):
-        found = await really_password(name)
-        arrived.append(name)
+    async def find_place(account_id, network):
+        found = await really_find(account_id, network)
+        arrived.append(network)
         if len(arrived) == 10:
             everybody.set()
         await everybody.wait()
         return found
 
     monkeypatch.setattr(passwords, "verify", verify)
-    monkeypatch.setattr(node.accounts, "password", password)
+    monkeypatch.setattr(identity._passwords, "_find_place", find_place)
     tries = [asyncio.create_task(is_refused(identity, Password("ann", OTHER_HORSE))) for _ in range(10)]
     await everybody.wait()
     await asyncio.sleep(0)  # after which all of them, woken together, wait for the one comparison
     go_on.set()
     assert await asyncio.gather(*tries) == [True] * 10
     assert passwords.compared == 1
-    assert (await really_password("ann")).failures == 1
+    assert (await node.accounts.password("ann")).failures == 1
 
 
 async def test_a_lock_is_for_passwords_and_for_every_process_and_not_for_tokens(world, node, identity):
@@ -434,3 +434,70 @@ async def test_an_open_registry_looks_at_nothing_that_is_shown(world, node, pass
     for shown in (Password("ann", HORSE), Bearer("nonsense"), None):
         assert await identity.recognise(shown) == ANONYMOUS
     assert passwords.compared + passwords.with_nobody == 0
+
+
+# --- devices ---------------------------------------------------------------------------------------------------------
+
+
+async def devices(node, name="ann"):
+    """Return the living sign-ins of an account, the newest first."""
+    found = await node.credentials.list(name)
+    return [one.id for one in found if one.kind is CredentialKind.REFRESH and one.revoked_at is None]
+
+
+def at(principal, address):
+    return Actor(principal=principal, client_address=address)
+
+
+async def test_the_sign_ins_of_one_client_at_one_address_are_bounded_and_the_used_ones_stay(
+    world, node, identity, monkeypatch
+):
+    monkeypatch.setattr(credential_rows, "MOST_ALIKE", 3)
+    await user(node)
+    principal = await identity.recognise(Password("ann", HORSE))
+    kept = await identity.remember_device(at(principal, "192.0.2.1"), "docker")
+    await identity.remember_device(at(principal, "192.0.2.2"), "docker")
+    await identity.remember_device(at(principal, "192.0.2.1"), "podman")
+    for _ in range(4):
+        world.clock.move(DAY)
+        await identity.remember_device(at(principal, "192.0.2.1"), "docker")
+        world.clock.move(DAY)
+        await identity.refresh(kept)
+    assert await devices(node) == [7, 6, 3, 2, 1]
+    assert (await identity.refresh(kept)).name == "ann"
+    assert (await facts(node))[-1][2] == "instead of 1 that were not used for longest"
+
+
+async def test_the_sign_ins_of_an_account_are_bounded_wherever_they_are(world, node, identity, monkeypatch):
+    monkeypatch.setattr(credential_rows, "MOST_OF_ACCOUNT", 3)
+    await user(node)
+    await user(node, "bob")
+    other = await identity.remember_device(at(await identity.recognise(Password("bob", HORSE)), "192.0.2.9"), "docker")
+    principal = await identity.recognise(Password("ann", HORSE))
+    made = await secret(world, node, "ann")
+    for number in range(6):
+        world.clock.move(SECOND)
+        await identity.remember_device(at(principal, f"192.0.2.{number}"), "docker")
+    assert len(await devices(node)) == 3
+    assert (await identity.refresh(other)).name == "bob"
+    assert not await is_refused(identity, Password("ann", made.text))
+
+
+async def test_ended_credentials_are_removed_when_nobody_asks_for_them_any_more(world, node, identity):
+    await user(node)
+    made = await secret(world, node, "ann", days=400)
+    holder = await identity.recognise(Password("ann", made.text))
+    await identity.remember_device(Actor(principal=holder), "crane")
+    await identity.remember_device(Actor(principal=await identity.recognise(Password("ann", HORSE))), "docker")
+    assert await node.credentials.remove_ended(10) == 0
+    await node.credentials.revoke("ann", made.id, ACTOR)
+    world.clock.move(30 * DAY)
+    assert await node.credentials.remove_ended(10) == 0
+    world.clock.move(DAY)
+    assert await node.credentials.remove_ended(10) == 1, "what came from the token goes first"
+    world.clock.move(365 * DAY)
+    assert await node.credentials.remove_ended(1) == 1
+    assert await node.credentials.remove_ended(10) == 1
+    assert await scalar(node, "SELECT count(*) FROM credentials") == 0
+    told = [one for one in await facts(node) if one[0].startswith("credential.")]
+    assert len(told) == 4, "the audit log keeps them"

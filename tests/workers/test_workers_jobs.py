@@ -13,22 +13,17 @@ DAY = timedelta(days=1)
 
 
 class Recorder:
-    """Takes every call and writes it down."""
+    """Takes every call of one service and writes it down."""
 
-    def __init__(self):
-        self.calls = []
+    def __init__(self, name, calls, **done):
+        self._name, self._calls, self._done = name, calls, done
 
-    async def bury(self, *arguments):
-        self.calls.append(("bury", *arguments))
-        return 1
+    def __getattr__(self, method):
+        async def record(*arguments, **more):
+            self._calls.append((f"{self._name}.{method}", *arguments, *more.values()))
+            return self._done[method]
 
-    async def expire(self, *arguments, dry_run):
-        self.calls.append(("expire", *arguments, dry_run))
-        return 2
-
-    async def rotate(self):
-        self.calls.append(("rotate",))
-        return 0
+        return record
 
 
 @pytest.fixture
@@ -37,28 +32,60 @@ def registry():
 
 
 @pytest.fixture
-def services(registry):
-    recorder = Recorder()
-    return SimpleNamespace(collection=recorder, uploads=recorder, tokens=recorder, registries=Registries(registry))
+def calls():
+    return []
 
 
-def test_bytes_are_buried_and_uploads_expire(services):
+@pytest.fixture
+def services(registry, calls):
+    people = SimpleNamespace(
+        sessions=Recorder("sessions", calls, remove_ended=3),
+        passwords=Recorder("passwords", calls, forget_places=4),
+    )
+    return SimpleNamespace(
+        collection=Recorder("collection", calls, bury=1),
+        credentials=Recorder("credentials", calls, remove_ended=5),
+        people=people,
+        registries=Registries(registry),
+        tokens=Recorder("tokens", calls, rotate=0),
+        uploads=Recorder("uploads", calls, expire=2),
+    )
+
+
+STANDING = {
+    "bury": timedelta(seconds=30),
+    "remove ended sessions": timedelta(minutes=10),
+    "remove ended credentials": timedelta(hours=1),
+    "forget places of sign-in": timedelta(hours=1),
+    "rotate signing keys": timedelta(hours=1),
+}
+
+
+def test_each_job_has_its_interval(services):
     table = jobs(services, purge_uploads=DAY, dry_run=False)
-    assert [(job.name, job.interval) for job in table] == [
-        ("bury", timedelta(seconds=30)),
-        ("rotate signing keys", timedelta(hours=1)),
-        ("expire uploads of default", DAY),
-    ]
+    assert {job.name: job.interval for job in table} == STANDING | {"expire uploads of default": DAY}
 
 
 def test_where_purging_is_off_uploads_are_left(services):
-    assert [job.name for job in jobs(services, purge_uploads=None, dry_run=False)] == [
-        "bury",
-        "rotate signing keys",
-    ]
+    assert {job.name for job in jobs(services, purge_uploads=None, dry_run=False)} == STANDING.keys()
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-async def test_each_job_takes_on_one_batch(services, registry, dry_run):
-    assert [await job.run() for job in jobs(services, purge_uploads=DAY, dry_run=dry_run)] == [1, 0, 2]
-    assert services.uploads.calls == [("bury", BATCH), ("rotate",), ("expire", registry, BATCH, dry_run)]
+async def test_each_job_takes_on_one_batch(services, registry, calls, dry_run):
+    table = jobs(services, purge_uploads=DAY, dry_run=dry_run)
+    assert {job.name: await job.run() for job in table} == {
+        "bury": 1,
+        "remove ended sessions": 3,
+        "remove ended credentials": 5,
+        "forget places of sign-in": 4,
+        "rotate signing keys": 0,
+        "expire uploads of default": 2,
+    }
+    assert sorted(calls, key=str) == [
+        ("collection.bury", BATCH),
+        ("credentials.remove_ended", BATCH),
+        ("passwords.forget_places", BATCH),
+        ("sessions.remove_ended", BATCH),
+        ("tokens.rotate",),
+        ("uploads.expire", registry, BATCH, dry_run),
+    ]

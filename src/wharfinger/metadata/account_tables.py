@@ -183,13 +183,15 @@ credentials: Final = table(
     number("revoked_at", nullable=True),
     key("parent_id", "credentials.id", nullable=True),
     words("device", nullable=True),
+    words("client_address", nullable=True),
     one_of("kind", "token", "key", "refresh"),
     UniqueConstraint("public_id"),
     UniqueConstraint("fingerprint"),
     index("ix_credentials_account_id", "account_id"),
     index("ix_credentials_parent_id", "parent_id"),
 )
-"""`limited` says that `credential_repositories` lists all that it may touch, which is nothing once those are gone."""
+"""`device` and `client_address` say where a refresh token was given. `limited` says that `credential_repositories`
+lists all that it may touch, which is nothing once those are gone."""
 
 credential_repositories: Final = table(
     "credential_repositories",

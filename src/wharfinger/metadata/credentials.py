@@ -13,20 +13,33 @@ from sqlalchemy import (
     Connection,
     Text,
     bindparam,
+    case,
     cast,
+    delete,
+    exists,
     func,
     insert,
     literal_column,
     or_,
     select,
+    true,
     update,
 )
 
-from wharfinger.clock import DAY, Instant
+from wharfinger.clock import DAY, Instant, after
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, CredentialKind
 from wharfinger.domain.identity import Scope
 from wharfinger.metadata.account_tables import accounts, credential_repositories, credentials
 from wharfinger.metadata.database import Row, Statement
+
+MOST_ALIKE: Final = 50
+"""Living sign-ins of one account with one client at one address: each `docker login` makes one."""
+MOST_OF_ACCOUNT: Final = 1_000
+KEPT_SIGN_INS: Final = 30 * DAY
+"""For how long a sign-in is listed after its end."""
+KEPT: Final = 366 * DAY
+"""The same of a token or a key. The audit log names them by number and name, and keeps that."""
+_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +57,7 @@ class NewCredential:
         expires_at: when it ends by itself.
         parent_id: the credential that it came from.
         device: where a refresh token is used, in the words of the client.
+        client_address: from where it was asked for.
     """
 
     kind: CredentialKind
@@ -56,6 +70,7 @@ class NewCredential:
     expires_at: Instant | None = None
     parent_id: int | None = None
     device: str | None = None
+    client_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +219,7 @@ def create(connection: Connection, account_id: int, new: NewCredential, by: int 
             created_by=by,
             parent_id=new.parent_id,
             device=new.device,
+            client_address=new.client_address,
         )
         .returning(credentials.c.id)
     )
@@ -274,6 +290,57 @@ def revoke_all(connection: Connection, account_id: int, now: Instant) -> int:
     ids = [int(row[0]) for row in connection.execute(ended)]
     _revoke_below(connection, ids, now)
     return len(ids)
+
+
+def end_surplus(connection: Connection, account_id: int, new: NewCredential, now: Instant) -> int:
+    """End the sign-ins of an account that are too many, those that were not used for longest; return how many."""
+    alike = (credentials.c.device.is_not_distinct_from(new.device)) & (
+        credentials.c.client_address.is_not_distinct_from(new.client_address)
+    )
+    used = case(
+        (credentials.c.last_used_at > credentials.c.created_at, credentials.c.last_used_at),
+        else_=credentials.c.created_at,
+    )
+    alive = (
+        (credentials.c.account_id == account_id)
+        & (credentials.c.kind == CredentialKind.REFRESH.value)
+        & credentials.c.revoked_at.is_(None)
+    )
+    surplus: set[int] = set()
+    for condition, most in ((alike, MOST_ALIKE), (true(), MOST_OF_ACCOUNT)):
+        statement = select(credentials.c.id).where(alive, condition).order_by(used.desc(), credentials.c.id.desc())
+        # A limit, because SQLite takes no offset without one.
+        found = connection.execute(statement.limit(_AT_ONCE).offset(most))
+        surplus.update(int(row[0]) for row in found)
+    if surplus:
+        connection.execute(update(credentials).where(credentials.c.id.in_(surplus)).values(revoked_at=now))
+        _revoke_below(connection, sorted(surplus), now)
+    return len(surplus)
+
+
+def ended(connection: Connection, now: Instant, limit: int) -> Sequence[int]:
+    """Return credentials that ended so long ago that nobody asks for them, and that nothing came from any more."""
+    child = credentials.alias("child")
+    is_sign_in = credentials.c.kind == CredentialKind.REFRESH.value
+    before = case((is_sign_in, after(now, -KEPT_SIGN_INS)), else_=after(now, -KEPT))
+    statement = (
+        select(credentials.c.id)
+        .where(
+            or_(credentials.c.revoked_at < before, credentials.c.expires_at < before),
+            ~exists().where(child.c.parent_id == credentials.c.id),
+        )
+        .limit(limit)
+    )
+    return [int(row[0]) for row in connection.execute(statement)]
+
+
+def remove(connection: Connection, ids: Sequence[int]) -> int:
+    """Delete credentials from which nothing came; return how many."""
+    child = credentials.alias("child")
+    statement = delete(credentials).where(
+        credentials.c.id.in_(ids), ~exists().where(child.c.parent_id == credentials.c.id)
+    )
+    return connection.execute(statement).rowcount
 
 
 def touch(connection: Connection, credential_id: int, now: Instant) -> None:

@@ -32,7 +32,8 @@ class AccessEntry:
     Args:
         type: `repository`, or `registry` for the catalog.
         name: of the repository, or `catalog`.
-        actions: never `*` for a repository. Of the catalog it is the one action's name in the specification.
+        actions: `*` of the catalog is the one action's name in the specification; of anything else it stands for all,
+            which only another server's token may say.
         repository_id: which repository had the name when the token was made.
         namespace_id: where there was none, the namespace in which one may be created.
     """
@@ -97,8 +98,12 @@ def check_times(now: Instant, *, begins: Instant, ends: Instant) -> None:
         raise TokenRefused(Reason.NOT_YET_VALID)
 
 
-def read_access(claims: Mapping[str, object]) -> tuple[AccessEntry, ...]:
+def read_access(claims: Mapping[str, object], *, wildcards: bool = False) -> tuple[AccessEntry, ...]:
     """Return what the token may be used for; some token servers leave out the list, or write null, for nothing.
+
+    Args:
+        claims: what the token says.
+        wildcards: whether `*` may stand for every action, as it does for distribution.
 
     Raises:
         TokenRefused: an entry is malformed, or its action is a wildcard.
@@ -108,10 +113,10 @@ def read_access(claims: Mapping[str, object]) -> tuple[AccessEntry, ...]:
         return ()
     if not isinstance(entries, list):
         raise TokenRefused(Reason.MALFORMED_CLAIMS)
-    return tuple(_read_entry(entry) for entry in entries)
+    return tuple(_read_entry(entry, wildcards=wildcards) for entry in entries)
 
 
-def _read_entry(entry: object) -> AccessEntry:
+def _read_entry(entry: object, *, wildcards: bool) -> AccessEntry:
     if not isinstance(entry, dict):
         raise TokenRefused(Reason.MALFORMED_CLAIMS)
     kind, name, actions = read_text(entry, "type"), read_text(entry, "name"), entry.get("actions")
@@ -120,18 +125,18 @@ def _read_entry(entry: object) -> AccessEntry:
     return AccessEntry(
         type=kind,
         name=name,
-        actions=frozenset(_read_action(action, is_catalog=(kind, name) == _CATALOG) for action in actions),
+        actions=frozenset(_read_action(action, is_whole=wildcards or (kind, name) == _CATALOG) for action in actions),
         repository_id=read_id(entry, "repository_id"),
         namespace_id=read_id(entry, "namespace_id"),
     )
 
 
-def _read_action(action: object, *, is_catalog: bool) -> str:
+def _read_action(action: object, *, is_whole: bool) -> str:
     if not isinstance(action, str):
         raise TokenRefused(Reason.MALFORMED_CLAIMS)
-    if action == _WILDCARD and is_catalog:
+    if action == _WILDCARD and is_whole:
         return action
-    # A wildcard would also open actions that nobody had thought of when the token was made.
+    # In a token of ours it would also open actions that nobody had thought of when the token was made.
     if _WILDCARD in action:
         raise TokenRefused(Reason.WILDCARD)
     if _ACTION.fullmatch(action) is None:

@@ -89,4 +89,4 @@ class ExternalTokens:
         issued = read_time(claims, "iat")
         check_times(now, begins=begins or issued or Instant(0), ends=ends)
         subject = read_text(claims, "sub") if "sub" in claims else ""
-        return ExternalToken(subject=subject, access=read_access(claims), expires_at=ends)
+        return ExternalToken(subject=subject, access=read_access(claims, wildcards=True), expires_at=ends)

@@ -141,8 +141,10 @@ class Credentials:
             parent_ends = None if new.parent_id is None else rows.end_of(connection, new.parent_id)
             ends = min((one for one in (new.expires_at, parent_ends) if one is not None), default=None)
             made = rows.create(connection, owner.id, replace(new, expires_at=ends), by.principal.account_id, now)
+            surplus = rows.end_surplus(connection, owner.id, new, now) if new.kind is CredentialKind.REFRESH else 0
             target = named(new.kind, made, new.name, account)
-            tell(connection, EventAction.CREDENTIAL_CREATED, target, by, now, about=owner.id)
+            detail = f"instead of {surplus} that were not used for longest" if surplus else None
+            tell(connection, EventAction.CREDENTIAL_CREATED, target, by, now, about=owner.id, detail=detail)
             return made, ends
 
         return await self._database.write(work)
@@ -221,6 +223,15 @@ class Credentials:
             return ended
 
         return await self._database.write(work)
+
+    async def remove_ended(self, limit: int) -> int:
+        """Remove credentials that ended long ago; return how many, for a background job.
+
+        Sign-ins of devices are listed for a month after their end, tokens and keys for a year.
+        """
+        now = self._clock.now()
+        found = await self._database.read(lambda c: rows.ended(c, now, limit))
+        return await self._database.write(lambda c: rows.remove(c, found), durable=False) if found else 0
 
     async def touch(self, holder: Holder) -> None:
         """Note that a credential was used; written once a day for each, because nobody needs it more exactly."""

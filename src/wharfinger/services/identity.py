@@ -257,7 +257,11 @@ def _name_of(token: ExternalToken) -> str:
 def _entries(token: ExternalToken) -> tuple[Entry, ...]:
     """Return what a token opens here: repositories and the catalog; what else it names is another service's."""
     return tuple(
-        Entry(None if one.type == "registry" else one.name, one.actions)
+        Entry(
+            None if one.type == "registry" else one.name,
+            one.actions,
+            everything=one.type == "repository" and "*" in one.actions,
+        )
         for one in token.access
         if one.type == "repository" or (one.type, one.name) == ("registry", "catalog")
     )

@@ -150,6 +150,7 @@ class AccountIdentity:
             expires_at=after(self._clock.now(), _DEVICE_LIFETIME),
             parent_id=principal.credential_id,
             device=(device or "")[:200] or None,
+            client_address=by.client_address,
         )
         await self._credentials.create(AccountName(principal.name), new, by)
         return made.text

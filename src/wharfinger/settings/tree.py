@@ -43,6 +43,7 @@ from wharfinger.settings.kinds import (
     TEXT,
     TEXTS,
     URL,
+    URL_PATH,
     WORKERS,
     Records,
     about,
@@ -540,7 +541,11 @@ class TokenServer:
         default=(), metadata=about(ALGORITHMS, "The only algorithms to accept. Empty: any that is safe for its key.")
     )
     autoredirect: bool = field(
-        default=False, metadata=about(BOOLEAN, "Send clients to `/auth/token` on the host that they asked instead.")
+        default=False,
+        metadata=about(BOOLEAN, "Send clients to `autoredirectpath` on the host that they asked, instead of `realm`."),
+    )
+    autoredirectpath: str = field(
+        default="/auth/token", metadata=about(URL_PATH, "The path there, of the token endpoint.")
     )
 
 

@@ -402,6 +402,14 @@ def parse_web_address(text: str) -> str:
     return text
 
 
+def parse_url_path(text: str) -> str:
+    """Return the path of a URL, with nothing in it that would need to be escaped in a header."""
+    if re.fullmatch(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", text):
+        return text
+    message = f"{quoted(text)} is not a path; give one that begins with a slash, for example /auth/token"
+    raise Unfit(message)
+
+
 def parse_prefix(text: str) -> str:
     """Return the path under which everything is served."""
     if re.fullmatch(r"/|(?:/[A-Za-z0-9._~-]+)+/", text):

@@ -51,6 +51,16 @@ def jobs(
             run=partial(services.people.sessions.remove_ended, BATCH),
             interval=timedelta(minutes=10),
         ),
+        Job(
+            name="remove ended credentials",
+            run=partial(services.credentials.remove_ended, BATCH),
+            interval=timedelta(hours=1),
+        ),
+        Job(
+            name="forget places of sign-in",
+            run=partial(services.people.passwords.forget_places, BATCH),
+            interval=timedelta(hours=1),
+        ),
         Job(name="rotate signing keys", run=services.tokens.rotate, interval=timedelta(hours=1)),
     ]
     if purge_uploads is not None:

@@ -145,6 +145,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("revoked_at", INTEGER, nullable=True),
         sa.Column("parent_id", INTEGER, nullable=True),
         sa.Column("device", TEXT, nullable=True),
+        sa.Column("client_address", TEXT, nullable=True),
         sa.CheckConstraint("kind IN ('token', 'key', 'refresh')", name=op.f("ck_credentials_kind")),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_credentials_account_id"), ondelete="RESTRICT"
