@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wharfinger.outbound.targets import parse_policy
-from wharfinger.settings import Address, Secret, parse_address, values
+from wharfinger.settings import Address, Secret, addresses, parse_address, values
 from wharfinger.settings.values import Unfit
 
 
@@ -34,10 +34,11 @@ def test_a_size_that_is_shown_reads_back_as_itself(size):
         values.parse_proxy,
         values.parse_destination,
         values.parse_lifetime,
-        values.parse_web_address,
+        addresses.parse_web_address,
         values.parse_database,
         values.parse_pattern,
-        values.parse_prefix,
+        addresses.parse_prefix,
+        addresses.parse_url_path,
         values.integer(1),
     ],
 )
@@ -184,15 +185,15 @@ def test_trusted_proxies_are_networks_addresses_or_unix():
 )
 def test_a_host_must_be_a_url_without_credentials(text):
     with pytest.raises(Unfit) as caught:
-        values.parse_web_address(text)
+        addresses.parse_web_address(text)
     assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["/", "/registry/", "/my/nested/registry/"])
 def test_a_prefix_begins_and_ends_with_a_slash(text):
-    assert values.parse_prefix(text) == text
+    assert addresses.parse_prefix(text) == text
     with pytest.raises(Unfit):
-        values.parse_prefix(text + "x")
+        addresses.parse_prefix(text + "x")
 
 
 def test_a_secret_shows_itself_only_when_asked():
@@ -214,3 +215,14 @@ def test_a_wrong_database_url_is_not_repeated():
 @pytest.mark.parametrize("text", ["postgresql://me:pw@host/db", "postgres://host/db"])
 def test_postgresql_is_a_database(text):
     assert values.parse_database(text) == Secret(text)
+
+
+@pytest.mark.parametrize("text", ["/auth/token", "/", "/hub/v1/token", "/a%20b"])
+def test_a_path_of_a_url_begins_with_a_slash(text):
+    assert addresses.parse_url_path(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "auth/token", "/a b", '/"', "/a?b", "/a#b", "/\n", "https://x/y", "/가"])
+def test_what_would_break_the_header_is_no_path_of_a_url(text):
+    with pytest.raises(Unfit, match="/auth/token"):
+        addresses.parse_url_path(text)

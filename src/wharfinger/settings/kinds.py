@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Final
 
-from wharfinger.settings import values
+from wharfinger.settings import addresses, values
 from wharfinger.settings.providers import parse_provider
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ WORKERS: Final = One(
 PLACE: Final = One(name="address or path", parse=values.parse_text)
 LISTENER: Final = One(name="address", parse=values.parse_listener)
 TARGET: Final = One(name="address", parse=values.parse_target)
-URL: Final = One(name="URL", parse=values.parse_web_address)
-URL_PATH: Final = One(name="path", parse=values.parse_url_path)
-PREFIX: Final = One(name="path", parse=values.parse_prefix)
+URL: Final = One(name="URL", parse=addresses.parse_web_address)
+URL_PATH: Final = One(name="path", parse=addresses.parse_url_path)
+PREFIX: Final = One(name="path", parse=addresses.parse_prefix)
 DATABASE: Final = One(name="URL", parse=values.parse_database, secret=True)
 SECRET: Final = One(name="text", parse=lambda text: values.Secret(values.parse_text(text)), secret=True)
 DESTINATIONS: Final = Many(of=One(name="host or network", parse=values.parse_destination))
