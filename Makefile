@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help serve test check clients bench docs lock clean
+.PHONY: help serve test check clients crash faults bench docs lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -28,6 +28,16 @@ check: $(VENV)/.dev  ## the checkers alone: format, lint, types, floors
 clients: $(VENV)/.dev  ## only the tests with Docker, podman and the others; writes docs/clients.md
 	tools/prepare
 	$(BIN)/pytest tests/clients --client-versions docs/clients.md
+
+MINUTES ?= 10
+DATABASE ?= sqlite
+crash: $(VENV)/.dev  ## kill a registry for MINUTES=10 (DATABASE=postgresql, SEED=…) and see whether it loses anything
+	tools/prepare
+	$(BIN)/python -m tests.crash --minutes $(MINUTES) --database $(DATABASE) $(if $(SEED),--seed $(SEED))
+
+faults: $(VENV)/.dev  ## only the tests of disks and databases that fail; writes docs/faults.md
+	tools/prepare
+	$(BIN)/pytest tests/crash/test_faults.py --fault-table docs/faults.md
 
 bench: $(VENV)/.dev  ## measure beside docker-registry and nginx; writes docs/performance.md
 	tools/prepare --bench

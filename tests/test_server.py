@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -19,6 +20,7 @@ from tests.support.commands import clean_environment, free_port, run, spawn, tai
 from tests.support.postgres import PostgreSQL
 from tests.support.processes import background, command_line, family, is_running, listeners
 from tests.support.server import COMMAND
+from wharfinger.server import MAX_FILES, metrics_folder
 
 TRIES = 50
 
@@ -311,3 +313,36 @@ def test_below_a_prefix_only_probes_answer_outside_it(start_server):
         assert http.get("/registry/").status_code == 200
         for path in ("/livez", "/readyz", "/metrics"):
             assert http.get(path).status_code == http.get(f"/registry{path}").status_code == 200
+
+
+def test_what_a_killed_node_counted_in_is_swept_by_the_next_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(metrics_folder, "_SHARED_MEMORY", tmp_path)
+    left = tmp_path / "wharfinger-metrics-left"
+    young = tmp_path / "wharfinger-metrics-young"
+    for folder in (left, young):
+        folder.mkdir()
+        (folder / "counter_1.db").write_bytes(b"count")
+    os.utime(left, (0, 0))
+    with metrics_folder.counting_folder() as first:
+        os.utime(first, (0, 0))
+        assert not left.exists()
+        assert young.exists()
+        with metrics_folder.counting_folder() as second:
+            assert Path(first).exists(), "it belongs to a node that lives"
+    assert not Path(first).exists()
+    assert not Path(second).exists()
+
+
+def test_metrics_are_counted_on_disk_where_shared_memory_has_no_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(metrics_folder, "_SHARED_MEMORY", tmp_path / "missing")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with metrics_folder.counting_folder() as folder:
+        assert Path(folder).parent == tmp_path
+
+
+def test_a_server_may_open_more_files_than_a_shell_allows(start_server):
+    server = start_server(jobs=False)
+    for pid in listeners(server.process.pid, server.port):
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        soft, hard = re.search(r"^Max open files\s+(\d+)\s+(\d+)", limits, re.MULTILINE).groups()
+        assert int(soft) == min(int(hard), MAX_FILES)

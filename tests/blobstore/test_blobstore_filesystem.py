@@ -675,3 +675,18 @@ async def test_what_a_check_left_behind_is_swept_by_the_first_check_of_a_process
     assert young.exists()
     await filesystem(root).check()
     assert not young.exists()
+
+
+async def test_file_that_cannot_be_opened_has_no_size(make):
+    """The server that sends it would take "too many files" for "there is no such file", and say so to the client."""
+    store = await make()
+    key = await put(store)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", _no_more_files)
+        with pytest.raises(StoreUnavailable, match="too many files"):
+            await store.stat(key)
+    assert await store.stat(key) == len(b"content")
+
+
+def _no_more_files(path, *_):
+    raise OSError(errno.EMFILE, "too many", str(path))

@@ -17,6 +17,10 @@ class Broken(Exception):
     """The connection broke or the registry was not available: nobody knows whether the request was carried out."""
 
 
+class Busy(Broken):
+    """The upload still belongs to a request whose process has died; that ends by itself."""
+
+
 class Wrong(AssertionError):
     """The registry said something that cannot be."""
 
@@ -108,6 +112,9 @@ class Client:
         url = httpx.URL(location).copy_merge_params({"digest": digest_of(content)})
         changes, before = self._intended(self._blob(repository, content))
         answer = self._send("PUT", url, content=content[stands:])
+        if answer.status_code == 416 and "Another request" in answer.text:
+            self.ledger.refuse(before)
+            raise Busy(answer.text)
         return self._judge(answer, (201, 404), changes, before).status_code == 201
 
     def cancel(self, location):

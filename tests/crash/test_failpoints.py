@@ -5,12 +5,13 @@ import os
 import re
 import subprocess
 import sys
+import time
 import timeit
 
 import pytest
 
 from tests.architecture.papers import ROOT
-from tests.crash.clients import CONFIG, Broken, Client, digest_of, image
+from tests.crash.clients import CONFIG, Broken, Busy, Client, digest_of, image
 from tests.crash.ledger import Ledger
 from tests.crash.leftovers import leftovers
 from tests.metadata.databases import Place
@@ -63,8 +64,18 @@ class Uploading:
 
     def go_on(self, client):
         """Go on where the registry says; start anew only if it knows of no such upload any more."""
-        if not (self.location and client.resume(REPOSITORY, NEW, self.location, self.told)):
+        if not (self.location and self._resumed(client)):
             client.push_in_chunks(REPOSITORY, NEW)
+
+    def _resumed(self, client):
+        """Resume, once the claim of the request that died has run out."""
+        end = time.monotonic() + 30
+        while True:
+            try:
+                return client.resume(REPOSITORY, NEW, self.location, self.told)
+            except Busy:
+                assert time.monotonic() < end
+                time.sleep(0.5)
 
 
 def _cancel(client):

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that push, move, mount, delete and pull at the same time, until somebody says stop."""
 
+import contextlib
 import random
 import threading
 from collections import Counter
 
-from tests.crash.clients import Broken, Client, Wrong
+from tests.crash.clients import Broken, Busy, Client, Wrong
 from tests.crash.ledger import Fact
 
 SIZES = (1, 300, 5_000, 150_000, 2_000_000)
@@ -95,7 +96,8 @@ class Traffic(threading.Thread):
     def _one(self):
         try:
             if self._waiting is not None:
-                self._resume()
+                with contextlib.suppress(Busy):
+                    self._resume()
             act = self._choice.choices(list(self._acts), list(self._acts.values()))[0]
             act(self._choice.choice(self._repositories))
             self.done[act.__name__] += 1

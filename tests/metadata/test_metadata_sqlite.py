@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -354,3 +355,18 @@ async def names_after(database):
 def test_the_file_is_never_touched_by_a_look_up(database):
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         database._lookups.execute("UPDATE registries SET name = 'x'")
+
+
+async def test_file_that_somebody_else_keeps_locked_is_unavailable_after_seconds(sqlite_place, monkeypatch):
+    """Not after five times as long, and what waited behind it hears the same."""
+    monkeypatch.setattr(sqlite, "LOCKED_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "BUSY_MILLISECONDS", 1_000)
+    database = sqlite_place.open()
+    with sqlite_place.engine().connect() as other:
+        other.exec_driver_sql("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        with pytest.raises(DatabaseUnavailable):
+            await database.check()
+        assert time.monotonic() - began < 3
+        assert await database.read(lambda c: c.exec_driver_sql("SELECT 1").scalar()) == 1
+    await database.check()

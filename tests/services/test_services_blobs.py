@@ -15,10 +15,18 @@ from tests.services.world import (
     read_blob,
 )
 from tests.support.invariants import objects
+from wharfinger.blobstore.base import KeyUnknown
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.clock import HOUR
 from wharfinger.domain.digests import digest_of
-from wharfinger.domain.errors import BlobUnknown, DatabaseUnavailable, DeletionDisabled, ReadOnly, StillReferenced
+from wharfinger.domain.errors import (
+    BlobUnknown,
+    DatabaseUnavailable,
+    DeletionDisabled,
+    ReadOnly,
+    StillReferenced,
+    StoreUnavailable,
+)
 from wharfinger.metadata.standing import EVERYTHING
 from wharfinger.services.blobs import LEASE
 
@@ -260,3 +268,39 @@ async def test_what_the_operator_switched_off_is_not_done(world, node):
         await world.node(deletion=False).blobs.delete(node.registry, NAME, digest)
     with pytest.raises(ReadOnly):
         await world.node(read_only=True).blobs.delete(node.registry, NAME, digest)
+
+
+@pytest.mark.parametrize(("error", "meant"), [(StoreUnavailable("no"), StoreUnavailable), (None, BlobUnknown)])
+async def test_range_whose_first_byte_cannot_be_read_is_an_error_before_anything_is_sent(
+    node, monkeypatch, error, meant
+):
+    digest = await push_blob(node, LARGE_BLOB)
+    blob = await stat(node, digest)
+
+    async def broken(key, _start, _stop):
+        raise KeyUnknown(key) if error is None else error
+        yield
+
+    monkeypatch.setattr(node.store, "open", broken)
+    with pytest.raises(meant):
+        await node.blobs.read(node.registry, blob, 1, 1_000_000)
+    assert await state(node) == ("missing" if error is None else "live")
+
+
+async def test_range_gives_its_source_back_when_nobody_wants_the_rest(node, monkeypatch):
+    digest = await push_blob(node, LARGE_BLOB)
+    blob, closed = await stat(node, digest), []
+
+    async def pieces(_key, start, stop):
+        try:
+            for at in range(start, stop, 1_000):
+                yield LARGE_BLOB[at : min(at + 1_000, stop)]
+        finally:
+            closed.append(True)
+
+    monkeypatch.setattr(node.store, "open", pieces)
+    found = await node.blobs.read(node.registry, blob, 1, 1_000_000)
+    assert await anext(found.pieces) == LARGE_BLOB[1:1_001]
+    assert await anext(found.pieces) == LARGE_BLOB[1_001:2_001]
+    await found.pieces.aclose()
+    assert closed

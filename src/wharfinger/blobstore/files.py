@@ -105,10 +105,12 @@ class Files:
         return os.pread(descriptor, length, offset)
 
     def size(self, path: Path) -> int:
-        """Return the length of a regular file."""
-        found = path.lstat()
-        self._require_regular(found, path)
-        return found.st_size
+        """Return the length of a regular file, having opened it: one that cannot be opened cannot be sent either."""
+        descriptor = self.open_to_read(path)
+        try:
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
 
     def length(self, descriptor: int) -> int:
         """Return the length of an open file."""

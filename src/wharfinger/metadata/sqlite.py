@@ -30,6 +30,8 @@ from wharfinger.metadata.wal_index import WalIndex
 T = TypeVar("T")
 
 BUSY_MILLISECONDS: Final = 5_000
+LOCKED_SECONDS: Final = 8.0
+"""After this long behind another process's lock, those who wait hear that the database is not available."""
 BATCH: Final = 64
 """How many transactions share one commit at the most: bounds how long the first of them waits."""
 READERS: Final = 4
@@ -290,13 +292,15 @@ def _set_durable(connection: Connection, *, wanted: bool) -> None:
 
 
 def _commit_together(connection: Connection, batch: list[_Job]) -> None:
+    patience = time.monotonic() + LOCKED_SECONDS
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             with _transaction(connection):
                 for job in batch:
                     _run(connection, job)
         except SQLAlchemyError as error:
-            if attempt < MAX_ATTEMPTS and isinstance(error, DBAPIError) and is_transient(error):
+            again = attempt < MAX_ATTEMPTS and time.monotonic() < patience
+            if again and isinstance(error, DBAPIError) and is_transient(error):
                 time.sleep(random.uniform(0, 0.05) * attempt)  # noqa: S311 - spreads retries, keeps no secret
                 continue
             for job in batch:

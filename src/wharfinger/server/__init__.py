@@ -13,9 +13,9 @@ blobs and the metrics' folder, and end within `http.draintimeout` of SIGTERM.
 
 import multiprocessing
 import os
+import resource
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,6 +30,7 @@ from granian.log import LogLevels
 from wharfinger import bootstrap, failpoints, telemetry
 from wharfinger.clock import Clock
 from wharfinger.server.companions import companion
+from wharfinger.server.metrics_folder import counting_folder
 from wharfinger.server.node import Listening, Loader, Node
 from wharfinger.settings import Settings, parse_address
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from wharfinger.web.edge import Edge
 
 MAX_WORKERS: Final = 4
+MAX_FILES: Final = 65_536
 _FILE_THREADS: Final = 4
 """Threads of a worker in which the HTTP server reads the files that it sends; more only take turns, and memory."""
 _TLS: Final = {"tls1.2": SSLProtocols.tls12, "tls1.3": SSLProtocols.tls13}
@@ -95,12 +97,13 @@ def serve(settings: Settings, *, with_jobs: bool) -> None:
         BadCertificate: certificate or key cannot be used.
     """
     multiprocessing.set_start_method("spawn", force=True)
+    _allow_many_files()
     bootstrap.configure_log(settings)
     if point := failpoints.armed():
         _log.warning("a failpoint is set: a process ends without a word where it comes by", failpoint=point)
     certificate = _certificate(settings)
     with ExitStack() as stack:
-        telemetry.share_metrics(stack.enter_context(tempfile.TemporaryDirectory(prefix="wharfinger-metrics-")))
+        telemetry.share_metrics(stack.enter_context(counting_folder()))
         require_free(settings)
         server = _server(settings, settings.http.addr, worker_count(settings))
         if with_jobs:
@@ -113,6 +116,17 @@ def serve(settings: Settings, *, with_jobs: bool) -> None:
             server.use(certificate, str(_TLS[settings.http.tls.minimumtls]))
             stack.enter_context(_watched(certificate, server.replace_soon))
         _run(server, partial(_application, settings, os.getpid()), settings.http.addr)
+
+
+def _allow_many_files() -> None:
+    """Let this process and those below it open as many files as the system lets anybody ask for.
+
+    The usual limit, 1,024, is for programs that cannot count further; a connection takes one, and a push another.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _certificate(settings: Settings) -> "Certificate | None":

@@ -4,7 +4,7 @@
 A blob is readable only through a repository that has it. Knowing a digest gives nothing.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -125,7 +125,7 @@ class Blobs:
         path = registry.store.path(key) if (start, end) == (0, blob.size) else None
         if path is not None:
             return BlobContent(path=path)
-        return BlobContent(pieces=registry.store.open(key, start, end))
+        return BlobContent(pieces=await self._begun(blob, registry.store.open(key, start, end)))
 
     async def delete(self, registry: Registry, repository: RepositoryName, digest: Digest) -> None:
         """Take the blob out of the repository at once; its bytes go when nothing needs them any more.
@@ -244,9 +244,27 @@ class Blobs:
         self._cache.put(blob.digest, content)
         return content
 
+    async def _begun(self, blob: BlobStat, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Read the first piece: what fails before the first byte is answered with an error, not with a broken body."""
+        try:
+            first = await anext(pieces, b"")
+        except KeyUnknown:
+            raise await self._missing(blob) from None
+        return _chained(first, pieces)
+
     async def _missing(self, blob: BlobStat) -> BlobUnknown:
         await self._database.write(lambda c: rows.set_missing(c, blob.blob_id, blob.store_key))
         return blob_unknown(blob.digest)
+
+
+async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    try:
+        yield first
+        async for piece in rest:
+            yield piece
+    finally:
+        if isinstance(rest, AsyncGenerator):
+            await rest.aclose()
 
 
 def blob_unknown(digest: Digest) -> BlobUnknown:
