@@ -46,6 +46,21 @@ POINTS: Final = (
     "manifest.delete.committed",
     "blob.delete.committing",
     "blob.delete.committed",
+    "repository.delete.committing",
+    "repository.delete.committed",
+    # and bringing back
+    "tag.restore.committing",
+    "tag.restore.committed",
+    "manifest.restore.committing",
+    "manifest.restore.committed",
+    "repository.restore.committing",
+    "repository.restore.committed",
+    # collection of what nothing needs
+    "review.claimed",
+    "review.committing",
+    "review.committed",
+    "repository.collect.committing",
+    "repository.collect.committed",
     # the end of an upload that comes to nothing, and of bytes that nobody needs
     "expiry.found",
     "upload.discard.committing",

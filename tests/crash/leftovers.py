@@ -33,6 +33,9 @@ async def leftovers(data, url=None):
             world.clock.move(DAY)
             while await node.uploads.expire(node.registry, 1_000):
                 pass
+            for look in (node.reviews.review_manifests, node.reviews.review_blobs, node.reviews.collect_repositories):
+                while await look(1_000):
+                    pass
             while await node.collection.bury(1_000):
                 pass
         found += await broken_invariants(node.database, node.store)

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import sqlite3
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from tests.support.processes import listeners
 REPOSITORY = "acme/app"
 LAYER = random.Random("layer").randbytes(1_500_000)
 NEW = random.Random("new").randbytes(1_200_000)
+LOOKS_EVERY = 2.5
+"""Seconds after which the registry has asked its disk and its database again, for `/readyz`."""
 FAULTY = Path(__file__).parent / "faulty"
 PROBES = ("pull a manifest", "pull a layer", "push a layer", "push a manifest", "delete a tag", "`/readyz`")
 """What is asked while the fault is there, in this order: the columns of the table."""
@@ -77,6 +80,7 @@ class Patient:
                 self._intend(Fact("tag", REPOSITORY, "old"), ABSENT)
                 return self._client.delete(f"/v2/{REPOSITORY}/manifests/old")
             case _:
+                time.sleep(LOOKS_EVERY)
                 return self._client.get("/readyz")
 
     def _intend(self, fact, value):

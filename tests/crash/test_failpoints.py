@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,11 +13,11 @@ import pytest
 
 from tests.architecture.papers import ROOT
 from tests.crash.clients import CONFIG, Broken, Busy, Client, digest_of, image
-from tests.crash.ledger import Ledger
+from tests.crash.ledger import ABSENT, Fact, Ledger
 from tests.crash.leftovers import leftovers
 from tests.metadata.databases import Place
-from tests.support.commands import tail, wait_until
-from tests.support.server import Server
+from tests.support.commands import clean_environment, tail, wait_until
+from tests.support.server import COMMAND, Server
 from wharfinger import failpoints
 from wharfinger.failpoints import POINTS, VARIABLE
 
@@ -39,6 +40,28 @@ class Act:
         self.environment = environment or {}
         self.prepare = prepare or (lambda _client: None)
         self.prepare_rows = prepare_rows
+
+
+class Command(Act):
+    """A command of the operator beside the server, which meets the point in a process of its own.
+
+    Args:
+        words: of the command.
+        changes: what the ledger has to expect of it, by fact.
+        prepare: what clients do before.
+        prepare_rows: what only time does; the server is stopped for it.
+    """
+
+    def __init__(self, *words, changes=lambda _ledger: {}, prepare=None, prepare_rows=None):
+        super().__init__(_nothing, prepare=prepare, prepare_rows=prepare_rows)
+        self.words = words
+        self.changes = changes
+
+    def run(self, server, **environment):
+        """Run it, and return its status."""
+        command = [COMMAND[0], *self.words]
+        environment = clean_environment(server.environment | environment)
+        return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
 
 
 def _push_tag(client):
@@ -175,7 +198,67 @@ def expire():
 
 
 def bury():
-    return Act(_nothing, prepare=_second_copy, prepare_rows="UPDATE tombstones SET not_before = 0")
+    return Act(_nothing, prepare=_second_copy, prepare_rows=("UPDATE tombstones SET not_before = 0",))
+
+
+def _back(*facts):
+    """These are there again."""
+    return lambda _ledger: dict.fromkeys((Fact(kind, REPOSITORY, name) for kind, name in facts), OLD)
+
+
+def restore_tag():
+    words = ("tag", "restore", f"{REPOSITORY}:v1", "--to", OLD)
+    return Command(*words, prepare=_delete_tag, changes=_back(("tag", "v1")))
+
+
+def restore_manifest():
+    changes = _back(("tag", "v1"), ("manifest", OLD))
+    return Command("trash", "restore", f"{REPOSITORY}@{OLD}", prepare=_delete_manifest, changes=changes)
+
+
+def delete_repository():
+    def gone(ledger):
+        return {fact: ABSENT for fact in ledger.facts() if fact.repository == REPOSITORY}
+
+    return Command("repository", "delete", "--yes", REPOSITORY, changes=gone)
+
+
+class RestoreRepository(Command):
+    """Brings back a repository that was deleted before the point was set."""
+
+    def __init__(self):
+        super().__init__("repository", "restore", REPOSITORY)
+
+    def run(self, server, **environment):
+        if environment:
+            assert delete_repository().run(server) == 0
+        return super().run(server, **environment)
+
+
+def restore_repository():
+    return RestoreRepository()
+
+
+def _delete_loose_blob(client):
+    _loose_blob(client)
+    _delete_blob(client)
+
+
+def collect():
+    due = (
+        "UPDATE repository_blobs SET unlinked_at = 1, lease_until = 1 WHERE unlinked_at IS NOT NULL",
+        "UPDATE blob_reviews SET due_at = 1",
+    )
+    return Command("gc", "--run", prepare=_delete_loose_blob, prepare_rows=due)
+
+
+def collect_repository():
+    due = ("UPDATE repositories SET deleted_at = 1 WHERE name = 'acme/other'",)
+    return Command("gc", "--run", prepare=_begin_other, prepare_rows=due, changes=_nothing_of_other)
+
+
+def _nothing_of_other(ledger):
+    return {fact: ABSENT for fact in ledger.facts() if fact.repository == OTHER}
 
 
 BEFORE = 2
@@ -197,6 +280,12 @@ TABLE = (
     (delete_manifest, 1, ("manifest.delete.committing", "manifest.delete.committed")),
     (delete_blob, 1, ("blob.delete.committing", "blob.delete.committed")),
     (cancel, 1, ("upload.discard.committing", "upload.discard.committed", "upload.discard.removed")),
+    (delete_repository, 1, ("repository.delete.committing", "repository.delete.committed")),
+    (restore_tag, 1, ("tag.restore.committing", "tag.restore.committed")),
+    (restore_manifest, 1, ("manifest.restore.committing", "manifest.restore.committed")),
+    (restore_repository, 1, ("repository.restore.committing", "repository.restore.committed")),
+    (collect, 1, ("review.claimed", "review.committing", "review.committed")),
+    (collect_repository, 1, ("repository.collect.committing", "repository.collect.committed")),
     (expire, 1, ("expiry.found",)),
     (bury, 1, ("bury.found", "store.delete.unlinked", "bury.removed", "bury.committing", "bury.committed")),
 )
@@ -215,12 +304,13 @@ def _prepared(server, ledger, act):
     return client
 
 
-def _change_rows(server, url, statement):
+def _change_rows(server, url, statements):
     """Do to the rows of a stopped server what only time does."""
     place = Place("sqlite", str(server.data / "wharfinger" / "wharfinger.db")) if url is None else Place("pg", url)
     engine = place.engine()
     with engine.begin() as connection:
-        assert connection.exec_driver_sql(statement).rowcount > 0
+        for statement in statements:
+            assert connection.exec_driver_sql(statement).rowcount > 0, statement
     engine.dispose()
 
 
@@ -249,26 +339,24 @@ async def test_nor_does_one_that_works_with_postgresql(tmp_path, new_url, act, v
 async def _end_at(tmp_path, url, act, visit, point):
     act, ledger = act(), Ledger()
     armed = {VARIABLE: f"{point}:{visit}", **act.environment}
-    jobs = act.once is _nothing
-    server = Server(tmp_path / "server", database=url, jobs=jobs, environment={} if act.prepare_rows else armed)
+    is_command = isinstance(act, Command)
+    jobs = act.once is _nothing and not is_command
+    at_once = not is_command and not act.prepare_rows
+    server = Server(tmp_path / "server", database=url, jobs=jobs, environment=armed if at_once else {})
     try:
         client = _prepared(server.start(), ledger, act)
         if act.prepare_rows:
             server.kill()
             _change_rows(server, url, act.prepare_rows)
-            server.environment.update(armed)
+            server.environment.update({} if is_command else armed)
             server.start()
-        if jobs:
-            _wait_for_the_end_of_the_jobs(server)
-        else:
-            with pytest.raises(Broken):
-                act.once(client)
+        _meet(act, server, client, armed)
         server.kill()
         for name in armed:
-            del server.environment[name]
+            server.environment.pop(name, None)
         server.start()
         assert client.audit() == []
-        act.again(client)
+        _do_again(act, server, client)
         assert client.audit() == []
         assert client.ledger.acknowledged > BEFORE
         client.close()
@@ -276,6 +364,29 @@ async def _end_at(tmp_path, url, act, visit, point):
         assert await leftovers(server.data, url) == []
     finally:
         server.kill()
+
+
+def _meet(act, server, client, armed):
+    """Let a process come by the point, and see it end there."""
+    if isinstance(act, Command):
+        client.ledger.intend(act.changes(client.ledger))
+        assert act.run(server, **armed) == -signal.SIGKILL
+    elif act.once is _nothing:
+        _wait_for_the_end_of_the_jobs(server)
+    else:
+        with pytest.raises(Broken):
+            act.once(client)
+
+
+def _do_again(act, server, client):
+    """What was interrupted is done again: if it had been done, a command says so, and nothing else changes."""
+    if not isinstance(act, Command):
+        act.again(client)
+        return
+    changes = act.changes(client.ledger)
+    was_done = all(client.ledger.may(fact) == {value} for fact, value in changes.items())
+    assert act.run(server) == 0 or was_done
+    client.ledger.settle(changes)
 
 
 def _wait_for_the_end_of_the_jobs(server):

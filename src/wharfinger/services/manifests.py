@@ -238,9 +238,12 @@ class Manifests:
             for name in tags:
                 tag_rows.move(connection, change, name, Target(manifest_id=found.id, digest=digest))
             repository_rows.touch(connection, held.id, now)
+            failpoint("manifest.restore.committing")
             return RestoredManifest(digest=digest, tags=tags, others=others)
 
-        return await self._database.write(work)
+        restored = await self._database.write(work)
+        failpoint("manifest.restore.committed")
+        return restored
 
     async def referrers(
         self,

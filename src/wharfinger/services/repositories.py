@@ -20,6 +20,7 @@ from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.policies.immutability import Immutability, parse_immutability
 from wharfinger.domain.switches import Switches
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import events, tag_history, trash
 from wharfinger.metadata import repositories as rows
 from wharfinger.metadata.database import Connection, Database
@@ -218,8 +219,10 @@ class Repositories:
             held = require_locked(connection, registry, name)
             event = Event(action=EventAction.REPOSITORY_DELETED, repository_id=held.id, repository=name)
             rows.hide(connection, held.id, now, events.record(connection, registry.id, event, by, now))
+            failpoint("repository.delete.committing")
 
         await self._database.write(work)
+        failpoint("repository.delete.committed")
 
     async def restore(
         self,
@@ -272,9 +275,12 @@ class Repositories:
                 action=EventAction.REPOSITORY_RESTORED, repository_id=found.id, repository=wanted, detail=detail
             )
             events.record(connection, registry.id, event, by, now)
+            failpoint("repository.restore.committing")
             return wanted
 
-        return await self._database.write(work)
+        restored = await self._database.write(work)
+        failpoint("repository.restore.committed")
+        return restored
 
 
 def name_unknown(name: RepositoryName) -> NameUnknown:

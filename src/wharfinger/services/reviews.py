@@ -25,6 +25,7 @@ from wharfinger.domain.errors import DatabaseUnavailable
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import SYSTEM_ACTOR
 from wharfinger.domain.switches import Switches
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import collection as rows
 from wharfinger.metadata import events, queues
 from wharfinger.metadata import repositories as repository_rows
@@ -159,6 +160,8 @@ class Reviews:
             return 0
         now = self._clock.now()
         claimed = await self._database.write(lambda c: claim(c, now, after(now, CLAIM), limit), durable=False)
+        if claimed:
+            failpoint("review.claimed")
         for start in range(0, len(claimed), self._pace.slice):
             begin = self._clock.monotonic()
             some = claimed[start : start + self._pace.slice]
@@ -171,8 +174,14 @@ class Reviews:
         self, reviews: Sequence[R], settle: Callable[[Connection, Sequence[R]], list[Outcome]]
     ) -> list[Outcome]:
         """Bring reviews to an end together; if that fails each alone, so that one stops no other."""
+
+        def work(connection: Connection) -> list[Outcome]:
+            outcomes = settle(connection, reviews)
+            failpoint("review.committing")
+            return outcomes
+
         try:
-            return await self._database.write(lambda c: settle(c, reviews))
+            outcomes = await self._database.write(work)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one is no reason to leave the others
             if len(reviews) > 1:
                 return [outcome for one in reviews for outcome in await self._settle([one], settle)]
@@ -185,6 +194,8 @@ class Reviews:
             reason = str(error.__cause__ or error)
             _log.warning("a review is put off", kind=review.kind, seconds=pause // SECOND, reason=reason)
             return [Outcome.FAILED]
+        failpoint("review.committed")
+        return outcomes
 
     def _settle_manifests(self, connection: Connection, reviews: Sequence[ManifestReview]) -> list[Outcome]:
         """Judge manifests, each with its repository locked: nobody pushes, tags or restores there meanwhile."""
@@ -265,9 +276,11 @@ class Reviews:
                 detail=f"it was deleted on {day(ended.deleted_at)}",
             )
             events.record(connection, ended.registry_id, event, SYSTEM_ACTOR, now)
+            failpoint("repository.collect.committing")
             return False
 
         more = await self._database.write(work)
+        failpoint("repository.collect.committed")
         self._count("repository", Outcome.PARTLY if more else Outcome.REMOVED)
         await self._rest(begin)
         return more

@@ -203,9 +203,12 @@ class Tags:
             manifest_id = find_or_restore(connection, change, name, wanted)
             rows.move(connection, change, name, Target(manifest_id=manifest_id, digest=wanted))
             repository_rows.touch(connection, held.id, now)
+            failpoint("tag.restore.committing")
             return wanted
 
-        return await self._database.write(work)
+        restored = await self._database.write(work)
+        failpoint("tag.restore.committed")
+        return restored
 
     async def _batches(self, repository_id: int, last: str | None) -> AsyncIterator[Sequence[TagName]]:
         while True:
