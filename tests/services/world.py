@@ -30,6 +30,7 @@ from wharfinger.services.grants import Grants
 from wharfinger.services.manifests import ManifestPush, Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
+from wharfinger.services.outlook import Outlooks
 from wharfinger.services.pulls import Pulls
 from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registries, Registry, RegistrySwitches
@@ -88,6 +89,7 @@ class Node:
     tags: Tags
     repositories: Repositories
     collection: Collection
+    outlooks: Outlooks
     reviews: Reviews
     accounts: Accounts
     organizations: Organizations
@@ -158,6 +160,7 @@ class World:
             tags=Tags(database, repositories, self.clock, switches),
             repositories=repositories,
             collection=Collection(database, Registries(registry), self.clock),
+            outlooks=Outlooks(database, self.clock, Rules(window=WINDOW)),
             reviews=Reviews(
                 database=database,
                 clock=self.clock,
