@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from wharfinger import bootstrap, recovery
 from wharfinger.cli.shell import Config, operator, print_table, say
 from wharfinger.cli.terminal import complain, err, fail, note, read_settings
-from wharfinger.cli.verify import readable
+from wharfinger.cli.verify import counted, readable
 from wharfinger.clock import as_datetime
 from wharfinger.domain.backups import SECRET, Backup, BackupUnfit
 from wharfinger.domain.errors import WharfingerError
@@ -68,11 +68,11 @@ def backup(
     settings = read_settings(config).settings
     made, copied = _run(settings, work, migrate=True)
     say(
-        f"backup {made.id}: {made.blobs} blobs, {readable(made.size)}; "
+        f"backup {made.id}: {counted(made.blobs, 'blob')}, {readable(made.size)}; "
         f"copied {readable(copied.bytes)}, {copied.already} were there already"
     )
-    if SECRET not in made.pieces:
-        where = recovery.secret_path(settings)
+    where = recovery.secret_path(settings)
+    if SECRET not in made.pieces and (where is None or where.exists()):
         what = "http.secret" if where is None else str(where)
         note(f"what opens sealed secrets is not in the backup: keep {what} elsewhere", warning=True)
     if copied.damaged:
@@ -115,13 +115,13 @@ def restore(
 
     done = _run(read_settings(config).settings, work, migrate=False)
     size = readable(done.copied.bytes)
-    say(f"restored {done.backup.id} of {_moment(done.backup)}: {done.copied.done} blobs, {size} copied")
+    say(f"restored {done.backup.id} of {_moment(done.backup)}: {counted(done.copied.done, 'blob')}, {size} copied")
     if done.aside is not None:
         say(f"the database that was there is now {done.aside}")
     if done.copied.damaged:
-        _name_damaged(done.copied, "are not in the backup; push their images again")
+        _name_damaged(done.copied, "not in the backup; push the images that need them again")
     if done.report.findings:
-        complain(f"{done.report.findings} findings; `wharfinger verify` shows them")
+        complain(f"{counted(done.report.findings, 'finding')}; `wharfinger verify` shows them")
     if done.copied.damaged or done.report.findings:
         raise typer.Exit(1)
     say("verified: everything is there")
@@ -147,9 +147,9 @@ def _check(folder: Path, backup_id: str | None, rate: str) -> None:
     except _FAILURES as error:
         fail(str(error) or repr(error))
     if copied.damaged:
-        _name_damaged(copied, "are missing or damaged in the backup")
+        _name_damaged(copied, "missing or damaged in the backup")
         raise typer.Exit(1)
-    say(f"backup {found.id} of {_moment(found)} is whole: {copied.done} blobs, {readable(found.size)}")
+    say(f"backup {found.id} of {_moment(found)} is whole: {counted(copied.done, 'blob')}, {readable(found.size)}")
 
 
 def _run(settings: Settings, work: Callable[[Settings, "_Bar"], Awaitable[T]], *, migrate: bool) -> T:
@@ -170,7 +170,7 @@ def _run(settings: Settings, work: Callable[[Settings, "_Bar"], Awaitable[T]], *
 def _name_damaged(copied: Copied, what: str) -> None:
     for digest in copied.named:
         complain(digest)
-    complain(f"{copied.damaged} blobs {what}")
+    complain(f"{counted(copied.damaged, 'blob')} {what}")
 
 
 def _moment(found: Backup) -> str:

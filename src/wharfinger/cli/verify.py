@@ -161,13 +161,14 @@ async def _print_words(services: Services, options: Options, report: Report) -> 
         out.print(f"    {escape(finding.detail)}")
         out.print(f"    [dim]{escape(finding.remedy)}[/]")
     tally = report.run.tally
-    looked = f"{tally.blobs} blobs ({readable(tally.bytes)}), {tally.manifests} manifests, {tally.tags} tags"
+    blobs = f"{counted(tally.blobs, 'blob')} ({readable(tally.bytes)})"
+    looked = f"{blobs}, {counted(tally.manifests, 'manifest')}, {counted(tally.tags, 'tag')}"
     if options.scope.is_everything:
-        looked += f", {tally.objects} objects in the store"
+        looked += f", {counted(tally.objects, 'object')} in the store"
     if tally.healed:
         out.print(f"[green]✓[/] sound again and served again: {tally.healed}")
     if report.findings:
-        out.print(f"[red]✗[/] {report.findings} findings in {looked}")
+        out.print(f"[red]✗[/] {counted(report.findings, 'finding')} in {looked}")
     else:
         out.print(f"[green]✓[/] all sound: {looked}")
 
@@ -201,6 +202,11 @@ def _as_json(finding: Finding) -> str:
 
 def _stamp(instant: Instant) -> str:
     return as_datetime(instant).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number of things."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def readable(size: int) -> str:
