@@ -105,7 +105,7 @@ the other [modes](modes.md) there are no roles.
 - Roles on a namespace, and membership of its organization, reach a repository only if it **inherits**. Roles on the
   registry and on the deployment, and owners of the namespace, always reach it.
 - A role on the registry or on the deployment is called `viewer` (read), `write` or `manager` (admin).
-- Where an organization demands single sign-on, nothing that its members have at its namespaces, or
+- Where an organization demands [single sign-on](single-sign-on.md), nothing that its members have at its namespaces, or
   through its teams, counts for a credential that does not prove it. Robots and guests are demanded nothing.
 - A suspended account may nothing: it is asked to sign in, also for what everybody may.
 - A private repository and a name that does not exist look the same to whoever may not read it and may not create it.

@@ -319,3 +319,14 @@ async def test_what_happened_is_told_without_secrets(town, browser):
     assert ("session.begun", "ann", "anonymous", "with a password") in events
     assert ("session.ended", "ann", "ann", None) in events
     assert secret not in str(events)
+
+
+async def test_nobody_signs_in_where_others_could_read_it(browser):
+    await browser.sign_in()
+    far = {"client": "192.0.2.7", "host": "registry.example"}
+    for path in ("/sign-in", "/profile", "/sign-in/with/corp"):
+        answer = await browser.get(path, **far)
+        assert answer.status_code == 403
+        assert "not encrypted" in answer.text
+    assert "ann</a>" not in (await browser.get("/", **far)).text, "a session that was begun elsewhere is not taken"
+    assert (await browser.get("/", **far)).status_code == 200

@@ -164,6 +164,7 @@ class Console:
 
     async def _at_desk(self, scope: Scope, receive: Receive, visit: Visit, guest: Guest) -> Response:
         """Answer a request for a page in front of the registry."""
+        require_private(visit)
         entry, name = match(ENTRIES, scope["method"], visit.path)
         visit.route = entry.path
         query = read_query(scope["query_string"])

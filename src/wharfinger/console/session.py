@@ -62,7 +62,7 @@ class Guest:
 
 async def recognise(services: Services, visit: Visit) -> Guest:
     """Return who looks: by the cookie alone, because a browser sends a password that it remembers to any page."""
-    secret = read(visit, SESSION)
+    secret = read(visit, SESSION) if visit.is_private else None  # what others could read is no proof
     session = None if secret is None else await services.people.sessions.find(secret)
     if session is not None and secret is not None:
         return Guest(session=session, secret=secret)
