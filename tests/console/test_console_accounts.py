@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console of a registry with accounts: who signs in with a password, what a session is, and what no form can do."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.console.people import HORSE, PASSWORDS, Browser, form_of, services_of, user
@@ -321,8 +323,9 @@ async def test_what_happened_is_told_without_secrets(town, browser):
     assert secret not in str(events)
 
 
-async def test_nobody_signs_in_where_others_could_read_it(browser):
+async def test_nobody_signs_in_where_others_could_read_it(town, browser):
     await browser.sign_in()
+    town.edge._rules = replace(town.edge._rules, tls_to_sign_in=True)
     far = {"client": "192.0.2.7", "host": "registry.example"}
     for path in ("/sign-in", "/profile", "/sign-in/with/corp"):
         answer = await browser.get(path, **far)

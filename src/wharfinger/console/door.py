@@ -170,7 +170,6 @@ class Console:
         query = read_query(scope["query_string"])
         form: Mapping[str, str] = {}
         if entry.method == "POST":
-            require_private(visit)
             form = await self._form(receive, visit)
             session.require_own_form(visit, guest, form, self._host)
         elif query.get(languages.COOKIE) in languages.CODES:
