@@ -30,6 +30,8 @@ _ACTIONS: Final = {
     Action.ADMINISTER: ("administer", "`admin:packages`"),
     Action.DELETE: ("delete", "`delete:packages`"),
 }
+_FEW: Final = 10
+"""Words of an enumeration that are easier to read as code; more are a list."""
 _NOBODY: Final = Principal(name="somebody", account_id=1)
 
 
@@ -123,6 +125,8 @@ def _kind(field: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
         return " or ".join(_kind(one, schemas) for one in field["anyOf"])
     if field.get("type") == "array":
         return f"list of {_kind(field['items'], schemas)}"
+    if len(field.get("enum", ())) > _FEW:
+        return ", ".join(field["enum"])
     if "enum" in field:
         return ", ".join(f"`{one}`" for one in field["enum"])
     if field.get("format") == "date-time":

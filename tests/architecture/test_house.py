@@ -14,6 +14,7 @@ from wharfinger.distribution_api.errors import TABLE
 from wharfinger.distribution_api.routes import ROUTES
 from wharfinger.domain.access import Action
 from wharfinger.domain.errors import WharfingerError
+from wharfinger.management_api import problems
 from wharfinger.web.routing import Route, inventory
 
 SOURCE = ROOT / "src" / "wharfinger"
@@ -77,6 +78,8 @@ def test_a_route_without_an_action_cannot_be_made():
 
 def test_every_error_has_its_row():
     assert set(TABLE) == set(_leaves(WharfingerError))
+    assert set(problems.TABLE) == set(_leaves(WharfingerError))
+    assert all(400 <= status < 600 for status in problems.TABLE.values())
 
 
 def _leaves(kind):

@@ -76,6 +76,20 @@ DELETE /accounts/{account}/credentials                   U   N  N  N  N   N  Y  
 DELETE /accounts/{account}/credentials/{credential}      U   N  N  N  N   N  Y   D  Y  N    D D D D  Y D
 GET    /accounts/{account}/grants                        U   N  N  N  N   N  Y   Y  Y  N    D D D D  Y D
 
+GET    /events                                           U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
+GET    /events/export                                    U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
+GET    /organizations/{organization}/events              U   D  D  D  D   D  Y   D  Y  D    D D D D  Y D
+GET    /repositories/{name}/-/events                     U   N  D  D  Y   N  Y   D  Y  Y    D D D Y  D D
+GET    /repositories/{name}/-/trust-rules                U   N  D  D  Y   N  Y   D  Y  Y    D D D Y  D D
+POST   /repositories/{name}/-/trust-rules                U   N  D  D  Y   N  Y   D  Y  Y    D D D Y  D D
+DELETE /repositories/{name}/-/trust-rules/{rule}         U   N  D  D  Y   N  Y   D  Y  Y    D D D Y  D D
+GET    /namespaces/{namespace}/trust-rules               U   N  N  N  N   D  Y   D  Y  Y    D D D D  Y D
+POST   /namespaces/{namespace}/trust-rules               U   N  N  N  N   D  Y   D  Y  Y    D D D D  Y D
+DELETE /namespaces/{namespace}/trust-rules/{rule}        U   N  N  N  N   D  Y   D  Y  Y    D D D D  Y D
+GET    /registries/{registry}/trust-rules                U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
+POST   /registries/{registry}/trust-rules                U   N  N  N  N   N  N   D  Y  Y    D D D D  D Y
+DELETE /registries/{registry}/trust-rules/{rule}         U   N  N  N  N   N  N   D  Y  Y    D D D D  D Y
+
 GET    /deployment/grants                                U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
 PUT    /deployment/grants/{subject}                      U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
 DELETE /deployment/grants/{subject}                      U   D  D  D  D   D  D   D  Y  D    D D D D  D Y

@@ -25,6 +25,7 @@ PARAMETERS = {
     "{digest}": "sha256:" + "0" * 64,
     "{credential}": "1",
     "{problem}": "denied",
+    "{rule}": "1",
 }
 INVENTORY = {(route.method, route.path.replace(":path}", "}")): route for route in ROUTES}
 LETTERS = {400: "Y", 401: "U", 403: "D", 404: "N"}

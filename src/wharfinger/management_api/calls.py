@@ -5,7 +5,7 @@ A route declares its need; one without cannot be made. `require` asks before the
 the caller may not know, in the words for what does not exist.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -89,6 +89,8 @@ class Call:
     query: str
     headers: dict[str, str] = field(default_factory=dict)
     """Put on the answer."""
+    stream: AsyncIterator[bytes] | None = None
+    """The body of the answer, where it is too long to be held in memory."""
 
     @property
     def principal(self) -> Principal:

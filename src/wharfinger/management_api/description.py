@@ -135,6 +135,8 @@ def _complete(operation: Document, route: Route) -> None:
         for status in (408, 413, 415, 422):
             answers[str(status)] = _answer(status)
     operation["responses"] = dict(sorted(answers.items()))
+    if route.media_types:
+        answers["200"]["content"] = {one: {"schema": {"type": "string"}} for one in route.media_types}
     if route.conditional:
         operation.setdefault("parameters", []).append(_IF_MATCH)
     if isinstance(route.need, Everybody):

@@ -8,7 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope
 
 from wharfinger.domain.access import Access, Action
@@ -116,7 +116,10 @@ class ManagementAPI:
         )
         if path == DOCUMENT:
             return Response(site.openapi(call.root), media_type="application/json")
-        return await site.run(asked, content, call)
+        answer = await site.run(asked, content, call)
+        if call.stream is not None and scope["method"] != "HEAD":
+            return StreamingResponse(call.stream, headers={"Cache-Control": "no-store", **call.headers})
+        return answer
 
 
 def _load() -> "Site":

@@ -84,6 +84,7 @@ TABLE: Final[Mapping[type[WharfingerError], int]] = {
     errors.Denied: 403,
     errors.SignOnFailed: 403,
     errors.SignOnDenied: 403,
+    errors.FormRefused: 403,
     errors.AccountConflict: 409,
     errors.TagImmutable: 409,
     errors.NameTaken: 409,

@@ -10,6 +10,7 @@ from wharfinger.management_api import (
     access,
     credentials,
     deployment,
+    events,
     grants,
     me,
     namespaces,
@@ -19,6 +20,7 @@ from wharfinger.management_api import (
     robots,
     tags,
     teams,
+    trust,
     users,
 )
 from wharfinger.management_api.routing import Route
@@ -36,5 +38,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *registries.ROUTES,
     *namespaces.ROUTES,
     *tags.ROUTES,
+    *trust.ROUTES,
+    *events.ROUTES,
     *repositories.ROUTES,
 )

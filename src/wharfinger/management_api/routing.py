@@ -25,6 +25,7 @@ class Route:
         status: of the answer, if all goes well.
         conflicts: whether the state of things may stand against it: 409.
         conditional: whether `If-Match` is looked at: 412.
+        media_types: of an answer that is not JSON.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Route:
     status: int = 200
     conflicts: bool = False
     conditional: bool = False
+    media_types: tuple[str, ...] = ()
 
 
 async def _call(request: Request) -> Call:
