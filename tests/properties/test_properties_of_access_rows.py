@@ -11,6 +11,7 @@ from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.metadata.database import Statement
 from wharfinger.metadata.schema import repositories
 from wharfinger.metadata.standing import STANDING, proof_of, sight_of, standing_of, visible
+from wharfinger.metadata.trust import REACH, with_trusts
 
 __all__ = ["place", "templates"]
 
@@ -19,6 +20,13 @@ SEEN = Statement(
 )
 SEEDS = range(30)
 BATCH = 10
+
+
+def reach(connection, principal, registry, name):
+    """Return what each rule says that let a workload in and still is."""
+    at = {"registry_id": registry, "repository": name, "namespace": namespace_of(RepositoryName(name)) or ""}
+    rows = [REACH.first(connection, rule_id=rule, **at) for rule in principal.workload.rules]
+    return [row for row in rows if row is not None]
 
 
 def may_pull(connection, world, principal, registry, name):
@@ -30,6 +38,8 @@ def may_pull(connection, world, principal, registry, name):
         namespace=namespace_of(RepositoryName(name)) or "",
     )
     standing = standing_of(row, anonymous_pull=world.anonymous_pull)
+    if principal.workload is not None:
+        standing = with_trusts(standing, reach(connection, principal, registry, name), name, principal.workload)
     decision = decide(Mode.ACCOUNTS, principal, Access(Action.PULL, RepositoryName(name)), standing)
     return standing.repository_id is not None and decision.allowed
 
@@ -54,3 +64,24 @@ def test_what_a_list_shows_is_what_may_be_pulled_one_by_one(place, first):
                 shown += len(seen)
     # The worlds are worth the name: neither everything nor nothing is visible in them.
     assert 0.2 < shown / compared < 0.8
+
+
+@pytest.mark.parametrize("first", SEEDS[::BATCH])
+def test_what_a_list_shows_a_workload_is_what_it_may_pull_one_by_one(place, first):
+    compared, shown = 0, 0
+    for seed in range(first, first + BATCH):
+        with nothing_stays(place) as connection:
+            world = RandomWorld(connection, seed)
+            for principal in world.workloads():
+                sight = sight_of(principal, anonymous_pull=world.anonymous_pull)
+                seen = {tuple(row) for row in SEEN.rows(connection, **sight)}
+                allowed = {
+                    (one, name)
+                    for one in world.registries
+                    for name in (*NAMES, *FREE)
+                    if may_pull(connection, world, principal, one, name)
+                }
+                assert seen == allowed, (seed, principal)
+                compared += len(world.repositories)
+                shown += len(seen)
+    assert 0.1 < shown / compared < 0.8

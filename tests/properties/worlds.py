@@ -9,9 +9,11 @@ from sqlalchemy import insert, select, update
 from tests.metadata.rows import NOW, SOMEBODY
 from wharfinger.domain.access import Role
 from wharfinger.domain.accounts import AccountKind, CredentialKind, MemberRole
-from wharfinger.domain.identity import NO_PROOF, Ceiling, Principal, Proof, Scope
+from wharfinger.domain.grants import Place
+from wharfinger.domain.identity import NO_PROOF, Ceiling, Principal, Proof, Scope, Workload
 from wharfinger.domain.names import RepositoryName
-from wharfinger.metadata import accounts, credentials, demands, grants, organizations, repositories
+from wharfinger.domain.trust import NewRule
+from wharfinger.metadata import accounts, credentials, demands, grants, organizations, repositories, trust
 from wharfinger.metadata.account_tables import accounts as account_rows
 from wharfinger.metadata.credentials import NewCredential
 from wharfinger.metadata.grants import PlaceKey, SubjectKey
@@ -22,6 +24,8 @@ USERS = ("ann", "bob", "cid")
 ORGANIZATIONS = ("acme", "beta")
 ROBOTS = (("acme+ci", "acme"), ("@default+ci", None))
 NAMES = ("plain", "acme/app", "acme/lib", "beta/app", "ann/app", "free/app")
+SOURCES = ("https://forge.example.com/acme/app", "https://forge.example.com/acme/lib")
+SPELLINGS = (None, "", *SOURCES, "https://Forge.example.com/acme/App.git", "https://forge.example.com/acme/lib/", "x")
 FREE = ("new", "acme/new", "ann/new", "nowhere/new")
 """Names of no repository: in namespaces that exist, that somebody would own, and that nobody would."""
 PROVIDERS = ("corp", "other")
@@ -52,6 +56,36 @@ class RandomWorld:
         self._grant()
         self._suspend()
         self._demand()
+
+    def workloads(self):
+        """Make trust rules, and return workloads that came in by some of them, some of which may be gone."""
+        spaces = self._connection.execute(select(namespaces.c.id, namespaces.c.registry_id)).all()
+        places = [(PlaceKey(namespace_id=number), registry) for number, registry in spaces]
+        places += [(PlaceKey(repository_id=number), registry) for (registry, _), number in self.repositories.items()]
+        places += 3 * [(PlaceKey(), number) for number in self.registries]
+        rules = {registry: [4711] for registry in self.registries}
+        for _ in range(self._random.randrange(1, 10)):
+            where, registry = self._random.choice(places)
+            linked = where.repository_id is None and self._often()
+            new = NewRule(
+                name="rule",
+                issuer="https://issuer.example.com",
+                audience="x",
+                conditions={},
+                place=Place(registry_id=registry),
+                role=self._random.choice([Role.READ, Role.WRITE]),
+                source="https://forge.example.com/{path}" if linked else None,
+            )
+            rules[registry].append(trust.create(self._connection, new, where, None, NOW))
+        every = [None, *(rule for some in rules.values() for rule in some)]
+        for number in self.repositories.values():
+            values = {"source": self._random.choice(SPELLINGS), "made_by_rule": self._random.choice(every)}
+            self._connection.execute(update(repository_rows).where(repository_rows.c.id == number).values(**values))
+        return [
+            Principal(name="x", workload=Workload(rules=tuple(some), source=self._random.choice((None, *SOURCES))))
+            for numbers in rules.values()
+            for some in ([4711], self._random.sample(numbers, self._random.randrange(1, len(numbers) + 1)), numbers)
+        ]
 
     @property
     def anonymous_pull(self):

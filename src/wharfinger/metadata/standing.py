@@ -337,7 +337,7 @@ def _build_visible() -> ColumnElement[bool]:
     return and_(
         or_(only.is_(None), only.like(literal("%,") + cast(repositories.c.id, Text) + ",%")),
         or_(_account == NOBODY, active),
-        or_(_rules.is_(None), exists(_let_in())),
+        or_(_rules.is_(None), exists(_let_in(trust_rules.c.registry_id == repositories.c.registry_id))),
         rights,
     )
 

@@ -3,11 +3,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from wharfinger.clock import Instant
+from wharfinger.domain.access import Standing
 from wharfinger.domain.grants import Place
 from wharfinger.domain.identity import Workload
 from wharfinger.domain.names import RepositoryName, namespace_of
@@ -69,6 +71,25 @@ def reached(row: Row, name: RepositoryName | None, source: str | None) -> Reache
         tags=tuple(tags.split()) if tags else (),
     )
     return Reached(trust, Instant(created_at) if made_by == rule_id else None)
+
+
+def with_trusts(standing: Standing, rows: Sequence[Row], name: RepositoryName | None, workload: Workload) -> Standing:
+    """Return the standing of a workload at a name.
+
+    Args:
+        standing: of somebody without an account there.
+        rows: of `REACH`, one for each of its rules that still is.
+        name: of the repository; nothing for the registry itself.
+        workload: who stands there.
+    """
+    found = [reached(row, name, workload.source) for row in rows]
+    made = [one.made_at for one in found if one.made_at is not None]
+    return replace(
+        standing,
+        trusts=tuple(one.trust for one in found),
+        created_by_self=made[0] if made else None,
+        suspended=not found,
+    )
 
 
 def _reach(row: Row, name: RepositoryName | None, source: Source | None) -> Reach:

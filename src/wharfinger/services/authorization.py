@@ -164,14 +164,7 @@ class Authorization:
             )
             for rule_id in workload.rules
         ]
-        found = [trust_rows.reached(row, name, workload.source) for row in rows if row is not None]
-        made = [one.made_at for one in found if one.made_at is not None]
-        return replace(
-            standing,
-            trusts=tuple(one.trust for one in found),
-            created_by_self=made[0] if made else None,
-            suspended=not found,
-        )
+        return trust_rows.with_trusts(standing, [row for row in rows if row is not None], name, workload)
 
     async def sight(self, principal: Principal, *, to_list: bool = False) -> Sight:
         """Return which repositories somebody may take content from without having named them.
