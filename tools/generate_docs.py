@@ -9,10 +9,11 @@ from typing import Final
 
 from wharfinger.domain.access import Access, Action, Mode, Outcome, Role, Standing, Visibility, decide
 from wharfinger.domain.accounts import AccountKind
-from wharfinger.domain.identity import ANONYMOUS, NO_CEILING, Ceiling, Entry, Principal, Scope
+from wharfinger.domain.identity import ANONYMOUS, NO_CEILING, Ceiling, Entry, Principal, Scope, Workload
 from wharfinger.domain.management import Matter, Relation, Target, Task
 from wharfinger.domain.management import decide as judge
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.workloads import Reach, Trust
 from wharfinger.settings import Settings
 from wharfinger.settings.kinds import Leaf, Many, Named, Records, leaves, variable_of
 from wharfinger.settings.unsupported import FOREIGN
@@ -66,6 +67,7 @@ help begins with "Ours" is new.
 | duration | numbers with units: `h`, `m`, `s`, `ms`, `us`, `ns` | `168h`, `1h30m`, `1.5s` |
 | size | bytes, or a number with a unit: `KiB`, `MiB`, `GiB`, `TiB` or `kB`, `MB`, `GB`, `TB` | `256MiB`, `5GB` |
 | address | `HOST:PORT`; `:PORT` means every interface | `127.0.0.1:5000`, `[::1]:5000`, `:5000` |
+| destination | an address, a network in CIDR form, or the name of a host | `10.1.2.3`, `git.example.com` |
 | network | an address, or a network in CIDR form | `10.0.0.5`, `10.0.0.0/8`, `fd00::/8` |
 
 ## Open mode
@@ -288,6 +290,21 @@ _MANAGERS: Final = {
     "`viewer` or `write` on the deployment": (_ACCOUNT, Relation(on_deployment=Role.WRITE)),
     "`manager` on the deployment": (_ACCOUNT, Relation(on_deployment=Role.ADMIN)),
 }
+_RULES: Final[Mapping[str, Trust]] = {
+    "rule with `read` on the repository": Trust("rule", Role.READ, Reach.REPOSITORY),
+    "rule with `write` on the repository": Trust("rule", Role.WRITE, Reach.REPOSITORY),
+    "rule with `write` on the namespace": Trust("rule", Role.WRITE, Reach.NAMESPACE),
+    "rule by which the repository was made": Trust("rule", Role.WRITE, Reach.MADE),
+    "rule about linked repositories, here": Trust("rule", Role.WRITE, Reach.LINKED),
+    "rule about linked repositories, elsewhere": Trust("rule", Role.WRITE, Reach.NOWHERE),
+}
+_JOB: Final = Principal(name="a workload", workload=Workload(rules=(1,)))
+_WORKLOADS_INTRODUCTION: Final = """\
+## Workloads, in a private repository
+
+A workload has no account: it has what its [trust rules](workload-identity.md) give. Public repositories may be pulled
+by everybody; internal ones by accounts, and a workload is none.
+"""
 _CREDENTIALS: Final[Mapping[str, Ceiling]] = {
     "password, access key": NO_CEILING,
     **{f"token with `{scope}`": Ceiling(scopes=frozenset({scope})) for scope in Scope},
@@ -303,7 +320,9 @@ _CREDENTIALS: Final[Mapping[str, Ceiling]] = {
 
 def access_page() -> str:
     """Return the answers of `decide` for every role, visibility and operation, and for every kind of credential."""
-    return "\n".join([_ACCESS_INTRODUCTION, *_repositories(), *_registry(), *_credentials(), *_managing()])
+    return "\n".join(
+        [_ACCESS_INTRODUCTION, *_repositories(), *_registry(), *_workloads(), *_credentials(), *_managing()]
+    )
 
 
 def _repositories() -> Iterator[str]:
@@ -341,6 +360,15 @@ def _answers(
         answers = [[_answer(principal, Access(action, name), place) for place in places] for action in actions]
         rows.append((who, *(" or ".join(dict.fromkeys(cell)) for cell in answers)))
     return _table(("who", *(action.value for action in actions)), rows)
+
+
+def _workloads() -> Iterator[str]:
+    yield _WORKLOADS_INTRODUCTION
+    rows = []
+    for who, trust in _RULES.items():
+        standing = Standing(repository_id=1, visibility=Visibility.PRIVATE, trusts=(trust,))
+        rows.append((who, *(_answer(_JOB, Access(action, _NAME), standing) for action in _ON_REPOSITORY)))
+    yield _table(("workload with a", *(action.value for action in _ON_REPOSITORY)), rows)
 
 
 def _credentials() -> Iterator[str]:

@@ -30,7 +30,7 @@ def issuer(tmp_path_factory):
 def registry(tmp_path_factory, issuer):
     """A registry with one account, which believes the workflows of acme."""
     servers = Servers(tmp_path_factory.mktemp("workloads"))
-    environment = {"REGISTRY_OUTBOUND_ALLOW": "127.0.0.1", "REGISTRY_OUTBOUND_AUTHORITIES": issuer.authorities}
+    environment = {"REGISTRY_OUTBOUND_ALLOW": "[127.0.0.1]", "REGISTRY_OUTBOUND_AUTHORITIES": issuer.authorities}
     server = servers(deletion=None, environment=environment)
     with Office(server.environment) as office:
         office.user("ann", "correct horse")
@@ -73,19 +73,20 @@ every_way = pytest.mark.parametrize("secret", ["identity", "credential"], indire
 
 
 @every_way
-def test_docker_signs_in_pushes_and_pulls(docker, registry, place, name, secret, repository, tmp_path):
+def test_docker_signs_in_pushes_and_pulls(docker, place, name, secret, repository, tmp_path):
+    host = place.partition("/")[0]
     reference = f"{place}:v1"
     archive = images.write_docker_archive(tmp_path / "a.tar", {reference: images.busybox(name, says="no secret")})
     docker("load", "--input", archive)
 
     before = docker("push", reference, check=False)
-    said = docker("login", "--username", USER, "--password-stdin", registry.host, feed=secret)
+    said = docker("login", "--username", USER, "--password-stdin", host, feed=secret)
     docker("push", reference)
     docker("rmi", reference)
     docker("pull", reference)
     ran = docker("run", "--rm", "--network", "none", reference).stdout
     docker("rmi", reference)
-    docker("logout", registry.host)
+    docker("logout", host)
 
     assert before.status != 0
     assert "Login Succeeded" in said.output

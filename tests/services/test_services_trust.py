@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.services.people import facts, make_repository, scalar
+from tests.services.people import facts, make_repository, scalar, users
 from tests.services.signing import identity_of, tokens_of, trust_of
 from tests.services.world import ACTOR
 from tests.support.issuer import AUDIENCE, Key, Tokens
@@ -278,6 +278,14 @@ async def test_keys_by_file_need_no_issuer_and_change_by_hand(node, trust, forge
     with pytest.raises(WorkloadRefused, match="unknown key"):
         await trust.recognise(forge.tokens.make(), node.registry)
     assert forge.asked == []
+    assert [what for what, *_ in await facts(node)] == ["trust.added", "trust.changed"]
+
+
+async def test_the_owner_of_a_namespace_answers_for_its_rules(node, trust):
+    (ann,) = await users(node, "ann")
+    await trust.create(rule(place=Place(registry_id=1, namespace="ann")), ACTOR)
+    about = await scalar(node, "SELECT about_id FROM events WHERE action = 'trust.added'")
+    assert about == ann.id
 
 
 async def test_keys_that_somebody_gave_one_rule_count_for_no_other(node, trust, forge):

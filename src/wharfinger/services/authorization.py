@@ -5,7 +5,6 @@ The facts come from one look-up, which the database remembers until anybody comm
 `domain.access.decide`. What was granted or taken away counts from the next request on, in every process.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from wharfinger.domain.access import NOWHERE, Access, Action, Decision, Mode, Outcome, Standing, decide

@@ -345,7 +345,12 @@ def _require_room(connection: Connection, new: NewRule) -> None:
 
 
 def _tell(connection: Connection, action: EventAction, rule: TrustRule, by: Actor, now: Instant) -> None:
-    where = key_of(connection, rule.place)
+    """Record what happened to a rule; who answers for its repository or its namespace finds it by that."""
+    where, place = key_of(connection, rule.place), rule.place
+    about: int | None = None
+    if place.namespace is not None and place.registry_id is not None:
+        namespace = namespace_rows.find(connection, place.registry_id, place.namespace)
+        about = None if namespace is None else namespace.owner_id
     conditions = ", ".join(f"{claim}={'|'.join(values)}" for claim, values in rule.conditions.items())
     detail = f"{WORDS[rule.role]} on {rule.place} for {rule.issuer}: {conditions or 'everybody'}"
     event = Event(
@@ -353,6 +358,7 @@ def _tell(connection: Connection, action: EventAction, rule: TrustRule, by: Acto
         repository_id=where.repository_id,
         repository=rule.place.repository,
         target=str(rule),
+        about_id=about,
         detail=detail[:_LONGEST_DETAIL],
     )
     events.record(connection, rule.place.registry_id, event, by, now)
