@@ -53,6 +53,7 @@ class Moment:
     disk: Disk
     rows: tuple[bytes, ...]
     facts: frozenset
+    at: int
 
 
 class Recorder:
@@ -103,7 +104,8 @@ class Recorder:
         self._connection.close()
 
     def _note(self, what):
-        self.moments.append(Moment(what, self._disk.copy(), tuple(self._rows), frozenset(self._facts)))
+        facts = frozenset(self._facts)
+        self.moments.append(Moment(what, self._disk.copy(), tuple(self._rows), facts, self.clock.now()))
 
     def _committed(self, *, durable):
         snapshot = self._snapshot()
@@ -254,6 +256,7 @@ async def recover(moment, state, contents, folder):
     world = World(place, None)
     store = FilesystemBlobStore(ROOT, reserve=0, max_threads=2, files=DiskFiles(disk))
     node = world.node(store=store)
+    world.clock.move(moment.at - world.clock.now())
     try:
         await store.check()
         return [complaint async for complaint in _go_on(world, node, moment, state, contents)]

@@ -162,6 +162,18 @@ async def blob_deleted_and_pushed_again(recorder):
     await client.push(ONE)
 
 
+async def collected_blob(recorder):
+    """Deleted, out of the trash after its time, reviewed, buried; what was pushed meanwhile stays."""
+    client = Client(recorder, recorder.node())
+    await client.push(ONE)
+    await client.delete(ONE)
+    recorder.clock.move(40 * DAY)
+    await client.push(TWO)
+    assert await client.node.reviews.review_blobs(10) == 1
+    recorder.clock.move(DAY // 2)
+    assert await client.node.collection.bury(10) == 1
+
+
 SCENARIOS = (
     start,
     push_in_one_request,
@@ -175,6 +187,7 @@ SCENARIOS = (
     expired_upload,
     repair_of_missing_bytes,
     blob_deleted_and_pushed_again,
+    collected_blob,
 )
 
 
