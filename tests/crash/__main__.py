@@ -4,6 +4,7 @@
 import argparse
 import asyncio
 import secrets
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -28,6 +29,7 @@ def main():
     if loop.complaints or left:
         print(f"Not sound. The same choices again: python -m tests.crash --seed {options.seed}")
         sys.exit(1)
+    shutil.rmtree(folder)
     print("Nothing was lost, and nothing was left behind.")
 
 

@@ -140,6 +140,7 @@ class Loop:
         self._gate.open()
         began = time.monotonic()
         time.sleep(self._choice.uniform(0.3, 3.0))
+        wait_until(lambda: self._ledger.acknowledged >= before + CLIENTS, within=60, why="nothing is acknowledged")
         kill()
         traffic = time.monotonic() - began
         self._gate.close()

@@ -19,5 +19,5 @@ async def test_nothing_acknowledged_is_lost_whatever_is_killed(tmp_path, databas
         assert await leftovers(loop.server.data, loop.url) == [], "\n".join(said)
     finally:
         loop.close()
-    assert sum(one.acknowledged for one in loop.rounds) > 20, "\n".join(said)
+    assert all(one.acknowledged for one in loop.rounds), "\n".join(said)
     assert {one.what for one in loop.rounds} >= {"kill -9 of all processes", "kill -9 of one worker"}
