@@ -68,15 +68,15 @@ class Companion:
         while True:
             began = time.monotonic()
             wait([self._process.sentinel])
-            if self._stop.is_set():
-                return
             if time.monotonic() - began > _SETTLED_SECONDS:
                 pause = _FIRST_PAUSE
-            self._process.join()
-            _log.error("a process ended by itself; it is started again", name=self._name, pause=pause)
+            # A service manager tells all processes to stop at once, and this one may hear it before the main process.
             if self._stop.wait(pause):
                 return
             pause = min(2 * pause, _MAX_PAUSE)
+            self._process.join()
+            status = self._process.exitcode
+            _log.error("a process ended by itself; it is started again", name=self._name, status=status)
             if not self._try_to_start():
                 continue
             if self._stop.is_set():  # it was told to stop while it started: the one before heard it
