@@ -129,8 +129,8 @@ def test_a_namespace_is_claimed_and_says_how_private_its_repositories_begin(done
 
 
 def test_the_switches_of_a_registry_are_shown_and_turned(done, wharfinger):
-    on = ["name default", "anonymous pull on", "namespaces of accounts on"]
-    off = ["name default", "anonymous pull off", "namespaces of accounts off"]
+    on = ["name default", "anonymous pull on", "namespaces of accounts on", "untagged manifests kept"]
+    off = ["name default", "anonymous pull off", "namespaces of accounts off", "untagged manifests kept"]
     assert done("registry", "show") == on
     assert done("registry", "set", "--no-anonymous-pull", "--no-account-namespaces") == off
     assert done("registry", "show", "default") == off
