@@ -141,7 +141,8 @@ class Repository:
         document, tags = self.hidden.pop(digest)
         self.manifests[digest] = document
         self.close_edges(digest)
-        for below in document.needs | document.lists:
+        # In the order in which they were deleted: that of a set differs from walk to walk.
+        for below in [one for one in (*self.hidden, *self.deleted) if one in document.needs | document.lists]:
             if (digest, below) not in self.edges:
                 continue
             if below in self.hidden:

@@ -253,6 +253,29 @@ class Walk(RuleBasedStateMachine):
         expected = self.model.restore_manifest(self.name(place), digest)
         assert self.tell(place, self.shell.services.manifests.restore, digest) == expected
 
+    @rule(place=places, data=st.data(), back=mostly)
+    def delete_an_index_with_all_below(self, place, data, back):
+        """Delete an index, then what it lists and what that needs; mostly restore the index, and all of it is back."""
+        name, repository = self.at(place)
+        here = self.model.repositories[name]
+        indexes = [digest for digest, document in here.manifests.items() if document.lists]
+        if not indexes:
+            return
+        digest = data.draw(st.sampled_from(indexes))
+        listed = here.manifests[digest].lists
+        below = [child for child in here.manifests if child in listed]
+        needed = listed.union(*(here.manifests[child].needs for child in below))
+        for one in (digest, *below):
+            assert repository.manifest("DELETE", one).status_code == self.model.delete_manifest(name, one)
+        for one in [blob for blob in here.blobs if blob in needed]:
+            assert repository.blob("DELETE", one).status_code == self.model.delete_blob(name, one)
+        if back:
+            expected = self.model.restore_manifest(name, digest)
+            assert self.tell(place, self.shell.services.manifests.restore, digest) == expected
+            for child in below:
+                found = repository.manifest("GET", child).status_code
+                assert found == (200 if child in here.manifests else 404)
+
     @rule(place=places, blob=blobs, data=st.data())
     def restore_blob(self, place, blob, data):
         name, _ = self.at(place)
