@@ -186,7 +186,7 @@ def require_safe(settings: Settings) -> None:
 
 def build(settings: Settings) -> Deployment:
     """Open the database and the stores and make every service; the database has been migrated."""
-    clock = Clock()
+    clock = _clock(settings)
     identity = sign_in.identity(settings, clock)
     registry_id = _default_registry(settings)  # first: a database that does not answer leaves nothing open
     database = _database(settings)
@@ -412,6 +412,13 @@ def open_engine(settings: Settings) -> Engine:
         message = f"storage.filesystem.rootdirectory: {path.parent} cannot be made: {error.strerror}"
         raise DatabaseUnavailable(message) from error
     return sqlite.open_engine(path, pooled=False)
+
+
+def _clock(settings: Settings) -> Clock:
+    """Return the source of time: of nodes that share a database, it is the database."""
+    if settings.database.url is None:
+        return Clock()
+    return postgresql.DatabaseClock(settings.database.url.reveal())
 
 
 def _database(settings: Settings) -> Database:

@@ -6,16 +6,20 @@ whoever changes what a repository shows locks the repository's row first. What s
 """
 
 import asyncio
+import contextlib
 import random
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
+from wharfinger.clock import SECOND, Clock, Instant
 from wharfinger.domain.errors import DatabaseUnavailable
 from wharfinger.metadata.database import MAX_ATTEMPTS, Row, Statement, is_transient
 
@@ -25,6 +29,7 @@ CONNECTIONS: Final = 10
 """For each worker process."""
 CONNECT_SECONDS: Final = 5
 STATEMENT_MILLISECONDS: Final = 30_000
+_NOW: Final = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
 
 class PostgresDatabase:
@@ -101,14 +106,46 @@ class PostgresDatabase:
             raise _unavailable(error) from error
 
 
-def open_engine(url: str) -> Engine:
+class DatabaseClock(Clock):
+    """The database's time, so that nodes whose own clocks differ agree on it.
+
+    Between two looks, and while the database does not answer, it goes on by the clock that nobody can set.
+
+    Args:
+        url: of the database.
+        interval: seconds between two looks.
+    """
+
+    def __init__(self, url: str, interval: float = 60.0) -> None:
+        self._engine = open_engine(url, pooled=False)
+        self._interval = interval
+        self._offset = self._measure()
+        threading.Thread(target=self._follow, name="database-clock", daemon=True).start()
+
+    def now(self) -> Instant:
+        """See `Clock.now`."""
+        return Instant(int(self.monotonic() * SECOND) + self._offset)
+
+    def _follow(self) -> None:
+        while True:
+            time.sleep(self._interval)
+            with contextlib.suppress(SQLAlchemyError):
+                self._offset = self._measure()
+
+    def _measure(self) -> int:
+        """Return the microseconds from this node's steady clock to the database's time."""
+        with self._engine.connect() as connection:
+            before = self.monotonic()
+            found: int = connection.execute(_NOW).scalar_one()
+            return found - int((before + self.monotonic()) / 2 * SECOND)
+
+
+def open_engine(url: str, *, pooled: bool = True) -> Engine:
     """Return an engine over psycopg; `postgres://` and `postgresql://` mean the same."""
     _, _, rest = url.partition("://")
     return create_engine(
         make_url(f"postgresql+psycopg://{rest}"),
-        pool_size=CONNECTIONS,
-        max_overflow=0,
-        pool_pre_ping=True,
+        **({"pool_size": CONNECTIONS, "max_overflow": 0, "pool_pre_ping": True} if pooled else {"poolclass": NullPool}),
         connect_args={
             "connect_timeout": CONNECT_SECONDS,
             "options": f"-c statement_timeout={STATEMENT_MILLISECONDS} -c timezone=UTC",
