@@ -37,6 +37,8 @@ class Scale:
     pulls: int = 64
     pushes: int = 16
     people: int = 2_000
+    garbage: int = 100_000
+    stored: int = 1_000_000
 
 
 QUICK = Scale(
@@ -50,6 +52,8 @@ QUICK = Scale(
     pulls=16,
     pushes=4,
     people=200,
+    garbage=2_000,
+    stored=20_000,
 )
 
 

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import content, load, measure
+from bench import collecting, content, load, measure
 from bench.fill import SMALL, Holdings, Scale
 from bench.machine import program
-from bench.peers import KINDS, Peer, basic
+from bench.peers import DISTRIBUTION, KINDS, WHARFINGER, Peer, basic
 from bench.people import PASSWORD
 from bench.push import Push, push_blob
 from bench.push import push_images as push_by_clients
@@ -155,6 +155,22 @@ def push_images(turn: Turn) -> Sample:
     with turn.watch() as watch:
         seconds = push_by_clients(turn.peer.address, pushes, _PUSHERS)
     return _pushed(seconds, watch)
+
+
+def collect(turn: Turn) -> Sample:
+    """Collect many blobs while a client pulls and another pushes; the registry that must be stopped is."""
+    run = {WHARFINGER: collecting.wharfinger, DISTRIBUTION: collecting.distribution}[turn.name]
+    folder = turn.stage.folder / f"collect-{turn.number}-{turn.name}"
+    return run(folder, turn.stage.server_core, turn.scale.garbage, 2 * turn.scale.seconds)
+
+
+def collect_among(turn: Turn) -> Sample:
+    """Tell what one collected blob costs among many that stay, over what it costs among a hundredth of them."""
+    folder, core, many = turn.stage.folder, turn.stage.server_core, turn.scale.stored
+    collected = many // 100
+    few = collecting.cost(folder / f"few-{turn.number}", core, many // 100, collected)
+    full = collecting.cost(folder / f"many-{turn.number}", core, many, collected)
+    return {Metric.CPU: full, Metric.GROWTH: full / few}
 
 
 def startup(turn: Turn) -> Sample:

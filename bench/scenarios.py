@@ -180,6 +180,22 @@ SCENARIOS: Sequence[Scenario] = (
         [_at_most(1.25, Metric.GROWTH)],
     ),
     Scenario(
+        "collection",
+        "Collection of 100,000 blobs that nothing needs, while one client pulls and one pushes",
+        "blob",
+        _registries(runs.collect),
+        [_at_most(1.5, Metric.PULLS), _at_most(1.5, Metric.PUSHES)],
+        rounds=1,
+    ),
+    Scenario(
+        "collection-growth",
+        "Collection of 10,000 blobs out of 1,000,000; growth is over 10,000 out of 20,000",
+        "blob",
+        {WHARFINGER: runs.collect_among},
+        [_at_most(1.25, Metric.GROWTH)],
+        rounds=1,
+    ),
+    Scenario(
         "memory",
         "64 pulls and 16 pushes of 100 MiB at the same time",
         "transfer",
