@@ -46,6 +46,7 @@ class Metric(Enum):
     GROWTH = ("last page / first page", write_factor)
     PULLS = ("slowest pulls, with collection / without", write_factor)
     PUSHES = ("slowest pushes, with collection / without", write_factor)
+    AMONG = ("among many / among few", write_factor)
     STOPPED = ("registry stopped", write_duration)
     FRESH = ("first start", write_duration)
     AGAIN = ("later start", write_duration)

@@ -181,7 +181,7 @@ def _judge_untagged(facts: ManifestFacts, rules: Rules, now: Instant) -> Verdict
         ends = after(facts.left_at, rules.window)
         if now < ends:
             return _kept_until(ends, now, f"a tag left it on {day(facts.left_at)} and can be put back")
-    elif facts.orphaned_at is not None:
+    elif facts.orphaned_at is not None and facts.pushed_at <= facts.orphaned_at:
         return _judge_orphan(facts, facts.orphaned_at, rules, now)
     if facts.untagged_after is None:
         return Verdict(kept=True, reason="this registry keeps manifests without a tag")
@@ -191,7 +191,7 @@ def _judge_untagged(facts: ManifestFacts, rules: Rules, now: Instant) -> Verdict
 
 
 def _judge_orphan(facts: ManifestFacts, orphaned_at: Instant, rules: Rules, now: Instant) -> Verdict:
-    """Decide about what was a part of something that is gone, and never had a tag of its own.
+    """Decide about what was a part of something that is gone, never had a tag of its own, and was not pushed since.
 
     Somebody who pulled it since then still uses it; it stays for as long as it would in the trash.
     """

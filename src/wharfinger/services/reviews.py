@@ -39,7 +39,7 @@ R = TypeVar("R", ManifestReview, BlobReview)
 
 CLAIM: Final = 300 * SECOND
 """How long a collector that died keeps reviews from others."""
-SLICE: Final = 20
+SLICE: Final = 50
 """How much one transaction takes on: a push waits for it."""
 REST: Final = 4.0
 """For how many times as long as it worked a collector lets others work."""
