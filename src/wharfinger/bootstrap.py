@@ -415,16 +415,13 @@ def open_engine(settings: Settings) -> Engine:
 
 
 def _clock(settings: Settings) -> Clock:
-    """Return the source of time: of nodes that share a database, it is the database."""
-    if settings.database.url is None:
-        return Clock()
-    return postgresql.DatabaseClock(settings.database.url.reveal())
+    url = settings.database.url
+    return Clock() if url is None else postgresql.DatabaseClock(url.reveal())  # nodes of one database go by its time
 
 
 def _database(settings: Settings) -> Database:
-    if settings.database.url is not None:
-        return postgresql.PostgresDatabase(settings.database.url.reveal())
-    return sqlite.SqliteDatabase(sqlite_path(settings))
+    url = settings.database.url
+    return sqlite.SqliteDatabase(sqlite_path(settings)) if url is None else postgresql.PostgresDatabase(url.reveal())
 
 
 def open_store(settings: Settings) -> BlobStore:
