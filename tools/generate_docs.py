@@ -124,7 +124,7 @@ for a thing that does not exist.
 | read | see members, roles, settings, and credentials without their secrets |
 | manage | change it, and what belongs to it |
 | issue | make a credential of the account |
-| supervise | suspend, resume and delete a user, or set its password; say who owns a namespace |
+| supervise | suspend, resume and delete a user; set its password; say who owns a namespace |
 
 Who is not in a table may do what an account without a role may.
 """
