@@ -58,26 +58,40 @@ def test_a_key_is_buried_once_and_keeps_its_time(connection):
     assert (row["store_key"], row["not_before"], row["attempts"], row["created_at"]) == ("ab/one", LATER, 0, NOW)
 
 
+def claim(connection, now=NOW, limit=10, until=None):
+    """Claim what is due, and give the keys."""
+    return [one.store_key for one in queues.claim_tombstones(connection, now, until or after(now, DAY), limit)]
+
+
 def test_due_are_those_whose_time_has_come_the_oldest_first(connection):
     for number, not_before in enumerate((LATER, NOW, after(NOW, -DAY), after(NOW, 1))):
         queues.bury(connection, REGISTRY, f"ab/{number}", not_before, NOW)
-    assert [one.store_key for one in queues.due_tombstones(connection, NOW, 10)] == ["ab/2", "ab/1"]
-    assert [one.store_key for one in queues.due_tombstones(connection, NOW, 1)] == ["ab/2"]
+    assert queues.has_due_tombstone(connection, NOW)
+    assert claim(connection, limit=1) == ["ab/2"]
+    assert claim(connection) == ["ab/1"]
+    assert not queues.has_due_tombstone(connection, NOW)
+
+
+def test_what_was_claimed_is_given_to_nobody_until_the_claim_ends(connection):
+    queues.bury(connection, REGISTRY, "ab/one", NOW, NOW)
+    assert claim(connection, until=after(NOW, SECOND)) == ["ab/one"]
+    assert claim(connection) == []
+    assert claim(connection, after(NOW, SECOND)) == ["ab/one"]
 
 
 def test_a_postponed_tombstone_waits_and_counts(connection):
     queues.bury(connection, REGISTRY, "ab/one", NOW, NOW)
-    (due,) = queues.due_tombstones(connection, NOW, 10)
+    (due,) = queues.claim_tombstones(connection, NOW, after(NOW, DAY), 10)
     queues.postpone_tombstone(connection, due.id, after(NOW, SECOND))
-    assert queues.due_tombstones(connection, NOW, 10) == []
-    (again,) = queues.due_tombstones(connection, after(NOW, SECOND), 10)
+    assert claim(connection) == []
+    (again,) = queues.claim_tombstones(connection, after(NOW, SECOND), after(NOW, DAY), 10)
     assert (again.id, again.attempts) == (due.id, 1)
 
 
 def test_finished_tombstones_are_forgotten(connection):
     for number in range(3):
         queues.bury(connection, REGISTRY, f"ab/{number}", NOW, NOW)
-    first, second, _ = queues.due_tombstones(connection, NOW, 10)
+    first, second, _ = queues.claim_tombstones(connection, NOW, after(NOW, DAY), 10)
     queues.finish_tombstones(connection, [first.id, second.id])
     assert [row["store_key"] for row in every(connection, tombstones)] == ["ab/2"]
 
@@ -109,6 +123,9 @@ def test_an_event_says_what_where_who_and_when(connection, repository):
         "size": 7,
         "principal": "somebody",
         "account_id": None,
+        "about_id": None,
+        "result": "done",
+        "count": 1,
         "credential_id": None,
         "client_address": "192.0.2.7",
         "request_id": "r-1",

@@ -6,6 +6,7 @@ import pytest
 
 from wharfinger.blobstore.memory import MemoryBlobStore
 from wharfinger.domain.names import DEFAULT_REGISTRY
+from wharfinger.services.collection import BATCH as BURIALS
 from wharfinger.services.registries import Registries, Registry
 from wharfinger.workers.jobs import BATCH, jobs
 
@@ -82,7 +83,7 @@ async def test_each_job_takes_on_one_batch(services, registry, calls, dry_run):
         "expire uploads of default": 2,
     }
     assert sorted(calls, key=str) == [
-        ("collection.bury", BATCH),
+        ("collection.bury", BURIALS),
         ("credentials.remove_ended", BATCH),
         ("passwords.forget_places", BATCH),
         ("sessions.remove_ended", BATCH),

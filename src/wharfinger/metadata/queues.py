@@ -32,6 +32,8 @@ from wharfinger.metadata.schema import blob_reviews, manifest_references, manife
 from wharfinger.metadata.tables import INTEGER, TEXT
 from wharfinger.metadata.upkeep_tables import holds
 
+_IN_LIMIT: Final = 500
+
 
 def _put(queue: Table, *keys: str, chosen: Select[Any] | None = None) -> Statement:
     """Return the statement that puts one, or all that are chosen, into a queue."""
@@ -309,32 +311,32 @@ def bury(
     )
 
 
-def due_tombstones(connection: Connection, now: Instant, limit: int) -> Sequence[Tombstone]:
-    """Return tombstones whose time has come, the oldest first; none while something holds burials back.
+def has_due_tombstone(connection: Connection, now: Instant) -> bool:
+    """Say whether there is anything for `claim_tombstones`."""
+    return connection.execute(_due_tombstones(now).limit(1)).first() is not None
 
-    A hold that comes a moment later is not broken: what it protects was still named by rows when these were written.
+
+def claim_tombstones(connection: Connection, now: Instant, until: Instant, limit: int) -> Sequence[Tombstone]:
+    """Take tombstones whose time has come, the oldest first; none while something holds burials back.
+
+    Nobody else is given them before `until`. A hold that comes a moment later is not broken: what it protects was still
+    named by rows when these were written.
     """
-    statement = (
-        select(
-            tombstones.c.id,
-            tombstones.c.registry_id,
-            tombstones.c.store_key,
-            tombstones.c.size,
-            tombstones.c.attempts,
-        )
-        .where(tombstones.c.not_before <= now, ~exists().where(holds.c.until > now))
-        .order_by(tombstones.c.not_before)
-        .limit(limit)
-    )
+    statement = _due_tombstones(now).order_by(tombstones.c.not_before).limit(limit)
+    rows = connection.execute(statement.with_for_update(skip_locked=True)).all()
+    for start in range(0, len(rows), _IN_LIMIT):
+        ids = [row.id for row in rows[start : start + _IN_LIMIT]]
+        connection.execute(update(tombstones).where(tombstones.c.id.in_(ids)).values(not_before=until))
     return [
         Tombstone(id=row.id, registry_id=row.registry_id, store_key=row.store_key, size=row.size, attempts=row.attempts)
-        for row in connection.execute(statement)
+        for row in rows
     ]
 
 
 def finish_tombstones(connection: Connection, ids: Sequence[int]) -> None:
     """Forget tombstones whose bytes are gone."""
-    connection.execute(delete(tombstones).where(tombstones.c.id.in_(ids)))
+    for start in range(0, len(ids), _IN_LIMIT):
+        connection.execute(delete(tombstones).where(tombstones.c.id.in_(ids[start : start + _IN_LIMIT])))
 
 
 def postpone_tombstone(connection: Connection, tombstone_id: int, not_before: Instant) -> None:
@@ -349,3 +351,13 @@ def postpone_tombstone(connection: Connection, tombstone_id: int, not_before: In
 def count_due(connection: Connection, now: Instant) -> Mapping[str, int]:
     """Return how many reviews and burials are due, by kind; more than `COUNTED` are not told apart."""
     return {kind: int(statement.rows(connection, now=now)[0][0]) for kind, statement in _COUNT_DUE.items()}
+
+
+def _due_tombstones(now: Instant) -> Select[tuple[Any, ...]]:
+    return select(
+        tombstones.c.id,
+        tombstones.c.registry_id,
+        tombstones.c.store_key,
+        tombstones.c.size,
+        tombstones.c.attempts,
+    ).where(tombstones.c.not_before <= now, ~exists().where(holds.c.until > now))

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Collection: removing bytes that no row names any more.
 
-A tombstone is written in the transaction that takes the last name away; the bytes go afterwards, durably, and only then
-the tombstone. A crash between repeats the removal, and removing what is gone succeeds.
+A tombstone is written in the transaction that takes the last name away. That transaction need not be durable: whoever
+is about to remove bytes claims their tombstones first, durably, and that commit makes all earlier ones durable too. The
+bytes go then, durably as well, and only then the tombstone. A crash between repeats the removal, and removing what is
+gone succeeds.
 """
 
 from collections.abc import Sequence
@@ -18,6 +20,10 @@ from wharfinger.metadata.queues import Tombstone
 from wharfinger.services.registries import Registries
 from wharfinger.telemetry import FREED
 
+CLAIM: Final = 300 * SECOND
+"""How long a process that died keeps burials from others."""
+BATCH: Final = 2_000
+"""How much is buried at once: each folder that lost a file is synced once for all of it."""
 _FIRST_PAUSE: Final = 60 * SECOND
 _MAX_DOUBLINGS: Final = 10
 
@@ -38,7 +44,10 @@ class Collection:
         Returns how many were removed; for a background job.
         """
         now = self._clock.now()
-        due = await self._database.read(lambda c: queues.due_tombstones(c, now, limit))
+        if not await self._database.read(lambda c: queues.has_due_tombstone(c, now)):
+            return 0
+        until = after(now, CLAIM)
+        due = await self._database.write(lambda c: queues.claim_tombstones(c, now, until, limit))
         failpoint("bury.found")
         removed = [tombstone for tombstone in due if await self._remove(tombstone)]
         failpoint("bury.removed")

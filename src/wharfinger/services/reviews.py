@@ -180,8 +180,8 @@ class Reviews:
             failpoint("review.committing")
             return outcomes
 
-        try:
-            outcomes = await self._database.write(work)
+        try:  # what a power failure takes back is judged again: bytes go only after a commit that makes it durable
+            outcomes = await self._database.write(work, durable=False)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one is no reason to leave the others
             if len(reviews) > 1:
                 return [outcome for one in reviews for outcome in await self._settle([one], settle)]
@@ -279,7 +279,7 @@ class Reviews:
             failpoint("repository.collect.committing")
             return False
 
-        more = await self._database.write(work)
+        more = await self._database.write(work, durable=False)
         failpoint("repository.collect.committed")
         self._count("repository", Outcome.PARTLY if more else Outcome.REMOVED)
         await self._rest(begin)

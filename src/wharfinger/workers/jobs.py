@@ -9,6 +9,7 @@ from typing import Final
 
 from wharfinger.clock import SECOND
 from wharfinger.services import Services
+from wharfinger.services.collection import BATCH as BURIALS
 
 BATCH: Final = 200
 """What one run takes on: small enough that no transaction is long."""
@@ -45,7 +46,7 @@ def jobs(
         dry_run: only log what would be ended.
     """
     table = [
-        Job(name="bury", run=partial(services.collection.bury, BATCH), interval=timedelta(seconds=30)),
+        Job(name="bury", run=partial(services.collection.bury, BURIALS), interval=timedelta(seconds=30), batch=BURIALS),
         Job(
             name="remove ended sessions",
             run=partial(services.people.sessions.remove_ended, BATCH),
