@@ -55,6 +55,13 @@ POINTS: Final = (
     "manifest.restore.committed",
     "repository.restore.committing",
     "repository.restore.committed",
+    "blob.restore.committing",
+    "blob.restore.committed",
+    # what rules do not keep, and the end of the time in the trash
+    "retention.committing",
+    "retention.committed",
+    "trash.purge.committing",
+    "trash.purge.committed",
     # collection of what nothing needs
     "review.claimed",
     "review.committing",

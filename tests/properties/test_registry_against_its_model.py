@@ -281,7 +281,7 @@ class Walk(RuleBasedStateMachine):
         name, _ = self.at(place)
         digest = self.choose(data, self.model.repositories[name].deleted, digest_of(self.bytes_of(blob)))
         expected = self.model.restore_blob(name, digest)
-        assert self.shell.run(self.shell.services.blobs.restore, name, digest) == expected
+        assert self.tell(place, self.shell.services.blobs.restore, digest) == expected
 
     @rule(place=places, rules=st.sampled_from(["none", "none", *IMMUTABLE]), deletable=st.booleans())
     def set_rules(self, place, rules, deletable):

@@ -17,6 +17,7 @@ from wharfinger import services
 from wharfinger.domain.access import Role, Visibility
 from wharfinger.domain.accounts import CredentialKind, MemberRole, TeamName, parse_robot_name
 from wharfinger.domain.audit import WHOLE_LOG, AuditFilter
+from wharfinger.domain.digests import Algorithm, digest_of
 from wharfinger.domain.grants import DEPLOYMENT
 from wharfinger.domain.identity import Scope
 from wharfinger.domain.trash import Trashed
@@ -31,6 +32,7 @@ from wharfinger.services.repositories import RepositoryChange
 TEAM = TeamName("acme", "web")
 SCOPES = frozenset({Scope.READ})
 CONTENT = image(b"layer")
+LAYER = digest_of(b"layer", Algorithm.SHA256)
 
 
 async def nothing(_node):
@@ -133,6 +135,11 @@ async def without_manifest(node):
     return digest
 
 
+async def without_blob(node):
+    await blobs(node)
+    await node.blobs.delete(node.registry, NAME, LAYER)
+
+
 async def without_repository(node):
     await push_image(node)
     await node.repositories.delete(node.registry, NAME, ACTOR)
@@ -172,6 +179,7 @@ LINES = {
         "account.created",
         "grant.given",
     ),
+    "Blobs.restore": line(without_blob, lambda n, _: n.blobs.restore(n.registry, NAME, LAYER, ACTOR), "blob.restored"),
     "Credentials.create": line(
         ann, lambda n, _: n.credentials.create("ann", credential(CredentialKind.KEY), ACTOR), "credential.created"
     ),

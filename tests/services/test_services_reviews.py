@@ -20,6 +20,7 @@ from tests.support.invariants import objects
 from wharfinger.clock import DAY, HOUR, SECOND
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.errors import BlobUnknown, ManifestUnknown, StoreUnavailable
+from wharfinger.domain.trash import Trashed
 from wharfinger.metadata import collection as rows
 from wharfinger.metadata.schema import events, manifests, repositories
 from wharfinger.services.blobs import LEASE
@@ -320,6 +321,26 @@ async def test_what_was_purged_goes_at_once_with_its_parts(world, node):
     await change(node, manifests, {"purged_at": world.clock.now()}, digest=whole)
     await collect_after(world, DAY)
     assert await count(node, "manifests") == 0
+    assert objects(node.store) == set()
+
+
+async def test_a_part_that_is_pushed_again_a_moment_after_the_whole_was_deleted_stays(world, node):
+    part = await push_image(node, b"one", tags=())
+    whole = await push_manifest(node, index(image(b"one")), "v1")
+    world.clock.move(1)
+    await delete(node, whole)
+    world.clock.move(1)
+    await push_manifest(node, image(b"one"))
+    await collect_after(world, WINDOW + DAY)
+    assert await has(node, part)
+    assert not await has(node, whole)
+
+
+async def test_what_was_deleted_by_its_digest_and_purged_goes_although_it_was_just_pushed(world, node):
+    await push_blob(node, b"a password")
+    await node.blobs.delete(node.registry, NAME, digest_of(b"a password"))
+    await node.trash.purge(node.registry, Trashed(repository=NAME, digest=digest_of(b"a password")), ACTOR)
+    await collect_after(world, HOUR)
     assert objects(node.store) == set()
 
 

@@ -87,7 +87,7 @@ async def test_what_comes_back_or_is_made_anew_leaves_the_trash(node, full):
     await full()
     await restore_manifest(node, ONE)
     await restore_repository(node, OTHER)
-    await node.blobs.restore(node.registry, NAME, LAYER)
+    await node.blobs.restore(node.registry, NAME, LAYER, ACTOR)
     assert [kind for kind, *_ in await shown(node)] == ["tag"]
     await push_image(node, b"two")
     assert await shown(node) == []
@@ -119,7 +119,7 @@ async def test_what_is_purged_does_not_come_back_and_is_looked_at_at_once(world,
     for restoring in (
         restore_manifest(node, ONE),
         restore_repository(node, OTHER),
-        node.blobs.restore(node.registry, NAME, LAYER),
+        node.blobs.restore(node.registry, NAME, LAYER, ACTOR),
         node.tags.restore(node.registry, NAME, "v1", ACTOR),
     ):
         with pytest.raises(ContentGone):

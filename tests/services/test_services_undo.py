@@ -290,13 +290,13 @@ async def test_only_what_is_in_the_trash_comes_out_of_it(node):
     with pytest.raises(NameUnknown):
         await restore_manifest(node, ONE, OTHER)
     with pytest.raises(BlobUnknown, match="not in the trash"):
-        await node.blobs.restore(node.registry, NAME, digest_of(b"one"))
+        await node.blobs.restore(node.registry, NAME, digest_of(b"one"), ACTOR)
 
 
 async def test_a_deleted_blob_comes_back(world, node):
     await push_blob(node, b"layer")
     await node.blobs.delete(node.registry, NAME, digest_of(b"layer"))
-    await node.blobs.restore(node.registry, NAME, digest_of(b"layer"))
+    await node.blobs.restore(node.registry, NAME, digest_of(b"layer"), ACTOR)
     assert await read_blob(node, digest_of(b"layer")) == b"layer"
     await world.assert_sound()
 

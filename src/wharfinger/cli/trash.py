@@ -123,7 +123,7 @@ async def _restore_content(
         restored = await services.manifests.restore(place, repository, digest, by)
     except ManifestUnknown:
         try:
-            await services.blobs.restore(place, repository, digest)
+            await services.blobs.restore(place, repository, digest, by)
         except BlobUnknown:
             message = f"Neither a manifest nor a blob {digest} is in the trash of {repository}."
             raise BlobUnknown(message) from None

@@ -8,7 +8,7 @@ it: they cannot disagree. What keeps a manifest or a blob, in the order in which
 manifest   a tag names it · an index lists it · it was deleted, and can be restored
            it is attached to a manifest · a tag left it, and can be put back
            the registry keeps what has no tag, for good or for a time after it was last used
-blob       a manifest of the repository refers to it · its lease · it was deleted here, and can be restored
+blob       a manifest of the repository refers to it · it was deleted here, and can be restored · its lease
 ```
 
 A manifest that was only ever a part of something, such as an image of an index or a signature, goes with the last thing
@@ -168,10 +168,10 @@ def judge_blob(facts: BlobFacts, rules: Rules, now: Instant) -> Verdict:
         return Verdict(kept=True, reason=f"{facts.manifest} refers to it")
     if facts.repository_deleted is not None:
         return _with_repository(facts.repository_deleted, rules, now)
+    if facts.unlinked is not None:  # no push refers to what is hidden: its lease is for nobody
+        return _deleted(facts.unlinked, rules, now)
     if now < facts.lease_until:
         return _kept_until(facts.lease_until, now, "a push may still refer to it")
-    if facts.unlinked is not None:
-        return _deleted(facts.unlinked, rules, now)
     return Verdict(kept=False, reason="no manifest of the repository refers to it")
 
 

@@ -3,8 +3,8 @@
 
 One event for each tag moved or deleted, manifest put, deleted or restored, repository made, deleted or restored, and
 for each change of a repository, its rules, a namespace, a registry, an account, a team, a grant or a credential; none
-for blobs, uploads and leases, which no person ever asks about. No event holds a secret: a credential is named by its
-number and its name.
+for uploads, leases, and blobs that clients push and delete, which no person ever asks about. No event holds a secret:
+a credential is named by its number and its name.
 """
 
 import enum
@@ -38,6 +38,7 @@ class EventAction(enum.StrEnum):
     """Removed for good, because nothing needed it any more; `detail` says why."""
     REPOSITORY_COLLECTED = "repository.collected"
     """Removed for good with everything in it, some time after it was deleted."""
+    BLOB_RESTORED = "blob.restored"
     TAG_MOVED = "tag.moved"
     """Created, or moved from one manifest to another."""
     TAG_DELETED = "tag.deleted"

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
-from wharfinger.clock import HOUR, Instant, after
+from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.manifests import Edge
@@ -77,11 +77,9 @@ _INSERT: Final = Statement(
 )
 _PUSHED_AGAIN: Final = Statement(
     update(manifests)
-    .where(manifests.c.id == bindparam("manifest"), manifests.c.pushed_at < bindparam("before"))
+    .where(manifests.c.id == bindparam("manifest"), manifests.c.pushed_at < bindparam("now"))
     .values(pushed_at=bindparam("now"))
 )
-_PUSHED_LATELY: Final = HOUR
-"""Within this time a manifest that is pushed again is not noted again."""
 _INSERT_EDGE: Final = Statement(
     insert(manifest_references), columns=tuple(column.name for column in manifest_references.c)
 )
@@ -185,8 +183,11 @@ def _insert(connection: Connection, new: NewManifest, by: Actor, now: Instant) -
 
 
 def push_untagged(connection: Connection, manifest_id: int, now: Instant, review_at: Instant) -> None:
-    """Note that a manifest was pushed without a tag, perhaps once more: from now on it counts as unused."""
-    _PUSHED_AGAIN.count(connection, manifest=manifest_id, now=now, before=after(now, -_PUSHED_LATELY))
+    """Note that a manifest was pushed without a tag, perhaps once more: from now on it counts as unused.
+
+    To the instant: what it was a part of may have been deleted a moment ago, and it is a part of that no more.
+    """
+    _PUSHED_AGAIN.count(connection, manifest=manifest_id, now=now)
     queues.review_manifest(connection, manifest_id, review_at, "pushed without a tag")
 
 

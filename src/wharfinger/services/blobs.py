@@ -13,12 +13,14 @@ from wharfinger.blobstore.base import KeyUnknown, checked_key
 from wharfinger.clock import HOUR, Clock, Instant, after
 from wharfinger.domain.digests import Digest, algorithm_of, digest_of
 from wharfinger.domain.errors import BlobUnknown, ContentGone, DatabaseUnavailable, StillReferenced
+from wharfinger.domain.events import Event, EventAction
+from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import blobs as rows
+from wharfinger.metadata import events, trash
 from wharfinger.metadata import repositories as repository_rows
-from wharfinger.metadata import trash
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.standing import Sight
 from wharfinger.services.cache import ContentCache
@@ -153,7 +155,7 @@ class Blobs:
         await self._database.write(work)
         failpoint("blob.delete.committed")
 
-    async def restore(self, registry: Registry, repository: RepositoryName, digest: Digest) -> None:
+    async def restore(self, registry: Registry, repository: RepositoryName, digest: Digest, by: Actor) -> None:
         """Undo the deletion of a blob from the repository; manifests that were pushed without it have it again.
 
         Raises:
@@ -175,8 +177,14 @@ class Blobs:
                 message = f"The blob {digest} does not come back: its time in the trash has ended. Push it again."
                 raise ContentGone(message, [digest])
             rows.join(connection, repository_id, found.id, now, after(now, LEASE))
+            event = Event(
+                action=EventAction.BLOB_RESTORED, repository_id=repository_id, repository=repository, digest=digest
+            )
+            events.record(connection, registry.id, event, by, now)
+            failpoint("blob.restore.committing")
 
         await self._database.write(work)
+        failpoint("blob.restore.committed")
 
     async def _find(
         self, registry: Registry, repository: RepositoryName, digest: Digest

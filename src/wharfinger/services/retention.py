@@ -24,6 +24,7 @@ from wharfinger.domain.policies.retention import (
     words_of,
 )
 from wharfinger.domain.switches import Switches
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import events
 from wharfinger.metadata import manifests as manifest_rows
 from wharfinger.metadata import namespaces as namespace_rows
@@ -245,9 +246,13 @@ class Retention:
                 _remove(connection, registry, held, repository, one, ids, by=by, now=now)
             if some:
                 repository_rows.touch(connection, held.id, now)
+                failpoint("retention.committing")
             return plan, len(some)
 
-        return await self._database.write(work)
+        plan, done = await self._database.write(work)
+        if done:
+            failpoint("retention.committed")
+        return plan, done
 
 
 def told(policy: Policy | None) -> str:

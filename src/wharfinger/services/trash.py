@@ -10,6 +10,7 @@ from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.switches import Switches
 from wharfinger.domain.trash import Trashed, TrashEntry
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import events, queues, trash_lists
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import trash as rows
@@ -98,8 +99,10 @@ class Trash:
                 digest=what.digest,
             )
             events.record(connection, registry.id, event, by, now)
+            failpoint("trash.purge.committing")
 
         await self._database.write(work)
+        failpoint("trash.purge.committed")
 
 
 def _purge_repository(
