@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.commands import run
 from tests.support.server import COMMAND
-from wharfinger import bootstrap
+from wharfinger import bootstrap, storage
 from wharfinger.domain.identity import SYSTEM_ACTOR
 from wharfinger.domain.names import RepositoryName
 from wharfinger.metadata import repositories
@@ -52,7 +52,7 @@ def push(environment):
     def call(name):
         async def work():
             settings = load(None, environment).settings
-            bootstrap.migrate(settings, beside=True)
+            storage.migrate(settings, beside=True)
             deployment = bootstrap.build(settings)
             registry = deployment.services.registries.all()[0]
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.commands import run
 from tests.support.server import COMMAND
-from wharfinger import bootstrap
+from wharfinger import bootstrap, storage
 from wharfinger.clock import DAY, Clock
 from wharfinger.domain.accounts import AccountName, CredentialKind
 from wharfinger.domain.errors import CredentialInvalid
@@ -78,7 +78,7 @@ def inside(environment):
                 await deployment.aclose()
 
         settings = load(None, environment).settings
-        bootstrap.migrate(settings)
+        storage.migrate(settings)
         return asyncio.run(with_deployment())
 
     return call

@@ -90,7 +90,7 @@ def test_the_command_refuses_what_it_cannot_make(tmp_path, words, status, reason
 
 def test_neither_the_command_line_nor_the_server_waits_for_certificates_that_it_has_not():
     late = {"wharfinger.security.certificates", "wharfinger.security.pairs", "wharfinger.server.tls"}
-    program = f"import sys, wharfinger.cli; print(*({late!r} & set(sys.modules)))"
+    program = f"import sys, wharfinger.cli.serving; print(*({late!r} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=clean_environment()
     )

@@ -1,36 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where everything is put together: settings in, a running application out.
 
-The only module that knows both the settings and the concrete drivers. `build` makes the services, and is what tests
-call too; `work` runs the background jobs; what a worker process serves is put together in `application`.
+`build` makes the services, and is what tests call too; `work` runs the background jobs. What they stand on is opened
+in `storage`; what a worker process serves is put together in `application`.
 """
 
 import asyncio
 import contextlib
-import os
 import signal
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from wharfinger import content_rules, health_checks, sign_in, telemetry
+from wharfinger import content_rules, health_checks, sign_in, storage, telemetry
 from wharfinger.blobstore.base import BlobStore
-from wharfinger.blobstore.filesystem import FilesystemBlobStore
-from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.clock import Clock
 from wharfinger.domain.collection import Rules
-from wharfinger.domain.errors import DatabaseUnavailable, SignInUnready, Unavailable
+from wharfinger.domain.errors import DatabaseUnavailable, Unavailable
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.switches import Switches
-from wharfinger.metadata import accounts as account_rows
-from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
 from wharfinger.metadata.database import Database
 from wharfinger.outbound.shared import SharedClient
 from wharfinger.security.envelope import Envelope
@@ -62,18 +53,12 @@ from wharfinger.services.trash import Trash
 from wharfinger.services.trust import TrustRules
 from wharfinger.services.uploads import Uploads
 from wharfinger.services.verification import Verification
-from wharfinger.settings import Settings, SignIn, where_to_sign_in
+from wharfinger.settings import Settings
 from wharfinger.workers import jobs, runner
 
 _log = telemetry.logger("bootstrap")
 MEBIBYTE: Final = 1024 * 1024
-STORE_DEADLINE: Final = 60.0
-"""Seconds for one step of the blob store; a disk that takes longer is not there."""
 _RETRY_SECONDS: Final = 2.0
-
-
-class MigrationNeeded(Exception):
-    """The database is not at this version's schema, and `database.migrate` is `manual`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,94 +88,13 @@ class Deployment:
         await self.database.aclose()
 
 
-def sqlite_path(settings: Settings) -> Path:
-    """Return the file of the embedded database."""
-    return settings.storage.filesystem.rootdirectory / "wharfinger" / "wharfinger.db"
-
-
-def blobs_path(settings: Settings) -> Path:
-    """Return the folder of the filesystem store."""
-    return settings.storage.filesystem.rootdirectory / "wharfinger" / "blobs"
-
-
-def images_of_distribution(settings: Settings) -> Path | None:
-    """Return the folder of CNCF distribution's repositories, if there is one in the root directory."""
-    path = settings.storage.filesystem.rootdirectory / "docker" / "registry" / "v2" / "repositories"
-    with contextlib.suppress(OSError):  # what may not be read is not served by mistake either
-        if path.is_dir():
-            return path
-    return None
-
-
-def migrate(settings: Settings, *, by_hand: bool = False, beside: bool = False) -> str | None:
-    """Bring the database to this version's schema; returns the revision it had before, if it had to move.
-
-    Args:
-        settings: name the database, and say whether a start may migrate it.
-        by_hand: the operator asks for it, whatever the settings say.
-        beside: a node may be running meanwhile; what it holds is left to it.
-
-    Raises:
-        MigrationNeeded: it would have to move, and the operator wants to do that by hand.
-        DatabaseUnavailable: it does not answer.
-    """
-    engine = open_engine(settings)
-    try:
-        found = migrations.revision(engine)
-        if found != migrations.HEAD:
-            if settings.database.migrate == "manual" and not by_hand:
-                message = f"the database is at {found or 'nothing'}, this version needs {migrations.HEAD}"
-                raise MigrationNeeded(message)
-            migrations.upgrade(engine)
-            return found or "nothing"
-        if settings.database.url is None and not beside:
-            # One node has this database, and it has just started: whoever held an upload is gone.
-            with engine.begin() as connection:
-                uploads.release_all(connection)
-        return None
-    finally:
-        engine.dispose()
-
-
-def require_safe(settings: Settings) -> None:
-    """Return unless the settings endanger a registry that has accounts; the database has been migrated.
-
-    Raises:
-        SignInUnready: they would open it: somebody meant to ask who is there, and a line that was forgotten must not
-            undo it. Or they would have people show their passwords to everybody on the way.
-    """
-    opens = settings.auth.kind == "none"
-    bares = settings.auth.kind is None and where_to_sign_in(settings) is SignIn.UNSAFE
-    if not opens and not bares:
-        return
-    engine = open_engine(settings)
-    try:
-        with engine.connect() as connection:
-            has_accounts = account_rows.ANY.first(connection) is not None
-    finally:
-        engine.dispose()
-    if has_accounts and bares:
-        message = (
-            f"there are accounts, and passwords and tokens would travel to {settings.http.addr} unencrypted: set "
-            "http.tls, or let a proxy speak TLS and set http.host to its https address, or say accounts.allowplain: "
-            "true"
-        )
-        raise SignInUnready(message)
-    if has_accounts:
-        message = (
-            "there are accounts, but `auth: none` would let everybody in without one; take it out of the settings, and "
-            "everybody signs in"
-        )
-        raise SignInUnready(message)
-
-
 def build(settings: Settings) -> Deployment:
     """Open the database and the stores and make every service; the database has been migrated."""
-    clock = _clock(settings)
+    clock = storage.open_clock(settings)
     identity = sign_in.identity(settings, clock)
-    registry_id = _default_registry(settings)  # first: a database that does not answer leaves nothing open
-    database = _database(settings)
-    store = open_store(settings)
+    registry_id = storage.default_registry(settings)  # first: a database that does not answer leaves nothing open
+    database = storage.open_database(settings)
+    store = storage.open_store(settings)
     switches = _switches(settings)
     default = Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store)
     registries = Registries(default)
@@ -324,21 +228,8 @@ def _reviews(settings: Settings, database: Database, clock: Clock, switches: Swi
     return Reviews(database=database, clock=clock, switches=switches, rules=rules)
 
 
-def end_with(parent: int) -> None:
-    """Have this process told to stop once its parent is gone, however it went: it would keep the address for ever."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
-def work(settings: Settings, parent: int | None = None) -> None:
-    """Run the background jobs until SIGTERM, or until the process that started this one is gone."""
-    if parent is not None:
-        end_with(parent)
+def work(settings: Settings) -> None:
+    """Run the background jobs until SIGTERM."""
     configure_log(settings)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_work(settings))
@@ -399,50 +290,3 @@ def configure_log(settings: Settings) -> None:
 
 def _microseconds(span: timedelta) -> int:
     return span // timedelta(microseconds=1)
-
-
-def open_engine(settings: Settings) -> Engine:
-    """Return an engine over the database that the settings name, for work outside a running node."""
-    if settings.database.url is not None:
-        return postgresql.open_engine(settings.database.url.reveal())
-    path = sqlite_path(settings)
-    try:
-        sqlite.make_place(path)
-    except OSError as error:
-        message = f"storage.filesystem.rootdirectory: {path.parent} cannot be made: {error.strerror}"
-        raise DatabaseUnavailable(message) from error
-    return sqlite.open_engine(path, pooled=False)
-
-
-def _clock(settings: Settings) -> Clock:
-    url = settings.database.url
-    return Clock() if url is None else postgresql.DatabaseClock(url.reveal())  # nodes of one database go by its time
-
-
-def _database(settings: Settings) -> Database:
-    url = settings.database.url
-    return sqlite.SqliteDatabase(sqlite_path(settings)) if url is None else postgresql.PostgresDatabase(url.reveal())
-
-
-def open_store(settings: Settings) -> BlobStore:
-    """Open the store of the registry `default`."""
-    filesystem = settings.storage.filesystem
-    driver = FilesystemBlobStore(blobs_path(settings), reserve=filesystem.reserve, max_threads=filesystem.maxthreads)
-    return GuardedBlobStore(driver, timeout=STORE_DEADLINE, observe=_observe_store)
-
-
-def _observe_store(operation: str, seconds: float, outcome: str) -> None:
-    telemetry.STORE_OPERATIONS.labels(operation, outcome).observe(seconds)
-
-
-def _default_registry(settings: Settings) -> int:
-    engine = open_engine(settings)
-    try:
-        with engine.connect() as connection:
-            found = repositories.find_registry(connection, DEFAULT_REGISTRY)
-    finally:
-        engine.dispose()
-    if found is None:
-        message = "The database has no registry `default`."
-        raise DatabaseUnavailable(message)
-    return found

@@ -16,11 +16,10 @@ from typing import Final
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from wharfinger import __version__, bootstrap
+from wharfinger import __version__, bootstrap, storage
 from wharfinger.blobstore.base import BlobStore
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.guarded import GuardedBlobStore
-from wharfinger.bootstrap import STORE_DEADLINE
 from wharfinger.clock import Clock
 from wharfinger.domain.backups import Backup
 from wharfinger.domain.errors import DatabaseUnavailable
@@ -34,6 +33,7 @@ from wharfinger.services.restoration import Outcome, Restoration
 from wharfinger.services.verification import Progress as VerificationProgress
 from wharfinger.services.verification import Report
 from wharfinger.settings import Settings
+from wharfinger.storage import STORE_DEADLINE
 
 _THREADS: Final = 4
 _DEFAULT_REGISTRY: Final = 1
@@ -167,7 +167,7 @@ async def restore(
 
 
 async def _put_blobs(settings: Settings, restoration: Restoration) -> Outcome:
-    store = bootstrap.open_store(settings)
+    store = storage.open_store(settings)
     try:
         await store.check()
         return await restoration.put_blobs({_DEFAULT_REGISTRY: store})
@@ -177,7 +177,7 @@ async def _put_blobs(settings: Settings, restoration: Restoration) -> Outcome:
 
 async def _put_rows(settings: Settings, backup: Backup, restoration: Restoration, outcome: Outcome) -> Path | None:
     if settings.database.url is not None:
-        engine = bootstrap.open_engine(settings)
+        engine = storage.open_engine(settings)
         try:
             migrations.upgrade(engine, backup.revision)
             with Loader(engine, backup.revision) as loader:
@@ -186,7 +186,7 @@ async def _put_rows(settings: Settings, backup: Backup, restoration: Restoration
         finally:
             engine.dispose()
         return None
-    path = bootstrap.sqlite_path(settings)
+    path = storage.sqlite_path(settings)
     draft = path.with_name(f"{path.name}.restoring")
     _remove(draft)
     sqlite.make_place(draft)
@@ -223,9 +223,9 @@ def _require_fit(settings: Settings, backup: Backup, *, replace: bool) -> None:
     Raises:
         TargetUnfit: it is not empty and nobody said so, or a process has it open.
     """
-    if settings.database.url is None and not bootstrap.sqlite_path(settings).exists():
+    if settings.database.url is None and not storage.sqlite_path(settings).exists():
         return
-    engine = bootstrap.open_engine(settings)
+    engine = storage.open_engine(settings)
     try:
         revision = migrations.revision(engine)
         if settings.database.url is not None:
@@ -244,7 +244,7 @@ def _require_fit(settings: Settings, backup: Backup, *, replace: bool) -> None:
     finally:
         engine.dispose()
     if settings.database.url is None:
-        _close_log(bootstrap.sqlite_path(settings))
+        _close_log(storage.sqlite_path(settings))
 
 
 def _require_alone(engine: Engine) -> None:

@@ -4,8 +4,8 @@
 import httpx
 
 from wharfinger.application import application
-from wharfinger.bootstrap import migrate
 from wharfinger.settings import load
+from wharfinger.storage import migrate
 
 
 class Site:

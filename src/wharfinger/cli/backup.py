@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from wharfinger import bootstrap, recovery
+from wharfinger import recovery, storage
 from wharfinger.cli.shell import Config, operator, print_table, say
 from wharfinger.cli.terminal import complain, err, fail, note, read_settings
 from wharfinger.cli.verify import counted, readable
@@ -27,7 +27,7 @@ T = TypeVar("T")
 Folder = Annotated[Path, typer.Argument(help="The folder of backups; for this registry alone.", metavar="FOLDER")]
 Rate = Annotated[str, typer.Option(help="The most to copy in a second, for example 50MiB/s.", metavar="SIZE")]
 _FAILURES = (
-    bootstrap.MigrationNeeded,
+    storage.MigrationNeeded,
     recovery.TargetUnfit,
     BackupUnfit,
     DumpUnfit,
@@ -158,7 +158,7 @@ def _run(settings: Settings, work: Callable[[Settings, "_Bar"], Awaitable[T]], *
 
     try:
         if migrate:
-            bootstrap.migrate(settings, beside=True)
+            storage.migrate(settings, beside=True)
         with _Bar() as bar:
             return asyncio.run(main(bar))
     except _FAILURES as error:

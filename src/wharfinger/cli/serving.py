@@ -8,10 +8,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from wharfinger import __version__, bootstrap, server, sign_in
+from wharfinger import __version__, server, storage
 from wharfinger.cli.terminal import ConfigFile, complain, err, fail, note, out, read_settings
 from wharfinger.domain.errors import WharfingerError
-from wharfinger.settings import Loaded, describe
+from wharfinger.settings import Loaded, Settings, describe
 
 
 def serve(
@@ -23,17 +23,17 @@ def serve(
     loaded = read_settings(config)
     settings = loaded.settings
     try:
-        sign_in.try_sign_in(settings)
+        _try_sign_in(settings)
         # First what may be wrong with this start: one that fails leaves the database as it was.
         concern = server.check_certificate(settings)
         server.require_free(settings)
-        before = bootstrap.migrate(settings)
-        bootstrap.require_safe(settings)
+        before = storage.migrate(settings)
+        storage.require_safe(settings)
         _greet(loaded, before)
         if concern:
             note(concern, warning=True)
         server.serve(settings, with_jobs=not no_work)
-    except (bootstrap.MigrationNeeded, server.CannotListen, server.BadCertificate, WharfingerError, OSError) as error:
+    except (storage.MigrationNeeded, server.CannotListen, server.BadCertificate, WharfingerError, OSError) as error:
         fail(str(error) or repr(error))
 
 
@@ -50,11 +50,13 @@ def check(config: ConfigFile = None) -> None:
     out.print(table)
     _notes(loaded)
     usable = _has_usable_certificate(loaded)
+    from wharfinger import bootstrap  # noqa: PLC0415 - `serve` would wait for all that it puts together
+
     try:
-        bootstrap.migrate(loaded.settings)
-        bootstrap.require_safe(loaded.settings)
+        storage.migrate(loaded.settings)
+        storage.require_safe(loaded.settings)
         problems = asyncio.run(bootstrap.check(loaded.settings))
-    except (bootstrap.MigrationNeeded, WharfingerError, OSError) as error:
+    except (storage.MigrationNeeded, WharfingerError, OSError) as error:
         fail(str(error) or repr(error))
     for name, problem in problems.items():
         complain(f"{name}: {problem}")
@@ -65,11 +67,13 @@ def check(config: ConfigFile = None) -> None:
 
 def work(config: ConfigFile = None) -> None:
     """Run only the background jobs, for a node without `serve`."""
+    from wharfinger import bootstrap  # noqa: PLC0415 - as above
+
     loaded = read_settings(config)
     try:
-        bootstrap.migrate(loaded.settings)
+        storage.migrate(loaded.settings)
         bootstrap.work(loaded.settings)
-    except (bootstrap.MigrationNeeded, WharfingerError, OSError) as error:
+    except (storage.MigrationNeeded, WharfingerError, OSError) as error:
         fail(str(error) or repr(error))
 
 
@@ -77,7 +81,7 @@ def migrate(config: ConfigFile = None) -> None:
     """Bring the database to the schema of this version."""
     loaded = read_settings(config)
     try:
-        before = bootstrap.migrate(loaded.settings, by_hand=True)
+        before = storage.migrate(loaded.settings, by_hand=True)
     except (WharfingerError, OSError) as error:
         fail(str(error) or repr(error))
     out.print("the database is up to date" if before is None else f"the database was migrated from {before}")
@@ -88,17 +92,25 @@ def version() -> None:
     out.print(__version__)
 
 
+def _try_sign_in(settings: Settings) -> None:
+    """Read what recognises callers, if the settings name anything to read; most name nothing, and load nothing."""
+    if settings.auth.kind in {"htpasswd", "token"} or settings.accounts.oidc or settings.outbound.authorities:
+        from wharfinger import sign_in  # noqa: PLC0415 - see above
+
+        sign_in.try_sign_in(settings)
+
+
 def _greet(loaded: Loaded, migrated_from: str | None) -> None:
     settings = loaded.settings
     scheme = "https" if settings.http.tls.certificate else "http"
     where = settings.http.addr if settings.http.net == "unix" else f"{scheme}://{_readable(settings.http.addr)}"
-    database = "PostgreSQL" if settings.database.url else str(bootstrap.sqlite_path(settings))
+    database = "PostgreSQL" if settings.database.url else str(storage.sqlite_path(settings))
     _notes(loaded)
     if migrated_from is not None:
         err.print(f"[dim]database[/]  its schema was brought up to date ({escape(migrated_from)} before)")
     err.print(f"[bold]Wharfinger {__version__}[/], starting at [bold cyan]{escape(where)}[/]")
     err.print(f"[dim]database[/]  {escape(database)}")
-    err.print(f"[dim]blobs[/]     {escape(str(bootstrap.blobs_path(settings)))}")
+    err.print(f"[dim]blobs[/]     {escape(str(storage.blobs_path(settings)))}")
     err.print(f"[dim]workers[/]   {server.worker_count(settings)}")
     err.print("[dim]stop[/]      Ctrl-C or SIGTERM")
 
@@ -123,7 +135,7 @@ def _has_usable_certificate(loaded: Loaded) -> bool:
 def _notes(loaded: Loaded) -> None:
     for sentence in loaded.notes:
         note(sentence, warning=sentence in loaded.warnings)
-    images = bootstrap.images_of_distribution(loaded.settings)
+    images = storage.images_of_distribution(loaded.settings)
     if images is not None:
         note(
             f"{images} holds images of CNCF distribution: they are not served, and nothing of them is touched; "

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from wharfinger import bootstrap
+from wharfinger import bootstrap, storage
 from wharfinger.cli.terminal import fail, out, read_settings
 from wharfinger.clock import Instant, as_datetime
 from wharfinger.domain.errors import WharfingerError
@@ -47,9 +47,9 @@ def act(config: Path | None, work: Callable[[Services, Actor], Awaitable[T]]) ->
     """Run some work with the services, as the operator; what is refused ends the command with its sentence."""
     settings = read_settings(config).settings
     try:
-        bootstrap.migrate(settings, beside=True)
+        storage.migrate(settings, beside=True)
         return asyncio.run(_act(settings, work))
-    except (bootstrap.MigrationNeeded, WharfingerError, OSError) as error:
+    except (storage.MigrationNeeded, WharfingerError, OSError) as error:
         fail(str(error) or repr(error))
 
 

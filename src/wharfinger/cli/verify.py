@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from wharfinger import bootstrap
+from wharfinger import bootstrap, storage
 from wharfinger.cli.shell import Config, operator
 from wharfinger.cli.terminal import complain, err, note, out, read_settings
 from wharfinger.clock import SECOND, Instant, as_datetime
@@ -81,9 +81,9 @@ def verify(
             _require_everything(scope)
         options = Options(scope, parse_rate(rate), restart=restart, bury=bury_orphans, as_json=as_json)
         settings = read_settings(config).settings
-        bootstrap.migrate(settings, beside=True)
+        storage.migrate(settings, beside=True)
         report = asyncio.run(_verify(settings, options))
-    except (bootstrap.MigrationNeeded, WharfingerError, Unfit, OSError) as error:
+    except (storage.MigrationNeeded, WharfingerError, Unfit, OSError) as error:
         complain(str(error) or repr(error))
         raise typer.Exit(FAILED) from error
     except typer.Exit as error:  # the settings are wrong, which was said

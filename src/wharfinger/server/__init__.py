@@ -27,9 +27,9 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from wharfinger import bootstrap, failpoints, telemetry
+from wharfinger import failpoints, telemetry
 from wharfinger.clock import Clock
-from wharfinger.server.companions import companion
+from wharfinger.server.companions import companion, end_with
 from wharfinger.server.metrics_folder import counting_folder
 from wharfinger.server.node import Listening, Loader, Node
 from wharfinger.settings import Settings, parse_address
@@ -98,7 +98,7 @@ def serve(settings: Settings, *, with_jobs: bool) -> None:
     """
     multiprocessing.set_start_method("spawn", force=True)
     _allow_many_files()
-    bootstrap.configure_log(settings)
+    telemetry.configure_log(settings.log.level, settings.log.formatter, settings.log.fields)
     if point := failpoints.armed():
         _log.warning("a failpoint is set: a process ends without a word where it comes by", failpoint=point)
     certificate = _certificate(settings)
@@ -158,12 +158,15 @@ def _watched(certificate: "Certificate", changed: Callable[[], None]) -> Iterato
 
 
 def _work(settings: Settings, parent: int) -> None:
+    from wharfinger import bootstrap  # noqa: PLC0415 - the main process starts nothing with it, and listens sooner
+
     _leave_sighup_to_the_main_process()
-    bootstrap.work(settings, parent)
+    end_with(parent)
+    bootstrap.work(settings)
 
 
 def _serve_debug(settings: Settings, parent: int) -> None:
-    bootstrap.end_with(parent)
+    end_with(parent)
     address = settings.http.debug.addr or ""
     _run(_server(settings, address, 1, plain=True), partial(_debug_application, settings, os.getpid()), address)
 
@@ -172,7 +175,7 @@ def _application(settings: Settings, parent: int, listening: Listening | None = 
     from wharfinger import application  # noqa: PLC0415 - only a worker loads what it serves
 
     _leave_sighup_to_the_main_process()
-    bootstrap.end_with(parent)
+    end_with(parent)
     return _telling(application.application(settings), listening)
 
 
@@ -180,7 +183,7 @@ def _debug_application(settings: Settings, parent: int, listening: Listening | N
     from wharfinger import application  # noqa: PLC0415 - as above
 
     _leave_sighup_to_the_main_process()
-    bootstrap.end_with(parent)
+    end_with(parent)
     return _telling(application.debug_application(settings), listening)
 
 

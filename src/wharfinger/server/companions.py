@@ -7,6 +7,7 @@ nothing would be removed, while every request is answered: a fault that nobody s
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -99,3 +100,14 @@ def companion(name: str, target: Callable[[], None]) -> Iterator[Companion]:
         yield started
     finally:
         started.close()
+
+
+def end_with(parent: int) -> None:
+    """Have this process told to stop once its parent is gone, however it went: it would keep the address for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
