@@ -40,6 +40,9 @@ DELETE /users/{user}                                     U   N  N  N  N   N  N  
 PUT    /users/{user}/password                            U   N  N  N  N   N  N   D  Y  N    D D D D  D Y
 PUT    /users/{user}/suspension                          U   N  N  N  N   N  N   D  Y  N    D D D D  D Y
 DELETE /users/{user}/suspension                          U   N  N  N  N   N  N   D  Y  N    D D D D  D Y
+GET    /users/{user}/identities                          U   N  N  N  N   N  N   Y  Y  N    D D D D  D Y
+POST   /users/{user}/identities                          U   N  N  N  N   N  N   D  Y  N    D D D D  D Y
+DELETE /users/{user}/identities/{provider}               U   N  N  N  N   N  N   D  Y  N    D D D D  D Y
 
 GET    /organizations                                    U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
 POST   /organizations                                    U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
@@ -62,6 +65,12 @@ PUT    /organizations/{organization}/teams/{team}/members/{user} \
 DELETE /organizations/{organization}/teams/{team}/members/{user} \
                                                          U   D  D  D  D   D  Y   D  Y  D    D D D D  Y D
 GET    /organizations/{organization}/teams/{team}/grants U   D  D  D  D   Y  Y   Y  Y  D    D D D D  Y D
+GET    /organizations/{organization}/teams/{team}/groups U   D  D  D  D   Y  Y   Y  Y  D    D D D D  Y D
+POST   /organizations/{organization}/teams/{team}/groups U   D  D  D  D   D  Y   D  Y  D    D D D D  Y D
+DELETE /organizations/{organization}/teams/{team}/groups U   D  D  D  D   D  Y   D  Y  D    D D D D  Y D
+GET    /organizations/{organization}/single-sign-on      U   D  D  D  D   Y  Y   Y  Y  D    D D D D  Y D
+PUT    /organizations/{organization}/single-sign-on      U   D  D  D  D   D  Y   D  Y  D    D D D D  Y D
+DELETE /organizations/{organization}/single-sign-on      U   D  D  D  D   D  Y   D  Y  D    D D D D  Y D
 GET    /organizations/{organization}/robots              U   D  D  D  D   D  Y   D  Y  D    D D D D  Y D
 POST   /organizations/{organization}/robots              U   D  D  D  D   D  Y   D  Y  D    D D D D  Y D
 
@@ -74,6 +83,11 @@ GET    /accounts/{account}/credentials                   U   N  N  N  N   N  Y  
 POST   /accounts/{account}/credentials                   U   N  N  N  N   N  Y   D  Y  N    D D D D  Y D
 DELETE /accounts/{account}/credentials                   U   N  N  N  N   N  Y   D  Y  N    D D D D  Y D
 DELETE /accounts/{account}/credentials/{credential}      U   N  N  N  N   N  Y   D  Y  N    D D D D  Y D
+GET    /accounts/{account}/single-sign-on                U   N  N  N  N   N  Y   Y  Y  N    D D D D  Y D
+PUT    /accounts/{account}/credentials/{credential}/authorizations/{organization} \
+                                                         U   N  N  N  N   N  Y   D  Y  N    D D D D  Y D
+DELETE /accounts/{account}/credentials/{credential}/authorizations/{organization} \
+                                                         U   N  N  N  N   N  Y   D  Y  N    D D D D  Y D
 GET    /accounts/{account}/grants                        U   N  N  N  N   N  Y   Y  Y  N    D D D D  Y D
 
 GET    /events                                           U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y

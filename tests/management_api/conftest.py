@@ -20,6 +20,12 @@ from wharfinger.domain.identity import SYSTEM_ACTOR, Scope
 
 PASSWORD = "canary correct horse"
 PRIVATE = "acme/app"
+PROVIDER = {
+    "REGISTRY_ACCOUNTS_OIDC_0_NAME": "corp",
+    "REGISTRY_ACCOUNTS_OIDC_0_ISSUER": "https://login.example.com",
+    "REGISTRY_ACCOUNTS_OIDC_0_CLIENTID": "registry",
+}
+"""One that nobody asks: here, nobody signs in through it."""
 
 
 @dataclass
@@ -58,7 +64,7 @@ def world(request, tmp_path_factory, postgres):
     with data_in_memory() as environment:
         servers = Servers(tmp_path_factory.mktemp("management"))
         url = postgres.database() if request.param == "postgresql" else None
-        more = {"REGISTRY_LOG_LEVEL": "debug", "REGISTRY_HTTP_SECRET": SECRET}
+        more = {"REGISTRY_LOG_LEVEL": "debug", "REGISTRY_HTTP_SECRET": SECRET, **PROVIDER}
         server = servers(database=url, environment=environment() | more, deletion=None)
         with (
             Office(server.environment) as office,

@@ -26,6 +26,7 @@ PARAMETERS = {
     "{credential}": "1",
     "{problem}": "denied",
     "{rule}": "1",
+    "{provider}": "corp",
 }
 INVENTORY = {(route.method, route.path.replace(":path}", "}")): route for route in ROUTES}
 LETTERS = {400: "Y", 401: "U", 403: "D", 404: "N"}

@@ -82,8 +82,12 @@ RoleWord = Annotated[
     Field(max_length=20, description="`read`, `write` or `admin`; wider places also take `viewer` and `manager`."),
     checked(lambda text: parse_role(text, DEPLOYMENT)),
 ]
+PROVIDER: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+_PROVIDER: Final = "The name of a provider of `accounts.oidc`."
+ProviderName = Annotated[str, Field(max_length=32, pattern=PROVIDER, description=_PROVIDER, examples=["corp"])]
 
 UserPath = Annotated[str, Path(description="The name of a user.", examples=["ann"])]
+ProviderPath = Annotated[str, Path(max_length=32, pattern=PROVIDER, description=_PROVIDER, examples=["corp"])]
 OrganizationPath = Annotated[str, Path(description="The name of an organization.", examples=["acme"])]
 TeamPath = Annotated[str, Path(description="The name of a team in its organization.", examples=["builders"])]
 RobotPath = Annotated[str, Path(description="A robot: ORGANIZATION+NAME or @REGISTRY+NAME.", examples=["acme+ci"])]

@@ -12,12 +12,13 @@ from wharfinger.domain.accounts import AccountKind, AccountName
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor
+from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import demands as rows
 from wharfinger.metadata import organizations
 from wharfinger.metadata.accounts import Account
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.demands import Demand
-from wharfinger.services.accounts import require, require_kind, tell
+from wharfinger.services.accounts import require, require_kind, tell, unknown
 
 
 class Demanded(NamedTuple):
@@ -77,6 +78,22 @@ class Demands:
                 tell(connection, EventAction.SIGN_ON_DEMANDED, organization, by, now, detail="no more")
 
         await self._database.write(work)
+
+    async def of(self, organization: AccountName) -> tuple[str | None, int]:
+        """Return the provider through which members must sign in, if any, and how many of them cannot do it yet.
+
+        Raises:
+            AccountUnknown: there is no such organization.
+        """
+
+        def work(connection: Connection) -> tuple[str | None, int]:
+            owner = account_rows.find(connection, organization)
+            if owner is None or owner.kind is not AccountKind.ORGANIZATION:
+                raise unknown(organization)
+            provider = rows.of(connection, owner.id)
+            return provider, 0 if provider is None else rows.members_without_identity(connection, owner.id, provider)
+
+        return await self._database.read(work)
 
     async def made_of(self, account_id: int) -> AccountName | None:
         """Return an organization that demands single sign-on of an account, if one does; a look-up by key."""
