@@ -165,8 +165,9 @@ class AccountIdentity:
                 raise CredentialInvalid(WRONG)  # it is exchanged at the token endpoint, and is good for nothing else
             case None if jws.type_of(secret) not in {None, TYPE}:
                 return await self._by_signed(secret)  # whatever the name: `docker login` demands one
-            case None if secret_tokens.looks_like_one(secret):
-                raise CredentialInvalid(WRONG)  # mistyped: no hash is spent on it, and no lock-out comes nearer
+            case None if secret_tokens.looks_like_one(secret) or jws.type_of(secret) == TYPE:
+                # Mistyped, or a registry token, which is no password: no hash is spent on it, no lock-out comes nearer.
+                raise CredentialInvalid(WRONG)
             case None if not self._password_login:
                 raise CredentialInvalid(_NO_PASSWORDS)  # the same for every name, so nothing is told by it
             case None:
