@@ -95,7 +95,7 @@ class RandomWorld:
     def principals(self):
         """Return somebody for each account, for nobody, and for an account that is not there."""
         ids = [None, *self.accounts.values(), 4711]
-        return [Principal(name="x", account_id=one, ceiling=self._ceiling(), proof=self._proof(one)) for one in ids]
+        return [Principal(name="x", account_id=one, ceiling=self._ceiling(), proof=self._proof(one)) for one in 3 * ids]
 
     def _proof(self, account):
         return self._random.choice(
