@@ -19,6 +19,7 @@ from bench.peers import Distribution, Peer, Wharfinger
 from bench.push import Push, push_image
 from bench.samples import Metric, Sample
 from bench.wire import Connection, expect
+from wharfinger.services.ingest import BURY_DELAY
 
 _PLACE = "bench/collected"
 _NEVER = 1 << 60
@@ -48,7 +49,7 @@ def wharfinger(folder: Path, core: int, blobs: int, seconds: float) -> Sample:
         before, begin = measure.peak_memory(peer.pid), time.perf_counter()
         _change(path, "UPDATE blob_reviews SET due_at = 0 WHERE reason = 'filled'")
         with measure.Watch(peer.pid, core) as watch:
-            busy = _load(peer, "busy", lambda elapsed: elapsed < _END_SECONDS and _waiting(path) > 0)
+            busy = _load(peer, "busy", lambda elapsed: elapsed < _END_SECONDS and _waiting(path))
         took = time.perf_counter() - begin
         return {
             Metric.RATE: blobs / took,
@@ -99,7 +100,7 @@ def cost(folder: Path, core: int, rows: int, collected: int) -> float:
         _change(path, "UPDATE blob_reviews SET due_at = 0 WHERE reason = 'filled'")
         with measure.Watch(peer.pid, core) as watch:
             while _waiting(path):
-                time.sleep(0.2)
+                time.sleep(0.5)
         return watch.cpu / collected
     finally:
         peer.stop()
@@ -138,10 +139,15 @@ def _change(path: Path, sql: str) -> None:
         connection.execute(sql)
 
 
-def _waiting(path: Path) -> int:
+def _waiting(path: Path) -> bool:
+    """Say whether there is more to judge or to bury; what was judged is buried now, and not an hour later."""
     with sqlite3.connect(path, timeout=60) as connection:
-        found = connection.execute("SELECT count(*) FROM blob_reviews WHERE reason = 'filled'").fetchone()
-        return int(found[0])
+        connection.execute(
+            "UPDATE tombstones SET not_before = created_at WHERE attempts = 0 AND not_before - created_at = ?",
+            (BURY_DELAY,),
+        )
+        left = "SELECT 1 FROM blob_reviews WHERE reason = 'filled' UNION ALL SELECT 1 FROM tombstones LIMIT 1"
+        return connection.execute(left).fetchone() is not None
 
 
 def _load(peer: Peer, name: str, more: Callable[[float], bool]) -> Sequence[float]:

@@ -260,7 +260,14 @@ async def _work(settings: Settings) -> None:
 
 def _jobs(settings: Settings, services: Services, stop: asyncio.Event) -> Sequence[jobs.Job]:
     purging = settings.storage.maintenance.uploadpurging
-    table = [*jobs.jobs(services, purge_uploads=purging.interval if purging.enabled else None, dry_run=purging.dryrun)]
+    table = [
+        *jobs.jobs(
+            services,
+            bury=settings.collection.interval,
+            purge_uploads=purging.interval if purging.enabled else None,
+            dry_run=purging.dryrun,
+        )
+    ]
     if settings.collection.enabled:
         table += jobs.collecting(services, interval=settings.collection.interval, batch=settings.collection.batch)
     table += jobs.keeping(services, interval=settings.retention.interval)

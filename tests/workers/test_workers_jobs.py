@@ -53,6 +53,7 @@ def services(registry, calls):
     )
 
 
+HALF_A_MINUTE = timedelta(seconds=30)
 STANDING = {
     "bury": timedelta(seconds=30),
     "remove ended sessions": timedelta(minutes=10),
@@ -63,17 +64,19 @@ STANDING = {
 
 
 def test_each_job_has_its_interval(services):
-    table = jobs(services, purge_uploads=DAY, dry_run=False)
+    table = jobs(services, bury=HALF_A_MINUTE, purge_uploads=DAY, dry_run=False)
     assert {job.name: job.interval for job in table} == STANDING | {"expire uploads of default": DAY}
 
 
 def test_where_purging_is_off_uploads_are_left(services):
-    assert {job.name for job in jobs(services, purge_uploads=None, dry_run=False)} == STANDING.keys()
+    assert {
+        job.name for job in jobs(services, bury=HALF_A_MINUTE, purge_uploads=None, dry_run=False)
+    } == STANDING.keys()
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
 async def test_each_job_takes_on_one_batch(services, registry, calls, dry_run):
-    table = jobs(services, purge_uploads=DAY, dry_run=dry_run)
+    table = jobs(services, bury=HALF_A_MINUTE, purge_uploads=DAY, dry_run=dry_run)
     assert {job.name: await job.run() for job in table} == {
         "bury": 1,
         "remove ended sessions": 3,

@@ -35,6 +35,7 @@ class Job:
 def jobs(
     services: Services,
     *,
+    bury: timedelta,
     purge_uploads: timedelta | None,
     dry_run: bool,
 ) -> Sequence[Job]:
@@ -42,11 +43,12 @@ def jobs(
 
     Args:
         services: the use cases.
+        bury: how often to look for bytes that are to be removed.
         purge_uploads: how often to look for uploads that have stood still; nothing to leave them.
         dry_run: only log what would be ended.
     """
     table = [
-        Job(name="bury", run=partial(services.collection.bury, BURIALS), interval=timedelta(seconds=30), batch=BURIALS),
+        Job(name="bury", run=partial(services.collection.bury, BURIALS), interval=bury, batch=BURIALS),
         Job(
             name="remove ended sessions",
             run=partial(services.people.sessions.remove_ended, BATCH),
