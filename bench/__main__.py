@@ -52,6 +52,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short round with less content: does it run?")
     parser.add_argument("--seconds", type=float, help="of a round's load")
     parser.add_argument("--rounds", type=int, help="how often the servers take turns")
+    parser.add_argument("--garbage", type=int, metavar="BLOBS", help="how many are collected (100,000)")
+    parser.add_argument("--stored", type=int, metavar="BLOBS", help="among how many that stay (1,000,000)")
     parser.add_argument("--output", type=Path, help=f"the page to write; {_PAGE} if everything was measured")
     parser.add_argument("--no-write", action="store_true", help="write no page")
     parser.add_argument("--folder", default="/var/tmp", help="where the data is for the time of the run")
@@ -64,7 +66,13 @@ def _names() -> list[str]:
 
 def _scale(options: argparse.Namespace) -> Scale:
     scale = QUICK if options.quick else Scale()
-    return replace(scale, seconds=options.seconds or scale.seconds, rounds=options.rounds or scale.rounds)
+    return replace(
+        scale,
+        seconds=options.seconds or scale.seconds,
+        rounds=options.rounds or scale.rounds,
+        garbage=options.garbage or scale.garbage,
+        stored=options.stored or scale.stored,
+    )
 
 
 @contextmanager

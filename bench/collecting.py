@@ -52,6 +52,7 @@ def wharfinger(folder: Path, core: int, blobs: int, seconds: float) -> Sample:
             busy = _load(peer, "busy", lambda elapsed: elapsed < _END_SECONDS and _waiting(path))
         took = time.perf_counter() - begin
         return {
+            Metric.BLOBS: blobs,
             Metric.RATE: blobs / took,
             Metric.PULLS: busy[0] / quiet[0],
             Metric.PUSHES: busy[1] / quiet[1],
@@ -83,7 +84,7 @@ def distribution(folder: Path, core: int, blobs: int, _seconds: float) -> Sample
             [program("taskset"), "--cpu-list", str(core), *command], check=True, stdout=log, stderr=log, cwd=folder
         )
     took = time.perf_counter() - begin
-    return {Metric.RATE: blobs / took, Metric.STOPPED: took}
+    return {Metric.BLOBS: blobs, Metric.RATE: blobs / took, Metric.STOPPED: took}
 
 
 def cost(folder: Path, core: int, rows: int, collected: int) -> float:

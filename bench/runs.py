@@ -170,7 +170,7 @@ def collect_among(turn: Turn) -> Sample:
     collected = many // 100
     few = collecting.cost(folder / f"few-{turn.number}", core, many // 100, collected)
     full = collecting.cost(folder / f"many-{turn.number}", core, many, collected)
-    return {Metric.CPU: full, Metric.AMONG: full / few}
+    return {Metric.BLOBS: many, Metric.CPU: full, Metric.AMONG: full / few}
 
 
 def startup(turn: Turn) -> Sample:

@@ -27,6 +27,10 @@ def write_share(share: float) -> str:
     return f"{share:.0%}"
 
 
+def write_count(count: float) -> str:
+    return f"{count:,.0f}"
+
+
 def write_factor(factor: float) -> str:
     return f"{_short(factor)}x"
 
@@ -52,6 +56,7 @@ class Metric(Enum):
     AGAIN = ("later start", write_duration)
     BEFORE = ("largest process before", write_size)
     MEMORY = ("largest process", write_size)
+    BLOBS = ("blobs", write_count)
     IDLE = ("core idle", write_share)
     OTHERS = ("core for others", write_share)
 

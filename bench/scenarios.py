@@ -181,7 +181,7 @@ SCENARIOS: Sequence[Scenario] = (
     ),
     Scenario(
         "collection",
-        "Collection of 100,000 blobs that nothing needs, while one client pulls and one pushes",
+        "Collection of blobs that nothing needs, their bytes too, while one client pulls and one pushes",
         "blob",
         _registries(runs.collect),
         [_at_most(1.5, Metric.PULLS), _at_most(1.5, Metric.PUSHES)],
@@ -189,7 +189,7 @@ SCENARIOS: Sequence[Scenario] = (
     ),
     Scenario(
         "collection-growth",
-        "Collection of 10,000 blobs among 1,000,000 that stay; few are 10,000 that stay",
+        "Collection among many blobs that stay, and among a hundredth of them",
         "blob",
         {WHARFINGER: runs.collect_among},
         [_at_most(1.25, Metric.AMONG)],
