@@ -28,7 +28,8 @@ def server_over(postgres, tmp_path_factory):
         @functools.cache
         def start(database):
             url = postgres.database() if database == "postgresql" else None
-            return servers(database=url, workers=2, environment=environment())
+            settings = {"REGISTRY_COLLECTION_ENABLED": "false"}  # walks say when it happens
+            return servers(database=url, workers=2, environment=environment() | settings)
 
         yield start
         servers.stop()

@@ -93,6 +93,8 @@ class Repository:
     blobs: dict = field(default_factory=dict)
     deleted: dict = field(default_factory=dict)
     """Blobs deleted by hand, in that order: HEAD does not link them here."""
+    ended: set = field(default_factory=set)
+    """Those of them whose time was ended, and that something still leads to."""
     manifests: dict = field(default_factory=dict)
     hidden: dict = field(default_factory=dict)
     """Manifests that were deleted, with the tags that went with each."""
@@ -101,6 +103,8 @@ class Repository:
     tags: dict = field(default_factory=dict)
     history: dict = field(default_factory=dict)
     """Steps of each tag: what it named before and after."""
+    moved: dict = field(default_factory=dict)
+    """At which request each tag last moved."""
     rules: str = "none"
     deletable: bool = False
     listed: bool = False
@@ -115,6 +119,7 @@ class Repository:
         self.exists = True
         self.blobs[digest] = content
         self.deleted.pop(digest, None)
+        self.ended.discard(digest)
         self.close_edges(digest)
 
     def documents(self):
@@ -127,11 +132,12 @@ class Repository:
     def is_kept(self, tag):
         return tag in self.tags and IMMUTABLE[self.rules](tag)
 
-    def move(self, tag, digest):
+    def move(self, tag, digest, at):
         before = self.tags.get(tag)
         if before != digest:
             self.history.setdefault(tag, []).append((before, digest))
             self.tags[tag] = digest
+        self.moved[tag] = at  # also when it was pushed again as it was
 
     def remove(self, tag):
         self.history[tag].append((self.tags.pop(tag), None))
@@ -151,6 +157,36 @@ class Repository:
                 self.take(self.deleted[below])
         return tags
 
+    def is_held(self, digest):
+        """Something that is here, or in the trash, leads to it."""
+        return any(below == digest for _, below in self.edges)
+
+    def has_been_left(self, digest):
+        return any(before == digest for steps in self.history.values() for before, _ in steps)
+
+    def give_up(self, digest):
+        """A manifest is gone for good, and with it whatever was only ever a part of it, or attached to it."""
+        self.manifests.pop(digest, None)
+        self.hidden.pop(digest, None)
+        parts = {below for above, below in self.edges if above == digest}
+        self.edges = {(above, below) for above, below in self.edges if above != digest}
+        for one in [*self.manifests.values()]:
+            belonged = one.digest in parts or one.subject == digest
+            if belonged and one.digest in self.manifests and not self.has_reason_to_stay(one):
+                self.give_up(one.digest)
+        self.end_blobs()
+
+    def has_reason_to_stay(self, document):
+        """Something holds it: a tag, an index, what it is attached to; or a tag has named it, so it is no mere part."""
+        attached = document.subject in {one.digest for one in self.documents()}
+        tagged = document.digest in self.tags.values() or self.has_been_left(document.digest)
+        return attached or tagged or self.is_held(document.digest)
+
+    def end_blobs(self):
+        for digest in [one for one in self.ended if not self.is_held(one)]:
+            self.ended.remove(digest)
+            del self.deleted[digest]
+
 
 @dataclass
 class Upload:
@@ -168,6 +204,7 @@ class Model:
         self.repositories = {name: Repository() for name in names}
         self.trash = []
         self.uploads = {}
+        self.steps = 0
 
     def start(self, name, location):
         self.repositories[name].exists = True
@@ -264,8 +301,9 @@ class Model:
             there &= repository.blobs.keys() | repository.manifests.keys()
             repository.edges |= {(document.digest, below) for below in there}
             repository.close_edges(document.digest)
+        self.steps += 1
         for tag in dict.fromkeys(tags):
-            repository.move(tag, document.digest)
+            repository.move(tag, document.digest, self.steps)
         repository.listed = repository.exists = True
         return 201
 
@@ -307,26 +345,65 @@ class Model:
         wanted = to or (steps[-1][0] if steps else None)
         if wanted is None or (to and to not in {after for _, after in steps}):
             return "ManifestUnknown"
+        if wanted not in repository.manifests and wanted not in repository.hidden:
+            return "ContentGone"
         if repository.is_kept(tag) and repository.tags[tag] != wanted:
             return "TagImmutable"
         if wanted in repository.hidden:
             repository.show(wanted)
-        repository.move(tag, wanted)
+        self.steps += 1
+        repository.move(tag, wanted, self.steps)
         return None
 
     def restore_manifest(self, name, digest):
         repository = self.repositories[name]
         if digest not in repository.hidden:
             return "ManifestUnknown" if repository.exists else "NameUnknown"
+        self.steps += 1
         for tag, steps in repository.show(digest).items():
             if tag not in repository.tags and len(repository.history[tag]) == steps:
-                repository.move(tag, digest)
+                repository.move(tag, digest, self.steps)
+        return None
+
+    def purge(self, name, digest):
+        """End the time of a blob, or of a manifest that nothing leads to, and collect."""
+        repository = self.repositories[name]
+        if not repository.exists:
+            return "NameUnknown"
+        if digest in repository.hidden:
+            repository.give_up(digest)
+        elif digest in repository.deleted.keys() - repository.ended:
+            repository.ended.add(digest)
+            repository.end_blobs()
+        else:
+            return "BlobUnknown"
+        return None
+
+    def purge_repository(self, name):
+        """End the time of the repository of that name that was deleted last, and collect."""
+        found = next((pair for pair in reversed(self.trash) if pair[0] == name), None)
+        if found is None:
+            return "NameUnknown"
+        self.trash.remove(found)
+        return None
+
+    def retain(self, name, newest, about):
+        """Let go of all tags that a rule is about but the newest; of those that moved at once, the first by name."""
+        repository = self.repositories[name]
+        if not repository.exists:
+            return "NameUnknown"
+        tags = sorted((tag for tag in repository.tags if about(tag)), key=lambda tag: (-repository.moved[tag], tag))
+        for tag in tags[newest:]:
+            if not repository.is_kept(tag) or repository.deletable:
+                repository.remove(tag)
         return None
 
     def restore_blob(self, name, digest):
         repository = self.repositories[name]
         if digest not in repository.deleted:
             return "BlobUnknown"
+        if digest in repository.ended:
+            return "ContentGone"
         repository.take(repository.deleted[digest])
         return None
 

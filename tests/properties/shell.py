@@ -36,6 +36,18 @@ class Shell:
         except WharfingerError as error:
             return type(error).__name__
 
+    def collect(self):
+        """Do what background jobs do, until nothing is due."""
+
+        async def work():
+            reviews = self.services.reviews
+            steps = (reviews.sweep, reviews.review_manifests, reviews.collect_repositories, reviews.review_blobs)
+            while any([await step(100) for step in steps]):
+                pass
+            await self.services.collection.bury(100)
+
+        asyncio.run_coroutine_threadsafe(work(), self._loop).result(60)
+
     def close(self):
         """End it."""
         asyncio.run_coroutine_threadsafe(self._deployment.aclose(), self._loop).result(60)

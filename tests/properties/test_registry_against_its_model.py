@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registry and its model, driven by the same random walk, must never differ in anything a client can see.
 
-Walks push and delete as clients do, and restore, delete repositories and set rules for tags as an operator does.
+Walks push and delete as clients do. As an operator does they restore, purge and collect, delete repositories, set rules
+for tags, and run policies of retention.
 
 Held after each step: INV-17 and INV-19 (each tag once, and naming a manifest that can be fetched) for the repository
 that was touched. Held at the end of each walk, for everything: INV-04 and INV-06 (bytes are what their digest says and
@@ -27,9 +28,18 @@ from hypothesis.stateful import (
 from tests.properties.model import IMMUTABLE, Model, descriptor, image, index, sha256
 from tests.properties.shell import OPERATOR, Shell, configured
 from tests.protocol.client import OCTETS, Client, digest_of, with_digest
+from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.policies.retention import make_policy, make_rule
+from wharfinger.domain.trash import Trashed
 from wharfinger.services.repositories import RepositoryChange
 
 PLACES = ("a", "a-b", "a/b")
+PATTERNS = {
+    "*": lambda _tag: True,
+    "1*, !10": lambda tag: tag.startswith("1") and tag != "10",
+    "a*": lambda tag: tag.startswith("a"),
+}
+"""Of which tags a policy says something, as it is written, and what that means."""
 TAGS = ["1", "1.0", "1.0-rc", "10", "A", "a", "a.b", "a_b", "latest"]
 BLOBS = range(5)
 KINDS = [None, "application/vnd.example.one", "application/vnd.example.two"]
@@ -288,6 +298,40 @@ class Walk(RuleBasedStateMachine):
         change = RepositoryChange(immutable_tags=rules, immutable_deletable=deletable)
         expected = self.model.set_rules(self.name(place), rules, deletable)
         assert self.tell(place, self.shell.services.repositories.change, change) == expected
+
+    @rule(place=places, document=documents, data=st.data())
+    def purge(self, place, document, data):
+        """End the time of something in the trash, and collect; what somebody else needs is there as before."""
+        here = self.model.repositories[self.name(place)]
+        digest = self.choose(data, [*here.hidden, *here.deleted], document.digest)
+        if digest in here.hidden and here.is_held(digest):
+            return  # it stays until what lists it goes; what becomes of its parts then depends on who pulled them
+        expected = self.model.purge(self.name(place), digest)
+        what = Trashed(repository=RepositoryName(self.name(place)), digest=digest)
+        self.touched = self.name(place)
+        assert self.shell.run(self.shell.services.trash.purge, what, OPERATOR) == expected
+        self.collect()
+
+    @rule(place=places)
+    def purge_repository(self, place):
+        expected = self.model.purge_repository(self.name(place))
+        what = Trashed(repository=RepositoryName(self.name(place)))
+        assert self.shell.run(self.shell.services.trash.purge, what, OPERATOR) == expected
+        self.collect()
+
+    @rule()
+    def collect(self):
+        """Collect what is due: without anything purged that is nothing that a client, or an operator, could miss."""
+        self.shell.collect()
+
+    @rule(place=places, about=st.sampled_from(list(PATTERNS)), newest=st.integers(1, 3))
+    def retain(self, place, about, newest):
+        """Set a policy, and run it: what it lets go of can be restored."""
+        expected = self.model.retain(self.name(place), newest, PATTERNS[about])
+        retention = self.shell.services.retention
+        policy = make_policy([make_rule("walk", about, newest=newest)])
+        assert self.tell(place, retention.set_for_repository, policy) == expected
+        assert self.tell(place, retention.run) == expected
 
     @rule(place=places)
     def delete_repository(self, place):

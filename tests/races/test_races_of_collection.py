@@ -5,10 +5,13 @@ Whichever commits first, no image is broken, no bytes are without a row, and not
 """
 
 import asyncio
+import inspect
+import re
 
 import pytest
 from sqlalchemy import text
 
+from tests.architecture.papers import ROOT, Page
 from tests.services.world import (
     ACTOR,
     ANY,
@@ -479,3 +482,12 @@ async def test_an_index_that_comes_after_the_removal_of_its_child_is_refused_whe
     assert looked == 1
     assert isinstance(pushed, ManifestBlobUnknown)
     await everything_else_goes(world, node)
+
+
+def test_the_page_of_races_names_every_test_and_nothing_else():
+    """Its table is what people read who change the collector."""
+    rows_of_page = Page(ROOT / "docs" / "garbage-collection.md").rows("race")
+    named = [name for *_, tests in rows_of_page for name in re.findall(r"`(\w+)`", tests)]
+    here = [name.removeprefix("test_") for name, value in globals().items() if inspect.iscoroutinefunction(value)]
+    assert sorted(named) == sorted(name for name in here if f"test_{name}" in globals())
+    assert all(answer and re.search(r"`\w+`", tests) for _, answer, tests in rows_of_page)
