@@ -227,7 +227,16 @@ class RestoreRepository(Command):
     """Brings back a repository that was deleted before the point was set."""
 
     def __init__(self):
-        super().__init__("repository", "restore", REPOSITORY)
+        super().__init__("repository", "restore", REPOSITORY, changes=self._back)
+        self._everything = None
+
+    def _back(self, ledger):
+        """All of the repository is gone, or back."""
+        if self._everything is None:
+            facts = [fact for fact in ledger.facts() if fact.repository == REPOSITORY]
+            self._everything = {fact: value for fact in facts for value in ledger.may(fact)}
+            ledger.intend(dict.fromkeys(facts, ABSENT))
+        return self._everything
 
     def run(self, server, **environment):
         if environment:
