@@ -8,7 +8,7 @@ from wharfinger.domain.access import Action
 from wharfinger.domain.identity import Principal
 from wharfinger.domain.management import Matter, Target, scope_of
 from wharfinger.management_api import problems
-from wharfinger.management_api.calls import PREFIX, Everybody, Managing, Need, OnRepository
+from wharfinger.management_api.calls import PREFIX, Everybody, Managing, Need, OnDeleted, OnRepository
 from wharfinger.management_api.description import operation_of
 from wharfinger.management_api.routes import ROUTES
 from wharfinger.management_api.routing import Route
@@ -67,6 +67,9 @@ def _need(need: Need) -> tuple[str, str]:
             return "nothing", ""
         case OnRepository(action):
             return _ACTIONS[action]
+        case OnDeleted(action):
+            right, scope = _ACTIONS[action]
+            return f"{right}, as it was", scope
         case Managing(task, target, own):
             thing = "oneself" if own else f"the {target or 'account'}"
             name = _NOBODY.name if own else ""

@@ -46,6 +46,7 @@ from wharfinger.services.registries import Registries, Registry, RegistrySwitche
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.retention import Retention
 from wharfinger.services.reviews import Reviews
+from wharfinger.services.rounds import Rounds
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tags import Tags
 from wharfinger.services.tokens import Tokens
@@ -110,13 +111,14 @@ def build(settings: Settings) -> Deployment:
         known = _Known(accounts=accounts, credentials=credentials, tokens=tokens, trust=trust, people=people)
         identity = _identity(settings, database, clock, default, known, authorization=authorization, refusals=refusals)
     listing = Repositories(database, clock, switches)
+    collection, reviews = Collection(database, registries, clock), _reviews(settings, database, clock, switches)
     services = Services(
         accounts=accounts,
         audit=Audit(database),
         authorization=authorization,
         beginning=Beginning(database, clock),
         blobs=_blobs(settings, database, clock, switches),
-        collection=Collection(database, registries, clock),
+        collection=collection,
         credentials=credentials,
         grants=Grants(database, clock),
         health=health_checks.health(settings, clock, database, store),
@@ -133,13 +135,14 @@ def build(settings: Settings) -> Deployment:
         registry_switches=RegistrySwitches(database, clock),
         repositories=listing,
         retention=Retention(database, registries, clock, switches),
-        reviews=_reviews(settings, database, clock, switches),
+        reviews=reviews,
+        rounds=Rounds(reviews, collection, switches),
         tags=Tags(database, listing, clock, switches),
         tokens=tokens,
         trash=Trash(database, clock, switches, window=_microseconds(settings.undo.window)),
         trust=trust,
         uploads=_uploads(settings, database, clock, switches),
-        verification=Verification(database, clock),
+        verification=Verification(database, clock, in_background=settings.verification.enabled),
     )
     return Deployment(services=services, database=database, stores=(store,), outbound=outbound)
 

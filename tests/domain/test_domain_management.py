@@ -50,42 +50,54 @@ EXPECTED = """
 user          an ac jo me mb ow  nr nw na  gr gw ga  dr dw da  su
 see           U  D  D  Y  D  D   D  D  D   D  D  D   Y  Y  Y   U
 read          U  D  D  Y  D  D   D  D  D   D  D  D   Y  Y  Y   U
+inspect       U  D  D  Y  D  D   D  D  D   D  D  D   Y  Y  Y   U
 manage        U  D  D  Y  D  D   D  D  D   D  D  D   D  D  Y   U
+govern        U  D  D  Y  D  D   D  D  D   D  D  D   D  D  Y   U
 issue         U  D  D  Y  D  D   D  D  D   D  D  D   D  D  D   U
 supervise     U  D  D  D  D  D   D  D  D   D  D  D   D  D  Y   U
 
 organization  an ac jo me mb ow  nr nw na  gr gw ga  dr dw da  su
 see           U  Y  D  Y  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   U
 read          U  D  D  D  Y  Y   D  D  D   D  D  D   Y  Y  Y   U
+inspect       U  D  D  D  D  Y   D  D  D   D  D  D   Y  Y  Y   U
 manage        U  D  D  D  D  Y   D  D  D   D  D  D   D  D  Y   U
+govern        U  D  D  D  D  Y   D  D  D   D  D  D   D  D  Y   U
 issue         U  D  D  D  D  Y   D  D  D   D  D  D   D  D  Y   U
 supervise     U  D  D  D  D  D   D  D  D   D  D  D   D  D  Y   U
 
 robot         an ac jo me mb ow  nr nw na  gr gw ga  dr dw da  su
 see           U  D  D  Y  D  Y   D  D  D   Y  Y  Y   Y  Y  Y   U
 read          U  D  D  Y  D  Y   D  D  D   Y  Y  Y   Y  Y  Y   U
+inspect       U  D  D  Y  D  Y   D  D  D   Y  Y  Y   Y  Y  Y   U
 manage        U  D  D  D  D  Y   D  D  D   D  D  Y   D  D  Y   U
+govern        U  D  D  D  D  Y   D  D  D   D  D  Y   D  D  Y   U
 issue         U  D  D  D  D  Y   D  D  D   D  D  Y   D  D  Y   U
 supervise     U  D  D  D  D  Y   D  D  D   D  D  Y   D  D  Y   U
 
 namespace     an ac jo me mb ow  nr nw na  gr gw ga  dr dw da  su
 see           U  D  D  D  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   U
 read          U  D  D  D  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   U
+inspect       U  D  D  D  Y  Y   Y  Y  Y   Y  Y  Y   Y  Y  Y   U
 manage        U  D  D  D  D  Y   D  D  Y   D  D  Y   D  D  Y   U
+govern        U  D  D  D  D  Y   D  D  D   D  D  Y   D  D  Y   U
 issue         U  D  D  D  D  Y   D  D  Y   D  D  Y   D  D  Y   U
 supervise     U  D  D  D  D  D   D  D  D   D  D  Y   D  D  Y   U
 
 registry      an ac jo me mb ow  nr nw na  gr gw ga  dr dw da  su
 see           U  D  D  D  D  D   D  D  D   Y  Y  Y   Y  Y  Y   U
 read          U  D  D  D  D  D   D  D  D   Y  Y  Y   Y  Y  Y   U
+inspect       U  D  D  D  D  D   D  D  D   Y  Y  Y   Y  Y  Y   U
 manage        U  D  D  D  D  D   D  D  D   D  D  Y   D  D  Y   U
+govern        U  D  D  D  D  D   D  D  D   D  D  Y   D  D  Y   U
 issue         U  D  D  D  D  D   D  D  D   D  D  Y   D  D  Y   U
 supervise     U  D  D  D  D  D   D  D  D   D  D  Y   D  D  Y   U
 
 deployment    an ac jo me mb ow  nr nw na  gr gw ga  dr dw da  su
 see           U  D  D  D  D  D   D  D  D   D  D  D   Y  Y  Y   U
 read          U  D  D  D  D  D   D  D  D   D  D  D   Y  Y  Y   U
+inspect       U  D  D  D  D  D   D  D  D   D  D  D   Y  Y  Y   U
 manage        U  D  D  D  D  D   D  D  D   D  D  D   D  D  Y   U
+govern        U  D  D  D  D  D   D  D  D   D  D  D   D  D  Y   U
 issue         U  D  D  D  D  D   D  D  D   D  D  D   D  D  Y   U
 supervise     U  D  D  D  D  D   D  D  D   D  D  D   D  D  Y   U
 """

@@ -26,6 +26,7 @@ PROVIDER = {
     "REGISTRY_ACCOUNTS_OIDC_0_CLIENTID": "registry",
 }
 """One that nobody asks: here, nobody signs in through it."""
+DELETED = "acme/gone"
 
 
 @dataclass
@@ -36,6 +37,8 @@ class World:
     office: Office
     http: httpx.Client
     digest: str = ""
+    deleted: int = 0
+    """The number of a repository in the trash, with the same roles as the private one."""
     tokens: dict = field(default_factory=dict)
     secrets: list = field(default_factory=list)
     """Everything that no log, list or event may show."""
@@ -88,6 +91,7 @@ def _furnish(made):
         made.digest = repository.push(Material("management").image(repository), "v1")
     for name, role in (("rae", "read"), ("wes", "write"), ("ada", "admin")):
         office.give(name, role, repository=PRIVATE)
+    made.deleted = _delete(made)
     for name, role in (("vic", Role.READ), ("max", Role.ADMIN)):
         run(services.grants.give(AccountName(name), DEPLOYMENT, role, SYSTEM_ACTOR))
     office.give("reg", "admin")
@@ -95,3 +99,15 @@ def _furnish(made):
         made.tokens[scope] = office.token("max", Scope(scope)).secret
     made.secrets += made.tokens.values()
     return made
+
+
+def _delete(made):
+    """Make a repository with roles for the same people, delete it, and return its number."""
+    with Client.of(made.server.url, auth=("oli", PASSWORD)) as oli:
+        repository = oli.repository(DELETED)
+        repository.push(Material("deleted").image(repository), "v1")
+    for name, role in (("rae", "read"), ("wes", "write"), ("ada", "admin")):
+        made.office.give(name, role, repository=DELETED)
+    assert made.ask("DELETE", f"/repositories/{DELETED}", "ada").status_code == 204
+    ((number,),) = made.office.rows(f"SELECT id FROM repositories WHERE name = '{DELETED}'")
+    return number

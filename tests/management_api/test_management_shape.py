@@ -113,7 +113,9 @@ UNREADABLE = {
 @pytest.mark.parametrize("body", UNREADABLE, ids=str)
 def test_a_body_that_could_be_read_in_two_ways_is_refused(world, body):
     for method, path in WITH_BODY:
-        answer = world.ask(method, filled(INVENTORY[method, path].path), "max", content=UNREADABLE[body], headers=JSON)
+        answer = world.ask(
+            method, filled(INVENTORY[method, path].path, world), "max", content=UNREADABLE[body], headers=JSON
+        )
         problem(answer, 400, "body-unreadable")
 
 
@@ -169,7 +171,7 @@ def test_a_wrong_value_in_any_field_is_named_and_never_a_failure(world, endpoint
     for field in (*fields, "a field that nobody knows"):
         for value in WRONG:
             content = json.dumps({field: value, "zzz": 1})  # the last one makes sure that nothing is done
-            answer = world.ask(method, filled(INVENTORY[endpoint].path), "max", content=content, headers=JSON)
+            answer = world.ask(method, filled(INVENTORY[endpoint].path, world), "max", content=content, headers=JSON)
             found = problem(answer, 422, "fields-invalid")
             assert {"pointer": "/zzz", "detail": "Extra inputs are not permitted"} in found["errors"]
 

@@ -270,6 +270,7 @@ LINES = {
     ),
     "TeamMappings.map": line(team, lambda n, _: n.team_mappings.map(TEAM, "corp", "web", ACTOR), "team.mapped"),
     "TeamMappings.unmap": line(mapped, lambda n, _: n.team_mappings.unmap(TEAM, "corp", "web", ACTOR), "team.unmapped"),
+    "Verification.order": line(nothing, lambda n, _: n.verification.order(n.registry, ACTOR), "verification.ordered"),
 }
 ELSEWHERE = {
     "AccountIdentity.remember_device": "it is Credentials.create",

@@ -18,11 +18,11 @@ from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.outlook import Outlook, Savings
 from wharfinger.domain.trash import parse_trashed
 from wharfinger.services import Services
-from wharfinger.services.reviews import Outcome, Reviews
+from wharfinger.services.rounds import Round, together
 
 app = typer.Typer(help="Show and run the collection of what nothing needs any more.", invoke_without_command=True)
 
-_BATCH: Final = 200
+_NOT_SHOWN: Final = {"steps", "standing_still"}
 _KINDS: Final = {"manifest": "manifests", "blob": "blobs", "burial": "bytes to remove"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 
@@ -93,60 +93,35 @@ def _many(count: int, what: str) -> str:
 def _run(config: Config, *, as_json: bool) -> None:
     """Collect until nothing is due, and say what became of it."""
 
-    async def work(services: Services, _by: Actor) -> Mapping[str, int]:
-        standing_still = services.reviews.standing_still()
-        if standing_still is not None:
-            fail(f"nothing is collected now: {standing_still}")
+    async def work(services: Services, _by: Actor) -> Round:
         with Progress(
             TextColumn("[progress.description]{task.description}"), TimeElapsedColumn(), console=err, transient=True
         ) as progress:
-            task = progress.add_task("collecting")
-            while await _round(services):
-                progress.update(task, description=_summary(services))
-        return _result(services)
+            task, whole = progress.add_task("collecting"), Round()
+            while True:
+                done = await services.rounds.run()
+                whole = together(whole, done)
+                if not done.steps:
+                    return whole
+                progress.update(task, description=_summary(whole))
 
     result = act(config, work)
+    if result.standing_still is not None:
+        fail(f"nothing is collected now: {result.standing_still}")
     if as_json:
-        _print_json(result)
+        _print_json({name: value for name, value in asdict(result).items() if name not in _NOT_SHOWN})
     else:
         say(
-            f"looked at {result['looked_at']}; removed {result['manifests']} manifests, {result['blobs']} blobs of "
-            f"repositories, {result['repositories']} repositories; freed {decimal(result['freed'])}"
+            f"looked at {result.looked_at}; removed {result.manifests} manifests, {result.blobs} blobs of "
+            f"repositories, {result.repositories} repositories; freed {decimal(result.freed)}"
         )
         say("bytes of blobs that went just now are removed in an hour, for reads that began before")
-    if result["failed"]:
-        fail(f"{result['failed']} could not be collected; they are tried again later, and the log says why")
+    if result.failed:
+        fail(f"{result.failed} could not be collected; they are tried again later, and the log says why")
 
 
-async def _round(services: Services) -> int:
-    """Do one batch of everything; returns how much was done."""
-    reviews: Reviews = services.reviews
-    return sum(
-        [
-            await reviews.sweep(_BATCH),
-            await reviews.review_manifests(_BATCH),
-            await reviews.collect_repositories(_BATCH),
-            await reviews.review_blobs(_BATCH),
-            await services.collection.bury(_BATCH),
-        ]
-    )
-
-
-def _summary(services: Services) -> str:
-    result = _result(services)
-    return f"looked at {result['looked_at']}, removed {result['blobs']} blobs, freed {decimal(result['freed'])}"
-
-
-def _result(services: Services) -> Mapping[str, int]:
-    tally = services.reviews.tally
-    return {
-        "looked_at": sum(tally.values()),
-        "manifests": tally["manifest", Outcome.REMOVED],
-        "blobs": tally["blob", Outcome.REMOVED],
-        "repositories": tally["repository", Outcome.REMOVED],
-        "failed": sum(count for (_, outcome), count in tally.items() if outcome is Outcome.FAILED),
-        "freed": services.collection.freed,
-    }
+def _summary(whole: Round) -> str:
+    return f"looked at {whole.looked_at}, removed {whole.blobs} blobs, freed {decimal(whole.freed)}"
 
 
 def _show(outlook: Outlook) -> None:

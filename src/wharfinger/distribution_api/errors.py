@@ -56,6 +56,7 @@ TABLE: Final[Mapping[type[WharfingerError], tuple[int, str]]] = {
     errors.MethodUnsupported: (405, "UNSUPPORTED"),
     errors.DeletionDisabled: (405, "UNSUPPORTED"),
     errors.ReadOnly: (405, "UNSUPPORTED"),
+    errors.UpkeepDisabled: (405, "UNSUPPORTED"),
     errors.StillReferenced: (405, "UNSUPPORTED"),
     errors.SignInUnready: (503, "UNAVAILABLE"),
     errors.StoreUnavailable: (503, "UNAVAILABLE"),

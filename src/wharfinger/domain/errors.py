@@ -11,7 +11,7 @@ WharfingerError
 ├─ OutOfPlace     RangeUnsatisfiable  UploadOutOfOrder  UploadBusy
 ├─ Refused        Unauthenticated{CredentialInvalid  TokenTooNarrow}  Denied  PreconditionFailed  TooManyAttempts
 │                 AccountConflict  TagImmutable  NameTaken  ContentGone
-├─ Unsupported    MethodUnsupported  DeletionDisabled  ReadOnly  StillReferenced
+├─ Unsupported    MethodUnsupported  DeletionDisabled  ReadOnly  StillReferenced  UpkeepDisabled
 └─ Unavailable    SignInUnready  StoreUnavailable  DatabaseUnavailable  StoreFull  UpkeepBusy
                   OutboundUnavailable{OutboundRefused  OutboundFailed}
 ```
@@ -288,6 +288,10 @@ class ReadOnly(Unsupported):
 
 class StillReferenced(Unsupported):
     """Content that a manifest of the repository still refers to cannot be deleted."""
+
+
+class UpkeepDisabled(Unsupported):
+    """The operator has switched this piece of upkeep off."""
 
 
 class Unavailable(WharfingerError):

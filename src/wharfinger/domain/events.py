@@ -68,6 +68,8 @@ class EventAction(enum.StrEnum):
     """Verification found other bytes than a digest names, or none, and stopped serving them."""
     CONTENT_HEALED = "content.healed"
     """Verification found them sound again, or put a row right from them."""
+    VERIFICATION_ORDERED = "verification.ordered"
+    """Somebody has everything verified now, in the background."""
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"
     CREDENTIAL_AUTHORIZED = "credential.authorized"

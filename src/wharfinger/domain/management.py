@@ -36,8 +36,12 @@ class Task(enum.StrEnum):
     """Know that it is there, and what it is called. Takes no scope."""
     READ = "read"
     """See what only those see who have to do with it: members, grants, settings, credentials without their secret."""
+    INSPECT = "inspect"
+    """See what those see who answer for it, and its members do not: the robots of an organization, and its events."""
     MANAGE = "manage"
     """Change it, and what belongs to it."""
+    GOVERN = "govern"
+    """Say what becomes of everything in it, also of what keeps to itself: repositories that do not inherit."""
     ISSUE = "issue"
     """Make a credential of the account: never for another person, whatever one's role."""
     SUPERVISE = "supervise"
@@ -96,7 +100,9 @@ NO_RELATION: Final = Relation()
 _NEEDED: Final = {
     Task.SEE: Role.READ,
     Task.READ: Role.READ,
+    Task.INSPECT: Role.READ,
     Task.MANAGE: Role.ADMIN,
+    Task.GOVERN: Role.ADMIN,
     Task.ISSUE: Role.ADMIN,
     Task.SUPERVISE: Role.ADMIN,
 }
@@ -197,7 +203,7 @@ def _on_account(task: Task, relation: Relation) -> Iterator[Right]:
         case AccountKind.ORGANIZATION:
             if relation.owns and task is not Task.SUPERVISE:
                 yield Right(Role.ADMIN, "owner of the organization")
-            if relation.is_member:
+            if relation.is_member and task is not Task.INSPECT:
                 yield Right(Role.READ, "member of the organization")
             if task is Task.SEE:
                 yield Right(Role.READ, "every account may see organizations")
@@ -217,7 +223,7 @@ def _on_namespace(task: Task, relation: Relation) -> Iterator[Right]:
         return
     if relation.owns:
         yield Right(Role.ADMIN, "owner of the namespace")
-    if relation.on_namespace:
+    if relation.on_namespace and task is not Task.GOVERN:
         yield Right(relation.on_namespace, f"{_ROLES[relation.on_namespace]} on the namespace")
     if relation.is_member:
         yield Right(Role.READ, "member of the organization that owns the namespace")
@@ -238,6 +244,8 @@ def _missing(matter: Matter) -> str:
             return "you need to be a member of the organization"
         case Target.ORGANIZATION if matter.task is not Task.SUPERVISE:
             return "you need to be an owner of the organization"
+        case Target.NAMESPACE if matter.task is Task.GOVERN:
+            return "you need to own the namespace, or the role manager on the registry"
         case Target.NAMESPACE if matter.task is not Task.SUPERVISE:
             return "you need to own the namespace, or the role admin on it"
         case Target.REGISTRY | Target.NAMESPACE:

@@ -12,7 +12,14 @@ from typing import Final
 from wharfinger.domain.access import Access, Action, Decision, Outcome
 from wharfinger.domain.accounts import parse_account_name, parse_any_account_name, parse_robot_name, parse_subject
 from wharfinger.domain.digests import parse_digest
-from wharfinger.domain.errors import AccountUnknown, Denied, TokenTooNarrow, Unauthenticated, WharfingerError
+from wharfinger.domain.errors import (
+    AccountUnknown,
+    Denied,
+    NameInvalid,
+    TokenTooNarrow,
+    Unauthenticated,
+    WharfingerError,
+)
 from wharfinger.domain.identity import Actor, Principal
 from wharfinger.domain.management import Matter, Target, Task
 from wharfinger.domain.names import RepositoryName, parse_repository_name, parse_tag
@@ -21,9 +28,25 @@ from wharfinger.services.accounts import unknown
 from wharfinger.services.namespaces import namespace_unknown
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import name_unknown
+from wharfinger.services.trash import number_unknown
 from wharfinger.web.requests import Visit
 
 PREFIX: Final = "/api/v1"
+LONGEST_ID: Final = 2**63 - 1
+
+
+def parse_number(text: str) -> int:
+    """Return a number that a list showed.
+
+    Raises:
+        NameInvalid: it is none.
+    """
+    if text.isascii() and text.isdecimal() and len(text) <= len(str(LONGEST_ID)) and 1 <= int(text) <= LONGEST_ID:
+        return int(text)
+    message = "This part of the path must be a number, as the list shows it."
+    raise NameInvalid(message)
+
+
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     "name": parse_repository_name,
     "user": parse_account_name,
@@ -36,6 +59,7 @@ _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     "subject": parse_subject,
     "digest": parse_digest,
     "tag": parse_tag,
+    "number": parse_number,
 }
 """What each parameter of a path is; a malformed one is refused before anybody is asked who they are."""
 _PLACE_OF: Final = {
@@ -60,6 +84,13 @@ class OnRepository:
 
 
 @dataclass(frozen=True, slots=True)
+class OnDeleted:
+    """An action on the repository of the trash whose number the path names."""
+
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
 class Managing:
     """A task on what the path names; `own` for the caller's own account, and with no target the account it names."""
 
@@ -68,7 +99,7 @@ class Managing:
     own: bool = False
 
 
-Need = Everybody | OnRepository | Managing
+Need = Everybody | OnRepository | OnDeleted | Managing
 EVERYBODY: Final = Everybody()
 SIGNED_IN: Final = Managing(Task.SEE, Target.USER, own=True)
 
@@ -138,6 +169,8 @@ async def require(need: Need, call: Call) -> None:
     match need:
         case OnRepository(action):
             await require_on_repository(call, action, RepositoryName(call.parameters.get("name", "")))
+        case OnDeleted(action):
+            await _require_on_deleted(call, action, int(call.parameters["number"]))
         case Managing():
             await require_matter(call, _matter(need, call))
         case Everybody():
@@ -153,6 +186,16 @@ async def require_on_repository(call: Call, action: Action, name: RepositoryName
     what = f"{action} {name}" if name else action.value
     may_know = not name or await authorization.allows(call.principal, call.registry, Access(Action.PULL, name))
     raise _refusal(decision, what, None if may_know else name_unknown(name))
+
+
+async def _require_on_deleted(call: Call, action: Action, number: int) -> None:
+    """As `require`, for an action on a repository in the trash: whoever could pull it may know that it was deleted."""
+    authorization = call.services.authorization
+    decision = await authorization.decide_on_deleted(call.principal, call.registry, number, action)
+    if decision.allowed:
+        return
+    seen = await authorization.decide_on_deleted(call.principal, call.registry, number, Action.PULL)
+    raise _refusal(decision, f"{action} {number}", None if seen.allowed else number_unknown(number))
 
 
 async def require_matter(call: Call, matter: Matter) -> None:

@@ -22,11 +22,11 @@ from wharfinger.domain.audit import (
 from wharfinger.domain.events import EventAction, Result
 from wharfinger.domain.management import Target, Task
 from wharfinger.domain.names import RepositoryName
-from wharfinger.management_api.calls import Call, Managing, OnRepository
+from wharfinger.management_api.calls import LONGEST_ID, Call, Managing, OnRepository
 from wharfinger.management_api.fields import (
-    LONGEST_ID,
     AfterNumber,
     KnownRepository,
+    Moment,
     OneLine,
     OrganizationPath,
     RepositoryPath,
@@ -70,7 +70,6 @@ class _Filter:
 
 
 Text = Annotated[OneLine | None, Query(max_length=300)]
-Moment = Annotated[str, Field(max_length=40, examples=["2026-05-01T13:00:00Z"]), checked(parse_moment)]
 
 
 async def _read_filter(
@@ -171,7 +170,7 @@ ROUTES: Final = (
     Route(
         "GET",
         "/organizations/{organization}/events",
-        Managing(Task.MANAGE, Target.ORGANIZATION),
+        Managing(Task.INSPECT, Target.ORGANIZATION),
         list_events_of_organization,
     ),
     Route("GET", "/repositories/{name:path}/-/events", OnRepository(Action.ADMINISTER), list_events_of_repository),

@@ -10,11 +10,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from wharfinger.clock import Instant, as_datetime
 from wharfinger.domain.accounts import parse_account_name, parse_new_account_name
+from wharfinger.domain.audit import parse_moment
+from wharfinger.domain.digests import parse_digest
 from wharfinger.domain.errors import WharfingerError
 from wharfinger.domain.grants import DEPLOYMENT, parse_role
 from wharfinger.domain.names import parse_repository_name
+from wharfinger.management_api.calls import LONGEST_ID
 
-LONGEST_ID: Final = 2**63 - 1
 LARGEST_PAGE: Final = 1_000
 
 
@@ -76,6 +78,8 @@ NewName = Annotated[str, Field(max_length=300, examples=["acme"]), checked(parse
 KnownName = Annotated[str, Field(max_length=300, examples=["ann"]), checked(parse_account_name)]
 PartName = Annotated[str, Field(max_length=300, examples=["ci"]), checked(parse_account_name)]
 KnownRepository = Annotated[str, Field(max_length=300, examples=["acme/app"]), checked(parse_repository_name)]
+DigestField = Annotated[str, Field(max_length=300, examples=["sha256:" + "0" * 64]), checked(parse_digest)]
+Moment = Annotated[str, Field(max_length=40, examples=["2026-05-01T13:00:00Z"]), checked(parse_moment)]
 Secret = Annotated[str, Field(max_length=1024, json_schema_extra={"format": "password"})]
 RoleWord = Annotated[
     str,

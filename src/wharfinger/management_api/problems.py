@@ -94,6 +94,7 @@ TABLE: Final[Mapping[type[WharfingerError], int]] = {
     errors.DeletionDisabled: 409,
     errors.ReadOnly: 409,
     errors.StillReferenced: 409,
+    errors.UpkeepDisabled: 409,
     errors.SignInUnready: 503,
     errors.StoreUnavailable: 503,
     errors.DatabaseUnavailable: 503,

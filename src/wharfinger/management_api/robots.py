@@ -110,7 +110,7 @@ _MANAGE: Final = Managing(Task.MANAGE, Target.ROBOT)
 _OF_ORGANIZATION: Final = Managing(Task.MANAGE, Target.ORGANIZATION)
 _OF_REGISTRY: Final = Managing(Task.MANAGE, Target.REGISTRY)
 ROUTES: Final = (
-    Route("GET", "/organizations/{organization}/robots", _OF_ORGANIZATION, list_robots),
+    Route("GET", "/organizations/{organization}/robots", Managing(Task.INSPECT, Target.ORGANIZATION), list_robots),
     Route("POST", "/organizations/{organization}/robots", _OF_ORGANIZATION, create_robot, status=201, conflicts=True),
     Route("GET", "/registries/{registry}/robots", Managing(Task.READ, Target.REGISTRY), list_robots_of_registry),
     Route("POST", "/registries/{registry}/robots", _OF_REGISTRY, create_robot_of_registry, status=201, conflicts=True),

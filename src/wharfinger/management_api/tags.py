@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tags and manifests of a repository, as far as they are managed: pushed and pulled they are under `/v2/`."""
+"""Tags of a repository: what each names, what it has named, and bringing it back. Moved they are by pushing."""
 
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
+
+from fastapi import Query
 
 from wharfinger.domain.access import Action
+from wharfinger.domain.audit import parse_moment
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.names import RepositoryName, TagName
 from wharfinger.management_api.calls import OnRepository
 from wharfinger.management_api.fields import (
     After,
     AfterNumber,
-    DigestPath,
+    DigestField,
+    Model,
+    Moment,
     RepositoryPath,
     Shown,
     Size,
@@ -20,7 +25,7 @@ from wharfinger.management_api.fields import (
 )
 from wharfinger.management_api.paging import PAGE, Page, page
 from wharfinger.management_api.routing import Calling, Route
-from wharfinger.metadata.manifests import ManifestSummary
+from wharfinger.metadata.tag_history import Movement
 
 
 class ListedTag(Shown):
@@ -30,26 +35,50 @@ class ListedTag(Shown):
 
 
 class Tag(Shown):
-    """A tag, and the manifest that it names."""
+    """A tag, and the manifest that it names, or named at a time."""
 
     name: str
     digest: str
-    media_type: str
-    size: int
+    media_type: str | None
+    """Nothing if the manifest is not here any more."""
+    size: int | None
     """Bytes of the manifest itself."""
+    since: datetime
+    """From when on the tag named it."""
+    by: str
+    """Who had set it."""
+    is_here: bool
+    """Whether the manifest can be pulled now, by its digest."""
+    in_trash: bool
+    """Whether it was deleted, and can be restored."""
 
 
-class Manifest(Shown):
-    """A manifest."""
+class TagStep(Shown):
+    """One step of a tag: made, moved, or deleted."""
 
+    id: int
+    tag: str
+    before: str | None
+    """What it named; nothing if it was made."""
+    after: str | None
+    """What it names from then on; nothing if it was deleted."""
+    at: datetime
+    by: str
+    detail: str | None
+
+
+class TagRestoration(Model):
+    """To what a tag goes back."""
+
+    to: DigestField | None = None
+    """A manifest that it has named; without one, that before its last step: its deletion, or its last movement."""
+
+
+class RestoredTag(Shown):
+    """A tag that was restored."""
+
+    name: str
     digest: str
-    media_type: str
-    artifact_type: str | None
-    size: int
-    """Bytes of the manifest itself."""
-    subject: str | None
-    """The digest of the manifest that it is attached to."""
-    pushed_at: datetime
 
 
 async def list_tags(call: Calling, name: RepositoryPath, size: Size = PAGE, last: After = None) -> Page[ListedTag]:
@@ -58,10 +87,26 @@ async def list_tags(call: Calling, name: RepositoryPath, size: Size = PAGE, last
     return page(call, found, key=str, show=lambda tag: ListedTag(name=tag))
 
 
-async def read_tag(call: Calling, name: RepositoryPath, tag: TagPath) -> Tag:
-    """Show what a tag names."""
-    found = await call.services.manifests.find(call.registry, RepositoryName(name), TagName(tag))
-    return Tag(name=tag, digest=found.digest, media_type=found.media_type, size=found.size)
+async def read_tag(
+    call: Calling,
+    name: RepositoryPath,
+    tag: TagPath,
+    at: Annotated[Moment | None, Query(description="What it named at this time: a day, or RFC 3339.")] = None,
+) -> Tag:
+    """Show what a tag names, or what it named at a time."""
+    repository, time = RepositoryName(name), None if at is None else parse_moment(at)
+    then = await call.services.tags.at(call.registry, repository, TagName(tag), time)
+    manifest = await call.services.manifests.find(call.registry, repository, then.digest) if then.is_here else None
+    return Tag(
+        name=tag,
+        digest=then.digest,
+        media_type=None if manifest is None else manifest.media_type,
+        size=None if manifest is None else manifest.size,
+        since=time_of(then.since),
+        by=then.by,
+        is_here=then.is_here,
+        in_trash=then.in_trash,
+    )
 
 
 async def delete_tag(call: Calling, name: RepositoryPath, tag: TagPath) -> None:
@@ -69,38 +114,53 @@ async def delete_tag(call: Calling, name: RepositoryPath, tag: TagPath) -> None:
     await call.services.tags.delete(call.registry, RepositoryName(name), TagName(tag), call.by)
 
 
-async def list_manifests(
+async def list_history(
     call: Calling, name: RepositoryPath, size: Size = PAGE, last: AfterNumber = None
-) -> Page[Manifest]:
-    """List the manifests of a repository, the newest first."""
-    found = await call.services.manifests.list(call.registry, RepositoryName(name), last, size)
+) -> Page[TagStep]:
+    """List the steps of all tags of a repository, the newest first; those of deleted tags too."""
+    found = await call.services.tags.history(call.registry, RepositoryName(name), None, last, size)
     return page(call, found, key=lambda one: one.id, show=_show)
 
 
-async def delete_manifest(call: Calling, name: RepositoryPath, digest: DigestPath) -> None:
-    """Delete a manifest and every tag that names it."""
-    await call.services.manifests.delete(call.registry, RepositoryName(name), Digest(digest), call.by)
+async def list_history_of_tag(
+    call: Calling, name: RepositoryPath, tag: TagPath, size: Size = PAGE, last: AfterNumber = None
+) -> Page[TagStep]:
+    """List the steps of a tag, there or deleted, the newest first."""
+    found = await call.services.tags.history(call.registry, RepositoryName(name), TagName(tag), last, size)
+    return page(call, found, key=lambda one: one.id, show=_show)
 
 
-def _show(one: ManifestSummary) -> Manifest:
-    return Manifest(
-        digest=one.digest,
-        media_type=one.media_type,
-        artifact_type=one.artifact_type,
-        size=one.size,
-        subject=one.subject,
-        pushed_at=time_of(one.pushed_at),
+async def restore_tag(call: Calling, name: RepositoryPath, tag: TagPath, restoration: TagRestoration) -> RestoredTag:
+    """Set a tag to what it named before, with its manifest if that was deleted.
+
+    Restoring a tag that is there moves it, which the repository's rules for immutable tags must allow.
+    """
+    to = None if restoration.to is None else Digest(restoration.to)
+    digest = await call.services.tags.restore(call.registry, RepositoryName(name), TagName(tag), call.by, to=to)
+    return RestoredTag(name=tag, digest=digest)
+
+
+def _show(one: Movement) -> TagStep:
+    return TagStep(
+        id=one.id,
+        tag=one.tag,
+        before=one.before,
+        after=one.after,
+        at=time_of(one.at),
+        by=one.by,
+        detail=one.detail,
     )
 
 
 _PULL: Final = OnRepository(Action.PULL)
 _DELETE: Final = OnRepository(Action.DELETE)
 _TAGS: Final = "/repositories/{name:path}/-/tags"
-_MANIFESTS: Final = "/repositories/{name:path}/-/manifests"
+_ONE: Final = _TAGS + "/{tag}"
 ROUTES: Final = (
     Route("GET", _TAGS, _PULL, list_tags),
-    Route("GET", _TAGS + "/{tag}", _PULL, read_tag),
-    Route("DELETE", _TAGS + "/{tag}", _DELETE, delete_tag, status=204, conflicts=True),
-    Route("GET", _MANIFESTS, _PULL, list_manifests),
-    Route("DELETE", _MANIFESTS + "/{digest}", _DELETE, delete_manifest, status=204, conflicts=True),
+    Route("GET", _ONE, _PULL, read_tag),
+    Route("DELETE", _ONE, _DELETE, delete_tag, status=204, conflicts=True),
+    Route("GET", _ONE + "/history", _PULL, list_history_of_tag),
+    Route("POST", _ONE + "/restore", _DELETE, restore_tag, conflicts=True),
+    Route("GET", "/repositories/{name:path}/-/history", _PULL, list_history),
 )

@@ -13,9 +13,8 @@ from wharfinger.domain.grants import Place, parse_role, word_of
 from wharfinger.domain.management import Target, Task
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.trust import MAX_CONDITIONS, MAX_TAGS, MAX_TEXT, MAX_VALUES, NewRule, TrustRule
-from wharfinger.management_api.calls import Call, Managing, OnRepository
+from wharfinger.management_api.calls import LONGEST_ID, Call, Managing, OnRepository
 from wharfinger.management_api.fields import (
-    LONGEST_ID,
     Model,
     NamespacePath,
     OneLine,
@@ -56,6 +55,43 @@ class Rules(Shown):
     """The rules at a place: they are few."""
 
     items: list[ShownRule]
+
+
+class NewKeys(Model):
+    """The keys of a rule's issuer."""
+
+    jwks: Annotated[str, Field(max_length=100_000)] | None
+    """The public keys as a JSON Web Key Set; null to have the issuer asked from now on."""
+
+
+class TokenTest(Model):
+    """An identity token that is to be looked at."""
+
+    token: Annotated[str, Field(min_length=1, max_length=20_000, json_schema_extra={"format": "password"})]
+    """It is not kept, and nobody is let in."""
+
+
+class RuleVerdict(Shown):
+    """What a rule says of a token."""
+
+    id: int
+    name: str
+    reasons: list[str]
+    """Why it does not let the token in; none if it does."""
+
+
+class TokenReport(Shown):
+    """What the rules at a place say of a token."""
+
+    issuer: str
+    subject: str
+    audience: list[str]
+    expires_at: datetime
+    problem: str | None
+    """Why no rule can let it in, whatever the rules say."""
+    lets_in: bool
+    """Whether a rule at this place lets it in."""
+    verdicts: list[RuleVerdict]
 
 
 class NewTrustRule(Model):
@@ -136,6 +172,63 @@ async def remove_rule_of_registry(
     await _remove(call, Place(registry_id=call.registry.id), rule)
 
 
+async def change_keys_of_repository(
+    call: Calling,
+    name: RepositoryPath,
+    rule: RulePath,
+    keys: NewKeys,
+) -> ShownRule:
+    """Give a trust rule of a repository the new keys of its issuer, where they were given and not asked for."""
+    return await _change_keys(call, _repository(call, name), rule, keys)
+
+
+async def test_token_on_repository(
+    call: Calling,
+    name: RepositoryPath,
+    tested: TokenTest,
+) -> TokenReport:
+    """Say of every trust rule at a repository whether it lets an identity token in, and why not. Nobody is let in."""
+    return await _test(call, _repository(call, name), tested)
+
+
+async def change_keys_of_namespace(
+    call: Calling,
+    namespace: NamespacePath,
+    rule: RulePath,
+    keys: NewKeys,
+) -> ShownRule:
+    """Give a trust rule of a namespace the new keys of its issuer, where they were given and not asked for."""
+    return await _change_keys(call, _namespace(call, namespace), rule, keys)
+
+
+async def test_token_on_namespace(
+    call: Calling,
+    namespace: NamespacePath,
+    tested: TokenTest,
+) -> TokenReport:
+    """Say of every trust rule at a namespace whether it lets an identity token in, and why not. Nobody is let in."""
+    return await _test(call, _namespace(call, namespace), tested)
+
+
+async def change_keys_of_registry(
+    call: Calling,
+    registry: RegistryPath,  # noqa: ARG001 - the call has it
+    rule: RulePath,
+    keys: NewKeys,
+) -> ShownRule:
+    """Give a trust rule of a registry the new keys of its issuer, where they were given and not asked for."""
+    return await _change_keys(call, Place(registry_id=call.registry.id), rule, keys)
+
+
+async def test_token_on_registry(
+    call: Calling,
+    registry: RegistryPath,  # noqa: ARG001 - the call has it
+    tested: TokenTest,
+) -> TokenReport:
+    """Say of every trust rule at a registry whether it lets an identity token in, and why not. Nobody is let in."""
+    return await _test(call, Place(registry_id=call.registry.id), tested)
+
+
 async def _list(call: Call, place: Place) -> Rules:
     return Rules(items=[_show(one) for one in await call.services.trust.list(place)])
 
@@ -155,13 +248,36 @@ async def _create(call: Call, place: Place, new: NewTrustRule) -> ShownRule:
     return _show(await call.services.trust.create(rule, call.by))
 
 
+async def _change_keys(call: Call, place: Place, number: int, keys: NewKeys) -> ShownRule:
+    await _require_here(call, place, number)
+    return _show(await call.services.trust.change_keys(number, keys.jwks, call.by))
+
+
+async def _test(call: Call, place: Place, tested: TokenTest) -> TokenReport:
+    """Judge a token by the rules of the place only: of those elsewhere the caller may not know."""
+    found = await call.services.trust.test(tested.token, call.registry, place)
+    return TokenReport(
+        issuer=found.issuer,
+        subject=found.subject,
+        audience=list(found.audience),
+        expires_at=time_of(found.expires_at),
+        problem=found.problem,
+        lets_in=found.principal is not None,
+        verdicts=[RuleVerdict(id=one.rule.id, name=one.rule.name, reasons=list(one.reasons)) for one in found.verdicts],
+    )
+
+
 async def _remove(call: Call, place: Place, number: int) -> None:
-    """Remove a rule of the place that the caller was let in for; a rule of another one is not there."""
+    await _require_here(call, place, number)
+    await call.services.trust.remove(number, call.by)
+
+
+async def _require_here(call: Call, place: Place, number: int) -> None:
+    """Return if the rule is at the place that the caller was let in for; a rule of another one is not there."""
     found = await call.services.trust.find(number)
     if found.place != place:
         message = f"There is no trust rule {number}."
         raise AccountUnknown(message)
-    await call.services.trust.remove(number, call.by)
 
 
 def _repository(call: Call, name: str) -> Place:
@@ -197,10 +313,16 @@ ROUTES: Final = (
     Route("GET", _ON_REPOSITORY, _ADMINISTER, list_rules_of_repository),
     Route("POST", _ON_REPOSITORY, _ADMINISTER, create_rule_of_repository, status=201, conflicts=True),
     Route("DELETE", _ON_REPOSITORY + "/{rule}", _ADMINISTER, remove_rule_of_repository, status=204),
+    Route("PUT", _ON_REPOSITORY + "/{rule}/keys", _ADMINISTER, change_keys_of_repository),
+    Route("POST", _ON_REPOSITORY + "/test", _ADMINISTER, test_token_on_repository),
     Route("GET", _ON_NAMESPACE, _OF_NAMESPACE, list_rules_of_namespace),
     Route("POST", _ON_NAMESPACE, _OF_NAMESPACE, create_rule_of_namespace, status=201, conflicts=True),
     Route("DELETE", _ON_NAMESPACE + "/{rule}", _OF_NAMESPACE, remove_rule_of_namespace, status=204),
+    Route("PUT", _ON_NAMESPACE + "/{rule}/keys", _OF_NAMESPACE, change_keys_of_namespace),
+    Route("POST", _ON_NAMESPACE + "/test", _OF_NAMESPACE, test_token_on_namespace),
     Route("GET", _ON_REGISTRY, Managing(Task.READ, Target.REGISTRY), list_rules_of_registry),
     Route("POST", _ON_REGISTRY, _OF_REGISTRY, create_rule_of_registry, status=201, conflicts=True),
     Route("DELETE", _ON_REGISTRY + "/{rule}", _OF_REGISTRY, remove_rule_of_registry, status=204),
+    Route("PUT", _ON_REGISTRY + "/{rule}/keys", _OF_REGISTRY, change_keys_of_registry),
+    Route("POST", _ON_REGISTRY + "/test", _OF_REGISTRY, test_token_on_registry),
 )

@@ -118,8 +118,12 @@ _PLACES: Final = (
 )
 
 
-def _build_standing() -> Select[tuple[object, ...]]:
-    """Return one row of facts: everything is joined to a row that is always there."""
+def _build_standing(which: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+    """Return one row of facts: everything is joined to a row that is always there.
+
+    Args:
+        which: the repository of the registry that is meant.
+    """
     always = select(literal_column("1").label("one")).subquery("always")
     # A namespace comes into being with its first repository; until then it is as if its namesake owned it already.
     inferred = (
@@ -163,9 +167,7 @@ def _build_standing() -> Select[tuple[object, ...]]:
         .outerjoin(registries, registries.c.id == bindparam("registry_id"))
         .outerjoin(
             repositories,
-            (repositories.c.registry_id == bindparam("registry_id"))
-            & (repositories.c.name == bindparam("repository"))
-            & repositories.c.deleted_at.is_(None),
+            (repositories.c.registry_id == bindparam("registry_id")) & which,
         )
         .outerjoin(
             namespaces,
@@ -178,9 +180,15 @@ def _build_standing() -> Select[tuple[object, ...]]:
     )
 
 
-STANDING: Final = Statement(_build_standing())
+STANDING: Final = Statement(
+    _build_standing((repositories.c.name == bindparam("repository")) & repositories.c.deleted_at.is_(None))
+)
 """Parameters: those of `proof_of`, `registry_id`, `repository`, and `namespace`: the first part of the name, or an
 empty text; `standing_of` reads the columns."""
+STANDING_AT_DELETED: Final = Statement(
+    _build_standing((repositories.c.id == bindparam("number")) & repositories.c.deleted_at.is_not(None))
+)
+"""The same of a repository in the trash, which no name leads to: `number` is its id, instead of `repository`."""
 
 
 def proof_of(principal: Principal) -> Mapping[str, object]:

@@ -9,16 +9,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, func, null, select, update
+from sqlalchemy import Connection, bindparam, func, null, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.names import RepositoryName
 from wharfinger.metadata.blobs import LIVE
-from wharfinger.metadata.database import Row
+from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.schema import blobs, manifest_references, manifests, repositories, repository_blobs
 
 _AT_ONCE: Final = 500
+
+
+NAME: Final = Statement(
+    select(repositories.c.name).where(
+        repositories.c.registry_id == bindparam("registry_id"),
+        repositories.c.id == bindparam("number"),
+        repositories.c.deleted_at.is_not(None),
+    )
+)
+"""What a repository in the trash was called."""
 
 
 class Deleted(NamedTuple):

@@ -19,6 +19,7 @@ from wharfinger.domain.trash import TrashEntry, TrashKind
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import tags as tag_rows
 from wharfinger.metadata.schema import blobs, events, manifests, repositories, repository_blobs, tag_history
+from wharfinger.metadata.standing import Sight, visible
 
 _newer: Final = tag_history.alias("newer")
 _ORDER: Final = tuple(TrashKind)
@@ -33,11 +34,13 @@ class TrashScope:
         registry_id: of which registry.
         repository_id: what was deleted from one repository only; nothing for everything, repositories too.
         since: only what was deleted at this time or later.
+        sight: as far as somebody sees it (`standing.visible`); of repositories only.
     """
 
     registry_id: int
     repository_id: int | None
     since: Instant
+    sight: Sight = None
 
 
 Position = tuple[Instant, TrashKind, int]
@@ -55,11 +58,31 @@ def entries(connection: Connection, scope: TrashScope, last: Position | None, li
     return list(merge(*found, key=_rank, reverse=True))[:limit]
 
 
+def deleted_repositories(
+    connection: Connection, scope: TrashScope, last: Position | None, limit: int
+) -> Sequence[TrashEntry]:
+    """Return the repositories that were deleted last, and nothing else, as `entries` does."""
+    return _repositories(connection, scope, last, limit)
+
+
+def find_repository(connection: Connection, registry_id: int, number: int, since: Instant) -> TrashEntry | None:
+    """Return one deleted repository, if it can be restored."""
+    scope = TrashScope(registry_id=registry_id, repository_id=None, since=since)
+    found = _repositories(connection, scope, None, 1, repositories.c.id == number)
+    return found[0] if found else None
+
+
 def _rank(entry: TrashEntry) -> tuple[int, int, int]:
     return entry.deleted_at, -_ORDER.index(entry.kind), entry.number
 
 
-def _repositories(connection: Connection, scope: TrashScope, last: Position | None, limit: int) -> Sequence[TrashEntry]:
+def _repositories(
+    connection: Connection,
+    scope: TrashScope,
+    last: Position | None,
+    limit: int,
+    *conditions: ColumnElement[bool],
+) -> Sequence[TrashEntry]:
     if scope.repository_id is not None:
         return ()
     statement = (
@@ -68,12 +91,14 @@ def _repositories(connection: Connection, scope: TrashScope, last: Position | No
         .where(
             repositories.c.registry_id == scope.registry_id,
             repositories.c.purged_at.is_(None),
+            *conditions,
+            *([] if scope.sight is None else [visible]),
             *_within(scope, last, TrashKind.REPOSITORY, repositories.c.deleted_at, repositories.c.id),
         )
         .order_by(repositories.c.deleted_at.desc(), repositories.c.id.desc())
         .limit(limit)
     )
-    rows = connection.execute(statement).all()
+    rows = connection.execute(statement, scope.sight or {}).all()
     sizes = repository_rows.sizes(connection, [row.id for row in rows])
     return [
         TrashEntry(

@@ -56,6 +56,40 @@ def find_last(connection: Connection, registry_id: int, scope: str) -> Run | Non
     return _find(connection, registry_id, scope, ended=True)
 
 
+def list_runs(
+    connection: Connection, registry_id: int, before: int | None, limit: int, number: int | None = None
+) -> Sequence[tuple[Run, int, Instant | None]]:
+    """Return verifications with how much each found, and until when somebody works on it; the newest first.
+
+    Args:
+        connection: the transaction.
+        registry_id: of which registry.
+        before: only those with a lower id.
+        limit: how many.
+        number: only the one of this id.
+    """
+    found = (
+        select(func.count())
+        .select_from(findings)
+        .where(findings.c.verification_id == verifications.c.id)
+        .scalar_subquery()
+    )
+    statement = (
+        select(verifications, found.label("found"))
+        .where(verifications.c.registry_id == registry_id)
+        .order_by(verifications.c.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(verifications.c.id < before)
+    if number is not None:
+        statement = statement.where(verifications.c.id == number)
+    return [
+        (_run(row), row.found, None if row.claimed_until is None else Instant(row.claimed_until))
+        for row in connection.execute(statement)
+    ]
+
+
 def get(connection: Connection, run_id: int) -> Run:
     """Return a verification that is there."""
     return _run(connection.execute(select(verifications).where(verifications.c.id == run_id)).one())

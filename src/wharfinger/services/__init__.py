@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.repositories import Repositories
     from wharfinger.services.retention import Retention
     from wharfinger.services.reviews import Reviews
+    from wharfinger.services.rounds import Rounds
     from wharfinger.services.sessions import Sessions
     from wharfinger.services.single_sign_on import SingleSignOn
     from wharfinger.services.tags import Tags
@@ -84,6 +85,7 @@ class Services:
     repositories: "Repositories"
     retention: "Retention"
     reviews: "Reviews"
+    rounds: "Rounds"
     tags: "Tags"
     tokens: "Tokens"
     trash: "Trash"

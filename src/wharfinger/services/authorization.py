@@ -15,6 +15,7 @@ from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import standing as standing_rows
+from wharfinger.metadata import trash as trash_rows
 from wharfinger.metadata import trust as trust_rows
 from wharfinger.metadata.database import Database
 from wharfinger.metadata.standing import EVERYTHING, NOTHING, Sight
@@ -148,6 +149,36 @@ class Authorization:
         if principal.workload is None:
             return standing
         return await self._of_workload(principal.workload, registry, access.repository, standing)
+
+    async def decide_on_deleted(
+        self, principal: Principal, registry: Registry, number: int, action: Action
+    ) -> Decision:
+        """Return the answer for a repository in the trash, which is named by its number: its name may be another's.
+
+        It is the same judgement over the same facts: the roles on it, which come back with it, those around it, and
+        the owner of its namespace. Trust rules let nobody reach into the trash.
+
+        Args:
+            principal: who asks.
+            registry: which one the repository was in.
+            number: as `TrashEntry.number`; one that nothing in the trash has is judged as a name that is free.
+            action: for what.
+        """
+        mode = await self.mode()
+        row = await self._database.find(trash_rows.NAME, registry_id=registry.id, number=number)
+        name = RepositoryName(str(number) if row is None else row[0])
+        standing = NOWHERE
+        if mode is Mode.ACCOUNTS:
+            found = await self._database.find(
+                standing_rows.STANDING_AT_DELETED,
+                **standing_rows.proof_of(principal),
+                registry_id=registry.id,
+                number=number,
+                namespace=namespace_of(name) or "",
+            )
+            if found is not None:
+                standing = standing_rows.standing_of(found, anonymous_pull=self._anonymous_pull)
+        return decide(mode, principal, Access(action, name), standing)
 
     async def _of_workload(
         self, workload: Workload, registry: Registry, name: RepositoryName | None, standing: Standing

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trash: what was deleted and comes back, bringing it back, and ending its time."""
 
+from collections.abc import Awaitable, Callable
+from typing import Final
+
 from wharfinger.clock import Clock, Instant, after
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import BlobUnknown, NameUnknown, RuleInvalid
@@ -15,9 +18,12 @@ from wharfinger.metadata import events, queues, trash_lists
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import trash as rows
 from wharfinger.metadata.database import Connection, Database
+from wharfinger.metadata.standing import Sight
 from wharfinger.metadata.trash_lists import Position, TrashScope
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import name_unknown, require_locked
+
+_BATCH: Final = 100
 
 
 class Trash:
@@ -67,6 +73,49 @@ class Trash:
 
         return await self._database.read(work)
 
+    async def repositories(
+        self,
+        registry: Registry,
+        last: Position | None,
+        limit: int,
+        sight: Sight,
+        may: Callable[[int], Awaitable[bool]],
+    ) -> Page[TrashEntry]:
+        """Return deleted repositories that somebody may restore, the newest first.
+
+        Args:
+            registry: of which registry.
+            last: where the page before ended (`position_of`).
+            limit: how many.
+            sight: which of them the caller could pull, if they were there: more than these it cannot restore.
+            may: says of the number of one whether the caller may restore it.
+        """
+        since = Instant(self._clock.now() - self._window)
+        scope = TrashScope(registry_id=registry.id, repository_id=None, since=since, sight=sight)
+        found: list[TrashEntry] = []
+        while len(found) <= limit:
+            position = last
+            batch = await self._database.read(
+                lambda c: trash_lists.deleted_repositories(c, scope, position, _BATCH)  # noqa: B023 - read at once
+            )
+            found += [entry for entry in batch if await may(entry.number)]
+            if len(batch) < _BATCH:
+                break
+            last = trash_lists.position_of(batch[-1])
+        return page_of(found[: limit + 1], limit)
+
+    async def repository(self, registry: Registry, number: int) -> TrashEntry:
+        """Return a deleted repository that can be restored.
+
+        Raises:
+            NameUnknown: there is none of that number in the trash.
+        """
+        since = Instant(self._clock.now() - self._window)
+        found = await self._database.read(lambda c: trash_lists.find_repository(c, registry.id, number, since))
+        if found is None:
+            raise number_unknown(number)
+        return found
+
     async def purge(self, registry: Registry, what: Trashed, by: Actor, *, number: int | None = None) -> None:
         """End the time of something in the trash: it does not come back, and is collected as soon as nothing needs it.
 
@@ -103,6 +152,11 @@ class Trash:
 
         await self._database.write(work)
         failpoint("trash.purge.committed")
+
+
+def number_unknown(number: int) -> NameUnknown:
+    """Return the error for a repository that is not in the trash."""
+    return NameUnknown(f"There is no repository {number} in the trash.", detail={"number": number})
 
 
 def _purge_repository(

@@ -215,8 +215,13 @@ class TrustRules:
         self._remembered[name] = _Remembered(token, principal, self._clock.monotonic() + _REMEMBERED)
         return principal
 
-    async def test(self, text: str, registry: Registry) -> Report:
+    async def test(self, text: str, registry: Registry, place: Place | None = None) -> Report:
         """Say of every rule whether it lets a token in, and why not. Nothing is changed, and nobody is let in.
+
+        Args:
+            text: the token.
+            registry: whose rules.
+            place: only those at this place itself.
 
         Raises:
             AccountInvalid: it is no identity token at all.
@@ -232,7 +237,8 @@ class TrustRules:
         except TokenRefused as error:
             problem = str(error)
         registry_rules = await self._database.read(rows.every)
-        rules = [rule for rule in registry_rules if rule.place.registry_id == registry.id]
+        here = [rule for rule in registry_rules if rule.place.registry_id == registry.id]
+        rules = [rule for rule in here if place is None or rule.place == place]
         verdicts = [Verdict(rule=rule, reasons=await self._reasons(rule, token)) for rule in rules]
         matching = [one.rule for one in verdicts if not one.reasons]
         return Report(

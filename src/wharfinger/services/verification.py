@@ -17,11 +17,13 @@ from functools import partial
 from typing import Final
 
 from wharfinger.blobstore.base import StoreKey
-from wharfinger.clock import SECOND, Clock, after
-from wharfinger.domain.errors import UpkeepBusy
+from wharfinger.clock import SECOND, Clock, Instant, after
+from wharfinger.domain.errors import AccountUnknown, UpkeepBusy, UpkeepDisabled
+from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import SYSTEM_ACTOR, Actor
+from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.verification import Finding, Phase, Scope
-from wharfinger.metadata import examination, manifest_facts
+from wharfinger.metadata import events, examination, manifest_facts
 from wharfinger.metadata import verification as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.examination import BlobRow
@@ -57,6 +59,8 @@ class Report:
 
     run: Run
     findings: int
+    is_working: bool = False
+    """Whether a process is at it now."""
 
     @property
     def is_complete(self) -> bool:
@@ -70,11 +74,13 @@ class Verification:
     Args:
         database: where rows are.
         clock: the time.
+        in_background: whether some process verifies again and again, as the settings say.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, in_background: bool = True) -> None:
         self._database = database
         self._clock = clock
+        self._in_background = in_background
 
     async def run(
         self,
@@ -141,6 +147,68 @@ class Verification:
         except UpkeepBusy:
             return 0  # another node is at it
         return report.findings if report.is_complete else 0
+
+    async def order(self, registry: Registry, by: Actor) -> Report:
+        """Have everything verified in the background from now on; one that goes on already is the one.
+
+        The job takes it on within a minute, at the rate of the settings.
+
+        Raises:
+            UpkeepDisabled: nothing is verified in the background here.
+        """
+        if not self._in_background:
+            message = "Nothing is verified in the background here (verification.enabled); run `wharfinger verify`."
+            raise UpkeepDisabled(message)
+        name, now = f"{IN_BACKGROUND} {Scope()}", self._clock.now()
+
+        def work(connection: Connection) -> int:
+            begun = rows.find_open(connection, registry.id, name)
+            if begun is not None:
+                return begun.id
+            event = Event(action=EventAction.VERIFICATION_ORDERED, target=registry.name)
+            events.record(connection, registry.id, event, by, now)
+            return rows.begin(connection, registry.id, name, Scope().phases[0], now).id
+
+        return await self.get(registry, await self._database.write(work))
+
+    async def list(self, registry: Registry, before: int | None, limit: int) -> Page[Report]:
+        """Return the verifications that are remembered, the newest first.
+
+        Args:
+            registry: whose content.
+            before: the id of the last one of the page before.
+            limit: how many.
+        """
+        found = await self._database.read(lambda c: rows.list_runs(c, registry.id, before, limit + 1))
+        return page_of([self._report(*one) for one in found], limit)
+
+    async def get(self, registry: Registry, number: int) -> Report:
+        """Return where a verification stands.
+
+        Raises:
+            AccountUnknown: there is none of that number.
+        """
+        found = await self._database.read(lambda c: rows.list_runs(c, registry.id, None, 1, number))
+        if not found:
+            message = f"There is no verification {number} in this registry."
+            raise AccountUnknown(message)
+        return self._report(*found[0])
+
+    async def page_of_findings(
+        self, registry: Registry, number: int, last: int | None, limit: int
+    ) -> Page[tuple[int, Finding]]:
+        """Return what a verification found with its ids, in the order in which it was found, after an id.
+
+        Raises:
+            AccountUnknown: there is none of that number.
+        """
+        await self.get(registry, number)
+        found = await self._database.read(lambda c: rows.list_findings(c, number, last or 0, limit + 1))
+        return page_of(found, limit)
+
+    def _report(self, run: Run, found: int, claimed_until: Instant | None) -> Report:
+        is_working = claimed_until is not None and claimed_until > self._clock.now()
+        return Report(run=run, findings=found, is_working=is_working)
 
     async def findings(self, run: Run) -> AsyncIterator[Finding]:
         """Yield what a verification found, in the order in which it was found."""
