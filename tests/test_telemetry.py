@@ -196,7 +196,6 @@ def configured():
     """Leave the log as it was."""
     yield configure_log
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 @pytest.mark.parametrize("form", ["json", "logstash", "text"])
@@ -215,6 +214,21 @@ def test_other_lines_are_of_the_same_format_and_stay_one_line_too(configured, ca
     else:
         assert json.loads(lines[0]).items() >= {"path": "a\nb", "room": "a room", "service": "registry"}.items()
         assert "ValueError: first\nsecond" in json.loads(lines[1])["exception"]
+
+
+def test_what_every_line_has_it_has_wherever_it_is_written(configured, capsys):
+    configured("info", "json", {"service": "registry"})
+    log = logger("a room")
+
+    async def main():
+        await asyncio.create_task(say("first"))
+        await asyncio.to_thread(log.info, "second")
+
+    async def say(message):
+        log.info(message)
+
+    asyncio.run(main())
+    assert [json.loads(line)["service"] for line in capsys.readouterr().err.splitlines()] == ["registry"] * 2
 
 
 def test_what_is_below_the_level_is_not_written(configured, capsys):

@@ -7,7 +7,10 @@ Light on purpose: every process that the server starts loads this module again, 
 
 def main() -> None:
     """Run the command line."""
-    from wharfinger.cli import app  # noqa: PLC0415 - see above
+    from wharfinger.loading import loading  # noqa: PLC0415 - see above
+
+    with loading():
+        from wharfinger.cli import app  # noqa: PLC0415 - see above
 
     app()
 

@@ -37,6 +37,12 @@ def test_the_main_process_loads_nothing_that_serves():
     assert loaded & unwanted == set()
 
 
+def test_a_process_that_says_nothing_does_not_load_what_writes_lines():
+    silent = "from wharfinger import telemetry; telemetry.configure_log('info', 'json', {})"
+    assert "structlog" not in loaded_by("import wharfinger.application", silent)
+    assert "structlog" in loaded_by(silent, "telemetry.logger('a room').info('hello')")
+
+
 def test_the_jobs_load_no_door():
     loaded = loaded_by("import wharfinger.server", "import wharfinger.bootstrap")
     assert loaded & {*DOORS, *TOOLS, "starlette", "jinja2", "typer"} == set()

@@ -16,6 +16,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
+from wharfinger.loading import loading
+
 if TYPE_CHECKING:
     from typer._click import Command
 
@@ -89,7 +91,8 @@ class _Group(TyperGroup):
 
 
 def _module(name: str) -> ModuleType:
-    return import_module(f"wharfinger.cli.{name}")
+    with loading():
+        return import_module(f"wharfinger.cli.{name}")
 
 
 app = typer.Typer(

@@ -29,6 +29,7 @@ from granian.log import LogLevels
 
 from wharfinger import failpoints, telemetry
 from wharfinger.clock import Clock
+from wharfinger.loading import loading
 from wharfinger.server.companions import companion, end_with
 from wharfinger.server.metrics_folder import counting_folder
 from wharfinger.server.node import Listening, Loader, Node
@@ -158,7 +159,8 @@ def _watched(certificate: "Certificate", changed: Callable[[], None]) -> Iterato
 
 
 def _work(settings: Settings, parent: int) -> None:
-    from wharfinger import bootstrap  # noqa: PLC0415 - the main process starts nothing with it, and listens sooner
+    with loading():
+        from wharfinger import bootstrap  # noqa: PLC0415 - the main process starts nothing with it
 
     _leave_sighup_to_the_main_process()
     end_with(parent)
@@ -172,19 +174,21 @@ def _serve_debug(settings: Settings, parent: int) -> None:
 
 
 def _application(settings: Settings, parent: int, listening: Listening | None = None) -> "Edge":
-    from wharfinger import application  # noqa: PLC0415 - only a worker loads what it serves
-
     _leave_sighup_to_the_main_process()
     end_with(parent)
-    return _telling(application.application(settings), listening)
+    with loading():
+        from wharfinger import application  # noqa: PLC0415 - only a worker loads what it serves
+
+        return _telling(application.application(settings), listening)
 
 
 def _debug_application(settings: Settings, parent: int, listening: Listening | None = None) -> "Edge":
-    from wharfinger import application  # noqa: PLC0415 - as above
-
     _leave_sighup_to_the_main_process()
     end_with(parent)
-    return _telling(application.debug_application(settings), listening)
+    with loading():
+        from wharfinger import application  # noqa: PLC0415 - as above
+
+        return _telling(application.debug_application(settings), listening)
 
 
 def _leave_sighup_to_the_main_process() -> None:
