@@ -5,23 +5,25 @@ Apart from `bootstrap`, because the main process and the background jobs serve n
 loading what does.
 """
 
+from functools import partial
 from urllib.parse import urlsplit
 
 from wharfinger import bootstrap, telemetry
 from wharfinger.bootstrap import Deployment
-from wharfinger.console.door import Console
 from wharfinger.distribution_api.door import DistributionAPI
 from wharfinger.distribution_api.token import KEYS_PATH, TokenEndpoint
 from wharfinger.distribution_api.token import PATH as TOKEN_PATH
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.management_api.calls import PREFIX as API_PREFIX
 from wharfinger.management_api.door import ManagementAPI
+from wharfinger.services import Services
 from wharfinger.services.identity import Identity
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.tokens import service_of
 from wharfinger.settings import Settings, SignIn, where_to_sign_in
 from wharfinger.web.authentication import Challenge, Entrance, basic_challenge, bearer_challenge, either_challenge
 from wharfinger.web.edge import Door, Edge, EdgeRules
+from wharfinger.web.late import LateDoor
 from wharfinger.web.probes import PATHS as PROBE_PATHS
 from wharfinger.web.probes import Probes
 from wharfinger.web.requests import Proxies, Visit
@@ -46,14 +48,20 @@ def application(settings: Settings) -> Edge:
     }
     if isinstance(identity, AccountIdentity):
         doors[TOKEN_PATH] = doors[KEYS_PATH] = TokenEndpoint(services, identity, limits)
-    doors[""] = Console(
+    doors[""] = LateDoor(partial(_console, settings, services, limits))
+    return _edge(settings, doors, deployment)
+
+
+def _console(settings: Settings, services: Services, limits: Limits) -> Door:
+    from wharfinger.console.door import Console  # noqa: PLC0415 - loaded with the first page, see `LateDoor`
+
+    return Console(
         services,
-        entrance=_entrance(identity, _challenge_to_people(settings)),
+        entrance=_entrance(services.identity, _challenge_to_people(settings)),
         host=settings.http.host,
         prefix=_prefix(settings),
         body_deadline=limits.body_deadline,
     )
-    return _edge(settings, doors, deployment)
 
 
 def _entrance(identity: Identity | None, challenge: Challenge) -> Entrance | None:

@@ -37,6 +37,11 @@ def test_the_main_process_loads_nothing_that_serves():
     assert loaded & unwanted == set()
 
 
+def test_a_worker_loads_the_pages_with_the_first_of_them():
+    loaded = loaded_by("import wharfinger.application")
+    assert loaded & {*TOOLS, "wharfinger.console", "jinja2", "babel", "typer"} == set()
+
+
 def test_a_process_that_says_nothing_does_not_load_what_writes_lines():
     silent = "from wharfinger import telemetry; telemetry.configure_log('info', 'json', {})"
     assert "structlog" not in loaded_by("import wharfinger.application", silent)
