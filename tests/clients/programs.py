@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The programs of the podman family, each with storage of its own, and the raw requests that look behind them."""
 
+import contextlib
 import re
 import shutil
 import tempfile
 from pathlib import Path
 
 import httpx
+import oras.client
 
 from tests.support.commands import run
 from tests.support.images import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
@@ -158,3 +160,22 @@ def bytes_in(span):
 
 def _with(location, digest):
     return {**dict(httpx.URL(location).params), "digest": digest}
+
+
+@contextlib.contextmanager
+def oras_client(place, backend):
+    """Return oras for Python, for the registry of a place, without its environment's proxies."""
+    client = oras.client.OrasClient(hostname=place.partition("/")[0], insecure=True, auth_backend=backend)
+    client.session.trust_env = False
+    yield client
+    client.session.close()
+
+
+def push_and_pull(client, place, folder):
+    """Push a file by oras, and see that it comes back."""
+    path = folder / "packages.json"
+    path.write_text('{"of": "oras"}')
+    client.push(f"{place}:v1", files=[f"{path}:application/vnd.example.sbom.v1+json"], disable_path_validation=True)
+    (pulled,) = client.pull(f"{place}:v1", outdir=str(folder / "back"))
+    assert Path(pulled).read_text() == path.read_text()
+    assert pulled == str(folder / "back" / "packages.json")

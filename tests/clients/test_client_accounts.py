@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing in with an account: each client with a password, a personal access token or an access key, and without."""
 
-import oras.client
 import pytest
 
-from tests.clients.programs import Repository
+from tests.clients.programs import Repository, oras_client, push_and_pull
 from tests.support import images
 from tests.support.accounts import Office
 from tests.support.server import Servers
@@ -170,26 +169,22 @@ def test_skopeo_copies_and_deletes_with_a_secret_and_not_without(skopeo, place, 
     assert repository.tags() == []
 
 
-@pytest.mark.parametrize("backend", ["basic", "token"])
-def test_oras_pushes_and_pulls_with_a_token(office, place, oras_version, backend, tmp_path, monkeypatch):
-    """As the password, or as the token itself: oras for Python never asks for a second registry token."""
+@every_way
+def test_oras_signs_in_pushes_and_pulls(place, oras_version, secrets, tmp_path, monkeypatch):
     assert oras_version
-    host = place.partition("/")[0]
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    path = tmp_path / "packages.json"
-    path.write_text('{"of": "oras"}')
-    client = oras.client.OrasClient(hostname=host, insecure=True, auth_backend=backend)
-    client.session.trust_env = False
-    if backend == "basic":
-        client.login(ANN, office.token(ANN).secret, hostname=host, config_path=str(tmp_path / "ann.json"))
-    else:
-        client.auth.set_token_auth(office.token(ANN).secret)
-    client.push(f"{place}:v1", files=[f"{path}:application/vnd.example.sbom.v1+json"], disable_path_validation=True)
-    (pulled,) = client.pull(f"{place}:v1", outdir=str(tmp_path / "back"))
-    client.session.close()
+    with oras_client(place, "basic") as client:
+        client.login(*secrets, hostname=place.partition("/")[0], config_path=str(tmp_path / "ann.json"))
+        push_and_pull(client, place, tmp_path)
 
-    assert (tmp_path / "back" / "packages.json").read_text() == path.read_text()
-    assert pulled == str(tmp_path / "back" / "packages.json")
+
+def test_oras_pushes_and_pulls_with_the_token_itself(office, place, oras_version, tmp_path, monkeypatch):
+    """oras for Python never asks for a second registry token; so it shows a token that needs none."""
+    assert oras_version
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with oras_client(place, "token") as client:
+        client.auth.set_token_auth(office.token(ANN).secret)
+        push_and_pull(client, place, tmp_path)
 
 
 @every_way

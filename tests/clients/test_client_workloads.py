@@ -4,7 +4,7 @@
 import httpx
 import pytest
 
-from tests.clients.programs import Repository
+from tests.clients.programs import Repository, oras_client, push_and_pull
 from tests.outbound.peers import Authority
 from tests.support import images
 from tests.support.accounts import Office
@@ -130,6 +130,15 @@ def test_skopeo_copies_both_ways(skopeo, place, layout, secret, repository, tmp_
     assert hidden.status != 0
     assert repository.tags() == ["v1"]
     assert (tmp_path / "back" / "manifest.json").exists()
+
+
+@every_way
+def test_oras_signs_in_pushes_and_pulls(place, oras_version, secret, tmp_path, monkeypatch):
+    assert oras_version
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with oras_client(place, "basic") as client:
+        client.login(USER, secret, hostname=place.partition("/")[0], config_path=str(tmp_path / "job.json"))
+        push_and_pull(client, place, tmp_path)
 
 
 def test_the_shell_explains_a_token_and_never_shows_it(registry, issuer, tmp_path):
