@@ -15,7 +15,9 @@
 
 Also: `chunked: true` sends the body without a length; `raw: "…"` replaces request, headers and body by bytes;
 `server: true` marks what the HTTP server may answer by itself, before any code of ours; `closes: true` demands that
-the connection ends; `half_close: true`; `registry: keeping` sends it to the registry whose deletion is off;
+the connection ends; `half_close: true`; `registry: keeping` sends it to the registry whose deletion is off,
+`registry: accounts` to one with accounts; `anonymous: true` sends no `Authorization` header;
+`hashes: true` says that a password is hashed, which takes memory;
 `seconds:` is the time limit; `keep: true` says that a 2xx answer must change nothing either.
 
 `${name}` is a fact of the running registry (`conftest.Facts`), `${text*3}` is text, thrice.
@@ -58,6 +60,8 @@ class Case:
     server: bool = False
     closes: bool = False
     half_close: bool = False
+    anonymous: bool = False
+    hashes: bool = False
     registry: str = "deleting"
     seconds: float = LIMIT_SECONDS
     keep: bool = False

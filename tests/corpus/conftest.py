@@ -12,6 +12,8 @@ import pytest
 from tests.protocol.client import Client
 from tests.protocol.content import Material, descriptor, index, manifest_descriptor
 from tests.protocol.memory import data_in_memory
+from tests.protocol.test_accounts import tampered
+from tests.support.accounts import SECRET, Office
 from tests.support.images import OCI_INDEX, OCI_LAYER, OCI_MANIFEST, as_json, digest_of
 from tests.support.server import Server
 
@@ -74,6 +76,46 @@ class Facts(dict):
         return self[name]
 
 
+class AccountFacts(Facts):
+    """The same of a registry with accounts, where `ann` owns everything, with credentials of each kind.
+
+    `TOKEN` is a registry token for pulling from `R`, a fresh one for each row, and `T:…` that token with one thing
+    changed.
+    """
+
+    def __init__(self, client, office):
+        super().__init__(client)
+        self.client = client
+        ids = dict(office.rows("SELECT name, id FROM repositories"))
+        for name in ("reader", "gone"):
+            office.user(name)
+            office.give(name, "read", repository=self["R"])
+        revoked, gone = office.token("ann"), office.token("gone")
+        limited = office.token("ann", repositories=frozenset({ids[self["OTHER"]]}))
+        self["PAT"], self["READER"] = (office.token(name).secret for name in ("ann", "reader"))
+        office.revoke("ann", revoked)
+        office.suspend("gone")
+        self |= {"REVOKED": revoked.secret, "SUSPENDED": gone.secret, "LIMITED": limited.secret}
+        self["NARROW"] = office.token("ann", "read:packages").secret
+        # The first who signs in by a form, and by a password, loads what the others find there.
+        for password in (self["PAT"], "wrong"):
+            client.request("POST", "/token", data={"grant_type": "password", "username": "ann", "password": password})
+        for name in ("PAT", "REVOKED", "SUSPENDED"):
+            self[f"READER:{name}"] = base64.b64encode(f"reader:{self[name]}".encode()).decode()
+        for name in ("ann", "nobody"):
+            self[f"WRONG:{name}"] = base64.b64encode(f"{name}:wrong {CANARY}".encode()).decode()
+
+    def __missing__(self, name):
+        if name == "TOKEN":
+            scope = f"repository:{self['R']}:pull"
+            self[name] = self.client.get("/token", params={"scope": scope}).json()["token"]
+            return self[name]
+        if not name.startswith("T:"):
+            return super().__missing__(name)
+        (jwk,) = self.client.get("/.well-known/jwks.json").json()["keys"]
+        return dict(tampered(self["TOKEN"], jwk))[name.removeprefix("T:")]
+
+
 @dataclass
 class Target:
     """One registry under fire."""
@@ -134,7 +176,7 @@ def _resident(status):
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def targets(request, postgres, tmp_path_factory):
-    """Return the registries by name: one that deletes, one that keeps."""
+    """Return the registries by name: one that deletes, one that keeps, one with accounts."""
     folder = tmp_path_factory.mktemp("corpus")
     found = {}
     with data_in_memory() as environment:
@@ -146,6 +188,16 @@ def targets(request, postgres, tmp_path_factory):
             found[name] = Target(server, client, Facts(client))
             found[name].new_log()
             found[name].memory_at_start = found[name].memory()
+        database = postgres.database() if request.param == "postgresql" else None
+        settings = LIMITS | environment() | {"REGISTRY_HTTP_SECRET": SECRET}
+        server = Server(folder / "accounts", database=database, deletion=None, environment=settings).start()
+        with Office(server.environment) as office:
+            office.user("ann")
+            office.organization("acme", "ann")
+            client = Client.of(server.url, auth=("ann", office.token("ann").secret))
+            found["accounts"] = Target(server, client, AccountFacts(client, office))
+        found["accounts"].new_log()
+        found["accounts"].memory_at_start = found["accounts"].memory()
         yield found
         for target in found.values():
             target.client.http.close()

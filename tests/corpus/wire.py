@@ -30,7 +30,11 @@ class Answer:
     @property
     def fields(self):
         """The headers as a mapping with the usual capitals of the ones that are asked for."""
-        return {"-".join(part.capitalize() for part in name.split("-")): value for name, value in self.headers}
+        usual = {"www": "WWW"}
+        return {
+            "-".join(usual.get(part, part.capitalize()) for part in name.split("-")): value
+            for name, value in self.headers
+        }
 
 
 def exchange(address, payload, *, seconds, method="GET", until_closed=False, half_close=False):
