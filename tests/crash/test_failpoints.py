@@ -407,10 +407,11 @@ async def _end_at(tmp_path, url, act, visit, point):
             server.environment.update({} if is_command else armed)
             server.start()
         _meet(act, server, client, armed)
-        server.kill()
-        for name in armed:
-            server.environment.pop(name, None)
-        server.start()
+        if not is_command:  # a command ends alone, and the server goes on beside it
+            server.kill()
+            for name in armed:
+                server.environment.pop(name, None)
+            server.start()
         assert client.audit() == []
         _do_again(act, server, client)
         assert client.audit() == []
