@@ -206,7 +206,7 @@ async def test_access_is_enforced_before_the_page(site, monkeypatch):
         message = "You may not."
         raise Denied(message)
 
-    monkeypatch.setattr(site.edge._doors[-1][1]._services.authorization, "require", refuse)
+    monkeypatch.setattr(site.edge._doors[0][1]._services.authorization, "require", refuse)
     for path in ("/", "/repositories/app", "/repositories/none"):
         page = await site.ask(path)
         assert page.status_code == 403
@@ -219,7 +219,7 @@ async def test_an_unexpected_failure_is_a_page_that_tells_nothing(site, monkeypa
         message = "secret"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(site.edge._doors[-1][1]._services.repositories, "summaries", fail)
+    monkeypatch.setattr(site.edge._doors[0][1]._services.repositories, "summaries", fail)
     page = await site.ask("/")
     assert page.status_code == 500
     assert "Something broke" in page.text
