@@ -201,7 +201,7 @@ async def test_access_is_enforced_before_the_page(site, monkeypatch):
     await site.push("app", image("app"), "1")
     asked = []
 
-    async def refuse(_principal, _registry, access):
+    async def refuse(_principal, _registry, access, _origin):
         asked.append((access.action, access.repository))
         message = "You may not."
         raise Denied(message)
