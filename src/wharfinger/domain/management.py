@@ -17,6 +17,8 @@ rights   highest of: your own account · owner of the organization · member · 
 | namespace    | `admin:org`                                   | members, any role   | owner, admin, managers     |
 | registry     | `admin:registry`                              | viewers             | managers                   |
 | deployment   | `admin:registry`                              | viewers             | managers                   |
+
+Two tasks lie between: members do not `inspect` their organization, and admin on a namespace does not `govern` it.
 """
 
 import enum
