@@ -16,6 +16,7 @@ from wharfinger.domain.accounts import AccessType, AccountName, CredentialKind
 from wharfinger.domain.errors import CredentialInvalid, DatabaseUnavailable
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import ANONYMOUS, Actor, Ceiling, Entry, Principal, Proof, nobody_yet
+from wharfinger.domain.secrecy import without_secrets
 from wharfinger.metadata.credentials import Holder, NewCredential
 from wharfinger.metadata.database import Database
 from wharfinger.security import jws
@@ -140,16 +141,17 @@ class AccountIdentity:
             device: where, in the client's words.
         """
         made, principal = secret_tokens.make(TokenKind.REFRESH), by.principal
+        device = without_secrets(device or "")
         new = NewCredential(
             kind=CredentialKind.REFRESH,
-            name=f"sign-in of {(device or 'a client')[:60]}",
+            name=f"sign-in of {device[:60] or 'a client'}",
             fingerprint=made.fingerprint,
             hint=made.ending,
             scopes=principal.ceiling.scopes,
             repositories=principal.ceiling.repositories,
             expires_at=after(self._clock.now(), _DEVICE_LIFETIME),
             parent_id=principal.credential_id,
-            device=(device or "")[:200] or None,
+            device=device[:200] or None,
             client_address=by.client_address,
         )
         await self._credentials.create(AccountName(principal.name), new, by)

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from wharfinger.domain.errors import EndpointUnknown, WharfingerError
+from wharfinger.domain.secrecy import without_secrets
 from wharfinger.telemetry import REQUEST_COUNTS, RequestLine, logger
 from wharfinger.web.requests import Proxies, Visit, announces_body, is_loopback, read_headers
 from wharfinger.web.responses import Content
@@ -124,7 +125,7 @@ class Edge:
             else:
                 await answer(scope, receive, exchange)
         except Exception:  # the answer has begun: breaking the connection is the only honest end
-            _log.exception("unexpected", request_id=exchange.id, path=exchange.path[:200])
+            _log.exception("unexpected", request_id=exchange.id, path=without_secrets(exchange.path)[:200])
             raise
         finally:  # also when the server ends and breaks the request off
             self._note(exchange, scope["method"], time.perf_counter() - began)
@@ -150,7 +151,7 @@ class Edge:
         except WharfingerError as error:
             return door.refusal(error, exchange.visit)
         except Exception:  # noqa: BLE001 - logged, and told to the client as a failure without a reason
-            _log.exception("unexpected", request_id=exchange.id, path=exchange.path[:200])
+            _log.exception("unexpected", request_id=exchange.id, path=without_secrets(exchange.path)[:200])
             return door.failure(exchange.id)
 
     def _door(self, path: str) -> Door:
@@ -189,11 +190,11 @@ class Edge:
                 request_id=exchange.id,
                 client="-" if visit is None else visit.client,
                 method=method,
-                path=exchange.path,
+                path=without_secrets(exchange.path),
                 status=exchange.status,
                 size=size,
                 seconds=seconds,
-                user_agent="" if agent is None else agent.decode("latin-1"),
+                user_agent="" if agent is None else without_secrets(agent.decode("latin-1")),
             )
         if self._ending:
             self._flush()

@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from wharfinger.domain.errors import HeaderInvalid
 from wharfinger.domain.identity import ANONYMOUS, Actor, Principal
+from wharfinger.domain.secrecy import without_secrets
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -42,11 +43,12 @@ class Visit:
 
     def actor(self) -> Actor:
         """Return who acts, for what will be recorded."""
+        agent = (self.header(b"user-agent") or "").encode("ascii", "replace").decode()
         return Actor(
             principal=self.principal,
             client_address=self.client,
             request_id=self.request_id,
-            user_agent=(self.header(b"user-agent") or "").encode("ascii", "replace").decode() or None,
+            user_agent=without_secrets(agent) or None,
         )
 
 
