@@ -213,6 +213,17 @@ async def test_teams_follow_groups_and_who_was_put_there_by_hand_stays(site, cor
     ]  # fmt: skip
 
 
+async def test_what_a_sign_in_through_a_provider_does_is_told(site, corp, browser):
+    before = len(await events_of(site))
+    await sign_in(browser, corp)
+    told = (await events_of(site))[before:]
+    assert [event[:2] for event in told] == [
+        ("account.created", "ann"), ("identity.linked", "ann"), ("session.begun", "ann"),
+    ]  # fmt: skip
+    await sign_in(Browser(site), corp)
+    assert [event[:2] for event in (await events_of(site))[before + len(told) :]] == [("session.begun", "ann")]
+
+
 async def test_a_session_is_a_new_one_after_each_sign_in(site, corp, browser):
     await browser.sign_in("root")
     before = browser.cookies["wharfinger-session"]

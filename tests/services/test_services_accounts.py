@@ -96,8 +96,24 @@ async def test_a_change_sets_what_it_names_and_an_empty_text_removes(node):
     changed = await node.accounts.change("ann", change, ACTOR)
     assert (changed.display_name, changed.email, changed.description) == ("Ann", None, "builds")
     assert (changed.access_type, changed.anonymous_pull) == (AccessType.CONSOLE, False)
-    assert (await facts(node))[-1] == ("account.changed", "ann", "access_type, anonymous_pull, email")
+    detail = "access type from both to console, anonymous pull from on to off, e-mail removed"
+    assert (await facts(node))[-1] == ("account.changed", "ann", detail)
     assert await node.accounts.change("ann", AccountChange(), ACTOR) == changed
+    assert await node.accounts.change("ann", change, ACTOR) == changed
+    assert len(await facts(node)) == 2
+
+
+async def test_a_change_is_told_with_what_was_and_what_is_but_for_addresses(node):
+    await node.accounts.create_user("ann", ACTOR, profile=AccountChange(display_name="Ann", description="builds"))
+    for change, told in (
+        (AccountChange(display_name="Ann Lee"), "display name from 'Ann' to 'Ann Lee'"),
+        (AccountChange(description=""), "description from 'builds' to ''"),
+        (AccountChange(email="ann@example.org"), "e-mail given"),
+        (AccountChange(email="ann@example.com"), "e-mail changed"),
+        (AccountChange(email=""), "e-mail removed"),
+    ):
+        await node.accounts.change("ann", change, ACTOR)
+        assert (await facts(node))[-1] == ("account.changed", "ann", told)
 
 
 async def test_a_name_with_repositories_is_given_only_to_who_says_what_becomes_of_them(node):

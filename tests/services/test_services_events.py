@@ -6,21 +6,31 @@ A new method that changes something fails here until it has its line, and until 
 
 import importlib
 import inspect
+import json
 import pkgutil
 from dataclasses import dataclass
 
 import pytest
 
+from tests.console import test_console_single_sign_on
+from tests.services.damage import damage, flip
 from tests.services.people import acme, credential, make_repository, users
+from tests.services.signing import trust_of
+from tests.services.test_services_trust import rule
 from tests.services.world import ACTOR, NAME, image, push_blob, push_image
+from tests.support.issuer import Key
 from wharfinger import services
+from wharfinger.blobstore.memory import MemoryBlobStore
+from wharfinger.clock import DAY
 from wharfinger.domain.access import Role, Visibility
 from wharfinger.domain.accounts import CredentialKind, MemberRole, TeamName, parse_robot_name
 from wharfinger.domain.audit import WHOLE_LOG, AuditFilter
 from wharfinger.domain.digests import Algorithm, digest_of
 from wharfinger.domain.grants import DEPLOYMENT
 from wharfinger.domain.identity import Scope
+from wharfinger.domain.policies.retention import make_policy, make_rule
 from wharfinger.domain.trash import Trashed
+from wharfinger.domain.verification import Scope as Everything
 from wharfinger.services.accounts import AccountChange
 from wharfinger.services.beginning import Beginning
 from wharfinger.services.credentials import Wanted
@@ -30,6 +40,7 @@ from wharfinger.services.registries import RegistryChange
 from wharfinger.services.repositories import RepositoryChange
 
 TEAM = TeamName("acme", "web")
+NEWEST = make_policy([make_rule("newest", "v*", newest=1)])
 SCOPES = frozenset({Scope.READ})
 CONTENT = image(b"layer")
 LAYER = digest_of(b"layer", Algorithm.SHA256)
@@ -145,6 +156,26 @@ async def without_repository(node):
     await node.repositories.delete(node.registry, NAME, ACTOR)
 
 
+async def governed(node):
+    await push_image(node, b"one", tags=("v1",))
+    node.clock.move(DAY)
+    await push_image(node, b"two", tags=("v2",))
+    await node.retention.set_for_repository(node.registry, NAME, NEWEST, ACTOR)
+
+
+async def make_backup(node):
+    return await node.backups.make(MemoryBlobStore(), ACTOR, secret=None, keep=1)
+
+
+async def trusting(node):
+    return await trust_of(node, node).create(rule(jwks=json.dumps({"keys": [Key().jwk]})), ACTOR)
+
+
+async def damaged(node):
+    await push_image(node, b"layer")
+    await damage(node, digest_of(b"layer"), flip)
+
+
 @dataclass(frozen=True)
 class Line:
     """What is there before, what is done with what that returned, and what is told of it."""
@@ -173,6 +204,10 @@ LINES = {
     "Accounts.resume": line(suspended, lambda n, _: n.accounts.resume("ann", ACTOR), "account.resumed"),
     "Accounts.delete": line(ann, lambda n, _: n.accounts.delete("ann", ACTOR), "account.deleted"),
     "Accounts.set_password": line(ann, lambda n, _: n.accounts.set_password("ann", "h", ACTOR), "password.changed"),
+    "Backups.make": line(nothing, lambda n, _: make_backup(n), "backup.made"),
+    "Backups.note_restored": line(
+        make_backup, lambda n, made: n.backups.note_restored(made[0], ACTOR), "backup.restored"
+    ),
     "Beginning.create_administrator": line(
         nothing,
         lambda n, _: Beginning(n.database, n.clock).create_administrator("ann", "h", None, ACTOR),
@@ -261,35 +296,43 @@ LINES = {
     "Repositories.delete": line(
         pushed, lambda n, _: n.repositories.delete(n.registry, NAME, ACTOR), "repository.deleted"
     ),
+    "Repositories.restore": line(
+        without_repository, lambda n, _: n.repositories.restore(n.registry, NAME, ACTOR), "repository.restored"
+    ),
+    "Retention.run": line(governed, lambda n, _: n.retention.run(n.registry, NAME, ACTOR), "tag.deleted"),
+    "Retention.set_for_namespace": line(
+        pushed, lambda n, _: n.retention.set_for_namespace(n.registry, "acme", NEWEST, ACTOR), "retention.changed"
+    ),
+    "Retention.set_for_repository": line(
+        pushed, lambda n, _: n.retention.set_for_repository(n.registry, NAME, NEWEST, ACTOR), "retention.changed"
+    ),
     "Sessions.begin": line(ann, lambda n, _: session_of_ann(n), "session.begun"),
     "Sessions.end": line(session, lambda n, made: n.sessions.end(made.secret, ACTOR), "session.ended"),
     "Sessions.end_others": line(two_sessions, lambda n, kept: n.sessions.end_others(kept, ACTOR), "session.ended"),
     "Tags.delete": line(pushed, lambda n, _: n.tags.delete(n.registry, NAME, "v1", ACTOR), "tag.deleted"),
+    "Tags.restore": line(untagged, lambda n, _: n.tags.restore(n.registry, NAME, "v1", ACTOR), "tag.moved"),
     "Trash.purge": line(
         without_repository, lambda n, _: n.trash.purge(n.registry, Trashed(repository=NAME), ACTOR), "trash.purged"
     ),
     "TeamMappings.map": line(team, lambda n, _: n.team_mappings.map(TEAM, "corp", "web", ACTOR), "team.mapped"),
     "TeamMappings.unmap": line(mapped, lambda n, _: n.team_mappings.unmap(TEAM, "corp", "web", ACTOR), "team.unmapped"),
     "Verification.order": line(nothing, lambda n, _: n.verification.order(n.registry, ACTOR), "verification.ordered"),
+    "TrustRules.create": line(nothing, lambda n, _: trust_of(n, n).create(rule(), ACTOR), "trust.added"),
+    "TrustRules.change_keys": line(
+        trusting, lambda n, made: trust_of(n, n).change_keys(made.id, None, ACTOR), "trust.changed"
+    ),
+    "TrustRules.remove": line(trusting, lambda n, made: trust_of(n, n).remove(made.id, ACTOR), "trust.removed"),
+    "Verification.run": line(
+        damaged, lambda n, _: n.verification.run(n.registry, Everything(), ACTOR), "content.damaged"
+    ),
 }
 ELSEWHERE = {
     "AccountIdentity.remember_device": "it is Credentials.create",
     "Refusals.note": "it writes an event, and changes nothing",
-    "Repositories.restore": "told with what comes back: test_services_restoring",
-    "Retention.run": "what it removes is told of: test_services_retention",
-    "Retention.set_for_namespace": "as above",
-    "Retention.set_for_repository": "as above",
-    "SingleSignOn.finish": "with a provider: test_services_single_sign_on",
-    "Tags.restore": "a movement of the tag: test_services_restoring",
+    "SingleSignOn.finish": "with a provider: test_console_single_sign_on",
     "Uploads.mount": "uploads and blobs are not told of: nobody asks about them",
     "Uploads.push": "as above, and the repository that it makes is: test_services_audit",
     "Uploads.start": "as above",
-    "Backups.make": "with files: test_services_backup",
-    "Backups.note_restored": "as above",
-    "TrustRules.change_keys": "with an issuer: test_services_trust",
-    "TrustRules.create": "as above",
-    "TrustRules.remove": "as above",
-    "Verification.run": "what it finds is told of: test_services_verification",
 }
 
 
@@ -315,6 +358,14 @@ def changing():
 def test_every_method_that_changes_something_has_its_line():
     assert changing() - LINES.keys() - ELSEWHERE.keys() == set(), "give it a line above, with the events that it writes"
     assert LINES.keys() - changing() == set(), "these are no more"
+
+
+def test_what_is_told_elsewhere_is_told_there():
+    """The one method that needs another server: the test that reads its events is there, and reads them."""
+    test = inspect.getsource(test_console_single_sign_on.test_what_a_sign_in_through_a_provider_does_is_told)
+    assert "sign_in(browser, corp)" in test
+    assert "events_of(site)" in test
+    assert [method for method, why in ELSEWHERE.items() if "test_console" in why] == ["SingleSignOn.finish"]
 
 
 @pytest.mark.parametrize("method", LINES)

@@ -17,7 +17,7 @@ from wharfinger.domain.errors import (
     AccountUnknown,
     PreconditionFailed,
 )
-from wharfinger.domain.events import Event, EventAction
+from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.metadata import accounts as rows
@@ -159,11 +159,12 @@ class Accounts:
             account = require(connection, name)
             if seen is not None and account != seen:
                 raise PreconditionFailed(CHANGED_MEANWHILE)
-            columns = change.columns()
-            rows.change(connection, account.id, columns)
-            detail = ", ".join(sorted(columns)) or None
-            tell(connection, EventAction.ACCOUNT_CHANGED, name, by, now, about=account.id, detail=detail)
-            return require(connection, name)
+            rows.change(connection, account.id, change.columns())
+            changed = require(connection, name)
+            told = _difference(account, changed)
+            if told:
+                tell(connection, EventAction.ACCOUNT_CHANGED, name, by, now, about=account.id, detail=told)
+            return changed
 
         return await self._database.write(work)
 
@@ -369,6 +370,23 @@ def tell(
     if about is None:
         about = rows.find_id(connection, target.partition("/")[0])
     events.record(connection, None, Event(action=action, target=target, about_id=about, detail=detail), by, now)
+
+
+def _difference(before: Account, after: Account) -> str:
+    """Return what changed, in words; that an e-mail address did, but not from what to what: it is nobody else's."""
+    mail = []
+    if before.email != after.email:
+        mail.append("e-mail " + ("given" if before.email is None else "removed" if after.email is None else "changed"))
+    return ", ".join([told for told in (difference(_words(before), _words(after)), *mail) if told])
+
+
+def _words(account: Account) -> dict[str, str]:
+    return {
+        "display name": repr(account.display_name or ""),
+        "description": repr(account.description or ""),
+        "access type": account.access_type.value,
+        "anonymous pull": "on" if account.anonymous_pull else "off",
+    }
 
 
 def _create(connection: Connection, kind: AccountKind, name: AccountName, now: Instant, *, claim: bool | None) -> int:
