@@ -115,8 +115,8 @@ def test_an_export_is_a_file_that_did_not_exist(done, wharfinger, folder):
 
 
 def test_a_refused_export_leaves_no_file(wharfinger, folder):
-    assert wharfinger("audit export --output events.jsonl --since yesterday").status != 0
-    assert not (folder / "events.jsonl").exists()
+    assert wharfinger("audit export --output refused.jsonl --since yesterday").status != 0
+    assert not (folder / "refused.jsonl").exists()
 
 
 def test_a_table_has_a_line_of_headings(done):
