@@ -126,7 +126,9 @@ HEADERS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "reason"), HEADERS)
+@pytest.mark.parametrize(
+    ("name", "value", "reason"), HEADERS, ids=[f"{name}{n}" for n, (name, _, _) in enumerate(HEADERS)]
+)
 def test_header_that_differs_is_refused_even_if_rightly_signed(name, value, reason):
     assert reason_of(signed(header=changed(HEADER, name, value))) is reason
 
