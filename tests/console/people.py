@@ -14,7 +14,7 @@ PASSWORDS = Passwords(memory=64)
 
 
 def services_of(site):
-    return dict(site.edge._doors)[""]._services
+    return site.edge._doors[0][1]._services
 
 
 async def user(site, name, password=HORSE, **profile):

@@ -73,7 +73,7 @@ async def test_a_write_that_breaks_a_rule_of_the_tables_is_not_run_again(databas
 
     def work(connection):
         tries.append(1)
-        connection.execute(text("INSERT INTO registries (name, created_at) VALUES ('default', 0)"))
+        connection.execute(text("INSERT INTO accounts (kind, name, created_at) VALUES ('nobody', 'ann', 0)"))
 
     with pytest.raises(DatabaseUnavailable) as raised:
         await database.write(work)

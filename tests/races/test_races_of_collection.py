@@ -44,6 +44,7 @@ from wharfinger.domain.manifests import ManifestRules
 from wharfinger.metadata import collection as rows
 from wharfinger.metadata import queues
 from wharfinger.services.blobs import LEASE
+from wharfinger.services.collection import CLAIM
 from wharfinger.services.reviews import Outcome
 
 LAYER = b"the layer"
@@ -229,19 +230,24 @@ async def test_a_node_that_dies_between_bytes_and_tombstone_leaves_the_rest_to_t
     await collect(node)
     world.clock.move(2 * HOUR)
     held = meeting.first()
-    inner = held.database._inner.write
+    inner, claims = held.database._inner.write, []
 
-    async def die(_work, **_options):
+    async def die(work, **options):
+        if not claims:
+            claims.append(work)
+            return await inner(work, **options)
         message = "gone"
         raise DatabaseUnavailable(message)
 
     held.database._inner.write = die
-    held.database._skip = 1
+    held.database._skip = 2
     with pytest.raises(DatabaseUnavailable):
         await held.collection.bury(100)
     held.database._inner.write = inner
     assert objects(node.store) == set()
     assert await scalar(node, "SELECT count(*) FROM tombstones") == 2
+    assert await node.collection.bury(100) == 0  # they are claimed by the one that is gone
+    world.clock.move(CLAIM)
     assert await node.collection.bury(100) == 2
     assert await scalar(node, "SELECT count(*) FROM tombstones") == 0
 

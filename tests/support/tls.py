@@ -77,7 +77,8 @@ class SecureServer(Server):
         with self.connect(_anything()) as connection:
             return x509.load_der_x509_certificate(connection.getpeercert(binary_form=True)).serial_number
 
-    def _is_ready(self):
+    def is_ready(self):
+        """Ask whether the registry is ready, once."""
         assert self.process.poll() is None, f"ended with status {self.process.poll()}:\n{self.log}"
         try:
             with urllib.request.urlopen(self.url + READY_PATH, timeout=2, context=_anything()) as answer:
