@@ -354,8 +354,8 @@ def test_sighup_replaces_the_workers_or_says_why_not(start_secure):
 def test_workers_that_do_not_start_leave_the_old_ones(start_secure):
     server = start_secure(workers=2)
     old, before = server.shown(), all_workers(server, 2)
-    (metrics,) = (server.folder / "temporary").glob("wharfinger-metrics-*")
-    away = metrics.with_name("away")
+    metrics = counting_folder_of(next(iter(before)))
+    away = metrics.with_name(f"{metrics.name}-away")
     metrics.rename(away)  # a process that starts without this folder dies
     server.renew()
     wait_for_log(server, "new workers do not start")
@@ -364,6 +364,12 @@ def test_workers_that_do_not_start_leave_the_old_ones(start_secure):
     away.rename(metrics)
     server.process.send_signal(signal.SIGHUP)
     wait_for(server, server.number, before)
+
+
+def counting_folder_of(worker):
+    """Where a process counts its metrics, as its environment says."""
+    variables = Path(f"/proc/{worker}/environ").read_bytes().decode().split("\0")
+    return Path(dict(one.partition("=")[::2] for one in variables)["PROMETHEUS_MULTIPROC_DIR"])
 
 
 @pytest.mark.slow
