@@ -245,12 +245,14 @@ def test_a_revoked_token_ends_at_once(done, refused, sign_in):
 
 def test_what_can_hold_no_token_is_said(done, refused, wharfinger):
     done("user create ann --access console --no-password")
+    done("user create bob --no-password")
     done("org create acme --owner ann")
     assert "There is no account 'zoe'" in refused("token create zoe --scope read:packages")
     assert "'acme' is an organization" in refused("token create acme --scope read:packages")
     assert "console only" in refused("token create ann --scope read:packages")
     assert "There is no account 'zoe'" in refused("token list zoe")
-    for wrong in ("", "--scope everything", "--scope read:packages --days 0", "--scope read:packages --days 367"):
+    assert "366 days at the most" in refused("token create bob --scope read:packages --days 367")
+    for wrong in ("", "--scope everything", "--scope read:packages --days 0"):
         assert wharfinger(f"token create ann {wrong}").status == 2
     assert done("token list ann").splitlines()[1:] == []
 

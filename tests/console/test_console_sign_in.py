@@ -95,7 +95,7 @@ async def test_too_many_at_once_are_told_to_come_back(site, ann, monkeypatch, la
             message = "Too many clients are signing in at this moment; try again."
             raise TooManyAttempts(message)
 
-    console = dict(site.edge._doors)[""]
+    console = dict(site.edge._doors)[""]._at_once()
     monkeypatch.setattr(console, "_entrance", Entrance(Crowded(), basic_challenge("Team registry")))
     answer = await site.ask("/", headers={"Accept-Language": language}, **ann)
     assert answer.status_code == 429
