@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from wharfinger.cli.registry import registry_named
-from wharfinger.cli.shell import Config, act, day_of, parsed, print_table, say
+from wharfinger.cli.shell import Config, OnNamespace, OnRegistry, OnRepository, act, day_of, parsed, print_table, say
 from wharfinger.cli.terminal import fail
 from wharfinger.domain.accounts import parse_account_name, parse_subject
 from wharfinger.domain.grants import DEPLOYMENT, Place, parse_role, word_of
@@ -21,14 +21,6 @@ app = typer.Typer(help="Give roles and take them away.", no_args_is_help=True)
 Subject = Annotated[
     str, typer.Argument(help="A user, a robot (ORG+NAME, @REGISTRY+NAME) or a team (ORG/TEAM).", metavar="SUBJECT")
 ]
-Repository = Annotated[str | None, typer.Option(help="On this repository.", metavar="NAME")]
-Namespace = Annotated[str | None, typer.Option(help="On this namespace, the first part of names.", metavar="NAME")]
-Registry = Annotated[
-    str | None,
-    typer.Option(
-        help="On this whole registry; beside --repository or --namespace, the one that has it.", metavar="NAME"
-    ),
-]
 Deployment = Annotated[bool, typer.Option("--deployment", help="On the whole deployment.")]
 
 
@@ -37,9 +29,9 @@ def give(
     subject: Subject,
     role: Annotated[str, typer.Argument(help="read, write or admin; also viewer and manager.", metavar="ROLE")],
     *,
-    repository: Repository = None,
-    namespace: Namespace = None,
-    registry: Registry = None,
+    repository: OnRepository = None,
+    namespace: OnNamespace = None,
+    registry: OnRegistry = None,
     deployment: Deployment = False,
     config: Config = None,
 ) -> None:
@@ -60,9 +52,9 @@ def give(
 def take(
     subject: Subject,
     *,
-    repository: Repository = None,
-    namespace: Namespace = None,
-    registry: Registry = None,
+    repository: OnRepository = None,
+    namespace: OnNamespace = None,
+    registry: OnRegistry = None,
     deployment: Deployment = False,
     config: Config = None,
 ) -> None:
@@ -82,9 +74,9 @@ def take(
 def show(
     subject: Annotated[str | None, typer.Argument(help="Whose roles are listed.", metavar="[SUBJECT]")] = None,
     *,
-    repository: Repository = None,
-    namespace: Namespace = None,
-    registry: Registry = None,
+    repository: OnRepository = None,
+    namespace: OnNamespace = None,
+    registry: OnRegistry = None,
     deployment: Deployment = False,
     config: Config = None,
 ) -> None:

@@ -29,6 +29,14 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", help="A config.yml; without one, the defaults and REGISTRY_* variables.", metavar="FILE"),
 ]
+OnRepository = Annotated[str | None, typer.Option(help="On this repository.", metavar="NAME")]
+OnNamespace = Annotated[str | None, typer.Option(help="On this namespace, the first part of names.", metavar="NAME")]
+OnRegistry = Annotated[
+    str | None,
+    typer.Option(
+        help="On this whole registry; beside --repository or --namespace, the one that has it.", metavar="NAME"
+    ),
+]
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input instead of the terminal.")
 ]

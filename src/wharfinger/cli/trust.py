@@ -10,7 +10,7 @@ import typer
 
 from wharfinger.cli.identity_token import Token, read_token
 from wharfinger.cli.registry import registry_named
-from wharfinger.cli.shell import Config, act, day_of, print_table, say
+from wharfinger.cli.shell import Config, OnNamespace, OnRegistry, OnRepository, act, day_of, print_table, say
 from wharfinger.cli.terminal import fail, read_settings
 from wharfinger.clock import as_datetime
 from wharfinger.domain.accounts import parse_account_name
@@ -24,14 +24,6 @@ from wharfinger.services.trust import Report
 
 app = typer.Typer(help="Let CI jobs and clusters in by their own identity, without a secret.", no_args_is_help=True)
 
-Repository = Annotated[str | None, typer.Option(help="On this repository.", metavar="NAME")]
-Namespace = Annotated[str | None, typer.Option(help="On this namespace, the first part of names.", metavar="NAME")]
-Registry = Annotated[
-    str | None,
-    typer.Option(
-        help="On this whole registry; beside --repository or --namespace, the one that has it.", metavar="NAME"
-    ),
-]
 Role = Annotated[str, typer.Option(help="read, write or admin.", metavar="ROLE")]
 Tags = Annotated[
     list[str] | None,
@@ -80,9 +72,9 @@ class Given(NamedTuple):
 def add_github(
     path: Annotated[str, typer.Argument(help="OWNER, or OWNER/REPOSITORY for the workflows of one.", metavar="OWNER")],
     *,
-    repository: Repository = None,
-    namespace: Namespace = None,
-    registry: Registry = None,
+    repository: OnRepository = None,
+    namespace: OnNamespace = None,
+    registry: OnRegistry = None,
     role: Role = "write",
     tag: Tags = None,
     ref: Refs = None,
@@ -109,9 +101,9 @@ def add_github(
 def add_gitlab(
     path: Annotated[str, typer.Argument(help="GROUP, or GROUP/PROJECT for the jobs of one.", metavar="GROUP")],
     *,
-    repository: Repository = None,
-    namespace: Namespace = None,
-    registry: Registry = None,
+    repository: OnRepository = None,
+    namespace: OnNamespace = None,
+    registry: OnRegistry = None,
     role: Role = "write",
     tag: Tags = None,
     ref: Refs = None,
@@ -141,9 +133,9 @@ def add_kubernetes(
     ],
     *,
     issuer: Annotated[str, typer.Option(help="Of the cluster: the `iss` of its tokens.", metavar="URL")],
-    repository: Repository = None,
-    namespace: Namespace = None,
-    registry: Registry = None,
+    repository: OnRepository = None,
+    namespace: OnNamespace = None,
+    registry: OnRegistry = None,
     role: Role = "read",
     tag: Tags = None,
     jwks: Jwks = None,
@@ -180,9 +172,9 @@ def add(
             metavar="CLAIM=VALUE",
         ),
     ] = None,
-    repository: Repository = None,
-    namespace: Namespace = None,
-    registry: Registry = None,
+    repository: OnRepository = None,
+    namespace: OnNamespace = None,
+    registry: OnRegistry = None,
     role: Role = "read",
     tag: Tags = None,
     source: Annotated[
