@@ -63,7 +63,7 @@ def test_disk_that_is_full(tmp_path, patient, saw):
         filler = fill(disk, 0)
         seen = sick.probe()
         # A small commit may still find room in pages of the log that are there already.
-        assert {seen.pop("push a manifest"), seen.pop("delete a tag")} <= {"201", "202", "503 `UNAVAILABLE`"}
+        assert {seen[name] for name in SMALL_COMMITS} <= {"201", "202", "503 `UNAVAILABLE`"}
         saw("the disk is full to the last byte", seen | dict.fromkeys(SMALL_COMMITS, "done or 503 `UNAVAILABLE`"))
         filler.unlink()
         sick.recovers()
@@ -108,7 +108,11 @@ def test_store_that_is_mounted_read_only(tmp_path, patient, saw):
 def test_process_that_may_open_no_more_files(patient, saw):
     sick = patient()
     with no_more_files(sick.server):
-        saw("the process has too many files open (`EMFILE`)", sick.probe())
+        seen = sick.probe()
+        # The database may have what it needs for a statement open already.
+        assert seen["delete a tag"] in {"202", "503 `UNAVAILABLE`"}
+        changed = {"delete a tag": "done or 503 `UNAVAILABLE`"}
+        saw("the process has too many files open (`EMFILE`)", seen | changed)
     sick.recovers()
     _nothing_is_left(sick)
 

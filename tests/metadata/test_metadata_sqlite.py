@@ -104,6 +104,29 @@ async def test_a_batch_that_need_not_be_durable_is_committed_without_a_sync(data
     assert await database.write(level, durable=False) == 1
 
 
+async def test_a_full_disk_undoes_the_whole_batch_and_the_writer_goes_on(database):
+    """SQLite ends the transaction itself then, and with it what the neighbours wrote and the savepoint."""
+
+    def fill(connection):
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 4}")
+        try:
+            connection.exec_driver_sql("CREATE TABLE filler (bytes BLOB)")
+            connection.exec_driver_sql("INSERT INTO filler VALUES (zeroblob(1000000))")
+        finally:
+            connection.exec_driver_sql("PRAGMA max_page_count = 4294967294")
+
+    busy = await held(database)
+    before, full, after = await busy.gather(
+        database.write(lambda c: make_repository(c, "a/before")),
+        database.write(fill),
+        database.write(lambda c: make_repository(c, "a/after")),
+    )
+    assert [type(one) for one in (before, full, after)] == [DatabaseUnavailable] * 3
+    await database.write(lambda c: make_repository(c, "a/later"))
+    assert await names(database) == {"a/later"}
+
+
 async def test_a_commit_that_fails_fails_its_own_transactions_only(database):
     """A deferred key is checked by COMMIT itself."""
 

@@ -298,7 +298,7 @@ def _commit_together(connection: Connection, batch: list[_Job]) -> None:
             with _transaction(connection):
                 for job in batch:
                     _run(connection, job)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             again = attempt < MAX_ATTEMPTS and time.monotonic() < patience
             if again and isinstance(error, DBAPIError) and is_transient(error):
                 time.sleep(random.uniform(0, 0.05) * attempt)  # noqa: S311 - spreads retries, keeps no secret
@@ -329,7 +329,8 @@ def _run(connection: Connection, job: _Job) -> None:
     try:
         job.result = job.work(connection)
     except DBAPIError as error:
-        if is_transient(error):
+        # When the disk is full or fails, SQLite undoes the whole transaction: the neighbours' writes and the savepoint.
+        if is_transient(error) or not driver.in_transaction:
             raise
         job.error = _unavailable(error)
     except Exception as error:  # noqa: BLE001 - whatever the work raises is its caller's

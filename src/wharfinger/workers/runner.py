@@ -48,8 +48,8 @@ async def _once(job: Job) -> int | None:
         JOBS.labels(job.name, "failed").inc()
         return None
     JOBS.labels(job.name, "ok").inc()
-    if done:
-        _log.info("job done", job=job.name, count=done)
+    say = _log.info if done else _log.debug
+    say("job done", job=job.name, count=done)
     return done
 
 
