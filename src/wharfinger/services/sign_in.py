@@ -94,7 +94,12 @@ class AccountIdentity:
 
     async def recognise(self, shown: Shown | None, origin: Origin = nobody_yet) -> Principal:
         """See `Identity.recognise`."""
-        if shown is None or await self.is_open():
+        if shown is None:
+            return ANONYMOUS
+        known = self._known_already(shown)
+        if known is not None:
+            return known
+        if await self.is_open():
             return ANONYMOUS
         match shown:
             case Bearer(token):
@@ -102,7 +107,7 @@ class AccountIdentity:
                     return await self._by_secret(token, CredentialKind.TOKEN, None, origin)
                 if jws.type_of(token) not in {None, TYPE}:
                     return await self._by_signed(token)
-                return await self._by_registry_token(await self._tokens.verify(token, self._registry))
+                return await self._by_registry_token(token)
             case Password(name, secret):
                 return await self._by_pair(name, secret, origin)
 
@@ -227,16 +232,20 @@ class AccountIdentity:
         event = Event(action=EventAction.SIGN_IN, target=target, about_id=holder.account_id, detail=why)
         await self._refusals.note(event, replace(origin(), credential_id=holder.credential_id))
 
-    async def _by_registry_token(self, token: RegistryToken) -> Principal:
-        """Return whom a verified token was made for: the same object each time, so that its rights are found again."""
+    def _known_already(self, shown: Shown) -> Principal | None:
+        """Return whose registry token it is, if that was found out since the last change of anything."""
+        memory = self._database.memory() if isinstance(shown, Bearer) else None
+        if memory is None:
+            return None
+        known: _Known | None = memory.get((self, secret_tokens.fingerprint(shown[0])))
+        return known.principal if known is not None and self._clock.now() < known.ends else None
+
+    async def _by_registry_token(self, token: str) -> Principal:
+        """Return whom a registry token was made for: the same object each time, so that its rights are found again."""
         memory = self._database.memory()
+        known = await self._read(await self._tokens.verify(token, self._registry))
         if memory is not None:
-            known: _Known | None = memory.get((self, id(token)))
-            if known is not None and known.token is token and self._clock.now() < known.ends:
-                return known.principal
-        known = await self._read(token)
-        if memory is not None:
-            memory[self, id(token)] = known
+            memory[self, secret_tokens.fingerprint(token)] = known
         return known.principal
 
     async def _read(self, token: RegistryToken) -> "_Known":
@@ -246,9 +255,9 @@ class AccountIdentity:
             named = token.workload
             workload = Principal(name=named.name, workload=named.workload, ceiling=Ceiling(entries=entries))
             await self._require_rule(workload)
-            return _Known(token, workload, token.expires_at)
+            return _Known(workload, token.expires_at)
         if token.account_id is None:
-            return _Known(token, replace(ANONYMOUS, ceiling=Ceiling(entries=entries)), token.expires_at)
+            return _Known(replace(ANONYMOUS, ceiling=Ceiling(entries=entries)), token.expires_at)
         ends = token.expires_at
         if token.credential is None or token.credential.id is None:
             name = await self._accounts.name_of(token.account_id) if self._password_login else None
@@ -262,7 +271,7 @@ class AccountIdentity:
             ends = min(ends, ends if holder is None or holder.expires_at is None else holder.expires_at)
         if principal is None:
             raise CredentialInvalid(WRONG)
-        return _Known(token, replace(principal, ceiling=replace(principal.ceiling, entries=entries)), ends)
+        return _Known(replace(principal, ceiling=replace(principal.ceiling, entries=entries)), ends)
 
     async def _by_password(self, name: str, secret: str, origin: Origin) -> Principal:
         stored = await self._passwords.check(name, secret, _HERE, origin)
@@ -293,7 +302,6 @@ def _is_of_password(holder: Holder) -> bool:
 class _Known(NamedTuple):
     """Whom a token was made for, and until when that is so if nothing else changes."""
 
-    token: RegistryToken
     principal: Principal
     ends: Instant
 
