@@ -181,6 +181,31 @@ def test_a_wrong_value_in_any_field_is_named_and_never_a_failure(world, endpoint
             assert {"pointer": "/zzz", "detail": "Extra inputs are not permitted"} in found["errors"]
 
 
+TOKEN = "whp_" + "0aB1" * 10
+HIDDEN_NAMES = {
+    TOKEN: "[hidden]",
+    "Bearer " + TOKEN: "[hidden]",
+    "x" * 5_000: "x" * 57 + "...",
+    "a\u202eb\nc\u0000": "a?b?c?",
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN_NAMES, ids=lambda name: repr(name[:10]))
+def test_a_name_that_nobody_knows_is_repeated_short_printable_and_without_a_secret(world, name):
+    """Somebody who mixes up name and value sends a secret as the name of a field or of a parameter."""
+    shown = HIDDEN_NAMES[name]
+    found = problem(world.ask("POST", "/users", "max", json={"name": "bob", name: 1}), 422, "fields-invalid")
+    assert [one["pointer"] for one in found["errors"]] == [f"/{shown}"]
+    found = problem(world.ask("GET", "/users", "max", params={name: 1}), 400, "parameters-invalid")
+    assert [one["parameter"] for one in found["errors"]] == [shown]
+
+
+def test_names_within_names_are_repeated_as_one_short_pointer(world):
+    content = json.dumps({"name": "bob", "a/b~c": 1})
+    found = problem(world.ask("POST", "/users", "max", content=content, headers=JSON), 422, "fields-invalid")
+    assert [one["pointer"] for one in found["errors"]] == ["/a~1b~0c"]
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.services.people import acme, acting, make_repository, robot, users
+from tests.services.signing import MATERIAL
 from tests.services.world import ACTOR, NAME, OTHER, push_image
 from wharfinger.clock import DAY, SECOND
 from wharfinger.domain.access import Access, Action, Mode, Role, Visibility
@@ -17,9 +18,12 @@ from wharfinger.domain.errors import AccountInvalid, AccountUnknown, Denied, Nam
 from wharfinger.domain.events import EventAction, Result
 from wharfinger.domain.grants import Place
 from wharfinger.domain.identity import ANONYMOUS, Principal
+from wharfinger.domain.scopes import parse_scopes
+from wharfinger.security.envelope import Envelope
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.namespaces import NamespaceChange
 from wharfinger.services.refusals import MOST_KNOWN
+from wharfinger.services.tokens import Tokens
 
 NOTHING = AuditSight()
 
@@ -187,6 +191,44 @@ async def test_looking_for_what_is_private_is_not_told_of(node, authorization):
     await make_repository(node, NAME)
     await denied(authorization, node, acting(ann).principal, "pull")
     assert not await authorization.allows(ANONYMOUS, node.registry, Access(Action.PUSH, NAME))
+    assert await listed(node, result=Result.REFUSED) == []
+
+
+async def ask_for_token(world, node, authorization, principal, *wanted):
+    """Ask for a token as the token endpoint does; return what it opens."""
+    tokens = Tokens(node.database, world.clock, authorization, lambda: Envelope([MATERIAL]))
+    origin = replace(ACTOR, principal=principal)
+    issued = await tokens.issue(principal, node.registry, parse_scopes(wanted), "basic", lambda: origin)
+    return [str(one) for one in issued.granted]
+
+
+async def test_a_push_that_is_denied_is_told_of_when_its_token_is_asked_for(world, node, authorization):
+    """Clients that look with HEAD before they push, and see that they may not, send nothing that could be denied."""
+    (ann,) = await users(node, "ann")
+    await make_repository(node, NAME)
+    await node.grants.give("ann", Place(registry_id=node.registry.id, repository=NAME), Role.READ, ACTOR)
+    granted = await ask_for_token(world, node, authorization, acting(ann).principal, f"repository:{NAME}:pull,push")
+    assert granted == [f"repository:{NAME}:pull"]
+    (told,) = await listed(node, actions=(EventAction.ACCESS_DENIED,))
+    assert (told.target, told.repository, told.who, told.result) == ("push", NAME, "ann", Result.REFUSED)
+    await denied(authorization, node, acting(ann).principal, "push")  # the push itself is the same refusal
+    await node.refusals.flush()
+    assert [one.count for one in await listed(node, result=Result.REFUSED)] == [1, 1]
+    assert {one.target for one in await listed(node, result=Result.REFUSED)} == {"push"}
+
+
+async def test_a_token_for_what_one_may_or_to_pull_is_not_told_of(world, node, authorization):
+    (ann, bob) = await users(node, "ann", "bob")
+    await make_repository(node, NAME)
+    await node.grants.give("ann", Place(registry_id=node.registry.id, repository=NAME), Role.WRITE, ACTOR)
+    for principal, wanted in (
+        (acting(ann).principal, f"repository:{NAME}:pull,push"),
+        (acting(ann).principal, f"repository:{NAME}:*"),  # only the right to delete is missing
+        (acting(bob).principal, f"repository:{NAME}:pull"),
+        (ANONYMOUS, f"repository:{NAME}:pull,push"),
+    ):
+        await ask_for_token(world, node, authorization, principal, wanted)
+    await node.refusals.flush()
     assert await listed(node, result=Result.REFUSED) == []
 
 

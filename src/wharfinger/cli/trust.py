@@ -68,62 +68,60 @@ class Given(NamedTuple):
     name: str | None
 
 
-@app.command("github")
-def add_github(
-    path: Annotated[str, typer.Argument(help="OWNER, or OWNER/REPOSITORY for the workflows of one.", metavar="OWNER")],
-    *,
-    repository: OnRepository = None,
-    namespace: OnNamespace = None,
-    registry: OnRegistry = None,
-    role: Role = "write",
-    tag: Tags = None,
-    ref: Refs = None,
-    event: Events = None,
-    environment: Environments = None,
-    owner_id: OwnerId = None,
-    whole: Whole = False,
-    host: Host = None,
-    audience: Audience = None,
-    name: Name = None,
-    config: Config = None,
-) -> None:
-    """Let workflows of GitHub Actions push to what is linked to their own source, in the namespace of their owner."""
-    code = _code(path, host, owner_id, ref, event, environment, whole=whole)
-    _add(
-        config,
-        lambda services: github(
-            code, _wish(services, config, _own(path, repository, namespace, registry), Given(role, tag, audience, name))
-        ),
-    )
+def _add_forge(make: Callable[[Code, Wish], NewRule], owner: str, argument: str, doc: str) -> None:
+    """Add the command that makes a rule for the jobs of a forge: in all of them they are told apart alike.
+
+    Args:
+        make: the ready-made rule, which the command is called by.
+        owner: what the forge calls an owner.
+        argument: the help of the owner.
+        doc: the help of the command.
+    """
+
+    @app.command(make.__name__, help=doc)
+    def command(
+        path: Annotated[str, typer.Argument(help=argument, metavar=owner)],
+        *,
+        repository: OnRepository = None,
+        namespace: OnNamespace = None,
+        registry: OnRegistry = None,
+        role: Role = "write",
+        tag: Tags = None,
+        ref: Refs = None,
+        event: Events = None,
+        environment: Environments = None,
+        owner_id: OwnerId = None,
+        whole: Whole = False,
+        host: Host = None,
+        audience: Audience = None,
+        name: Name = None,
+        config: Config = None,
+    ) -> None:
+        code = Code(
+            path=path,
+            host=host,
+            owner_id=owner_id,
+            refs=ref or (),
+            events=event or (),
+            environments=environment or (),
+            linked=not whole,
+        )
+        where, given = _own(path, repository, namespace, registry), Given(role, tag, audience, name)
+        _add(config, lambda services: make(code, _wish(services, config, where, given)))
 
 
-@app.command("gitlab")
-def add_gitlab(
-    path: Annotated[str, typer.Argument(help="GROUP, or GROUP/PROJECT for the jobs of one.", metavar="GROUP")],
-    *,
-    repository: OnRepository = None,
-    namespace: OnNamespace = None,
-    registry: OnRegistry = None,
-    role: Role = "write",
-    tag: Tags = None,
-    ref: Refs = None,
-    event: Events = None,
-    environment: Environments = None,
-    owner_id: OwnerId = None,
-    whole: Whole = False,
-    host: Host = None,
-    audience: Audience = None,
-    name: Name = None,
-    config: Config = None,
-) -> None:
-    """Let jobs of GitLab CI push to what is linked to their own source, in the namespace of their group."""
-    code = _code(path, host, owner_id, ref, event, environment, whole=whole)
-    _add(
-        config,
-        lambda services: gitlab(
-            code, _wish(services, config, _own(path, repository, namespace, registry), Given(role, tag, audience, name))
-        ),
-    )
+_add_forge(
+    github,
+    "OWNER",
+    "OWNER, or OWNER/REPOSITORY for the workflows of one.",
+    "Let workflows of GitHub Actions push to what is linked to their own source, in the namespace of their owner.",
+)
+_add_forge(
+    gitlab,
+    "GROUP",
+    "GROUP, or GROUP/PROJECT for the jobs of one.",
+    "Let jobs of GitLab CI push to what is linked to their own source, in the namespace of their group.",
+)
 
 
 @app.command("kubernetes")
@@ -293,27 +291,6 @@ def _add(config: Path | None, make: Callable[[Services], NewRule]) -> None:
     rule = act(config, work)
     say(f"{rule} gives {word_of(rule.role)} on {rule.place}" + (f", linked to {rule.source}" if rule.source else ""))
     say(f"tokens come from {rule.issuer} and must be made for the audience {rule.audience}")
-
-
-def _code(
-    path: str,
-    host: str | None,
-    owner_id: str | None,
-    refs: list[str] | None,
-    events: list[str] | None,
-    environments: list[str] | None,
-    *,
-    whole: bool,
-) -> Code:
-    return Code(
-        path=path,
-        host=host,
-        owner_id=owner_id,
-        refs=refs or (),
-        events=events or (),
-        environments=environments or (),
-        linked=not whole,
-    )
 
 
 _Where = tuple[str | None, str | None, str | None]

@@ -78,7 +78,7 @@ async def _exchange(
     visit.principal = principal = await identity.recognise_workload(subject)
     asked = any(scope.strip() for scope in form.every("scope"))
     if asked:
-        issued = await tokens.issue(principal, registry, wanted, "exchange")
+        issued = await tokens.issue(principal, registry, wanted, "exchange", visit.actor)
     else:
         issued = await tokens.issue_credential(principal, registry)
     _log.info("an identity token was exchanged", principal=principal.name, credential=not asked)

@@ -123,7 +123,7 @@ class TokenEndpoint:
         if principal.is_anonymous and not wanted:
             message = "Sign in with a user name and a password or token: `docker login` asks for both."
             raise Unauthenticated(message)
-        issued = await self._tokens.issue(principal, registry, wanted, "basic")
+        issued = await self._tokens.issue(principal, registry, wanted, "basic", visit.actor)
         content = {"token": issued.text, **common(issued)}
         # A workload shows its identity again: it has no account to which a refresh token could belong.
         if query.one("offline_token") == "true" and principal.account_id is not None:
@@ -146,7 +146,7 @@ class TokenEndpoint:
                 message = f"`grant_type` must be password, refresh_token or {exchange.GRANT}."
                 raise QueryInvalid(message)
         visit.principal = principal
-        issued = await self._tokens.issue(principal, registry, wanted, "form")
+        issued = await self._tokens.issue(principal, registry, wanted, "form", visit.actor)
         granted = " ".join(str(one) for one in issued.granted if one.actions)
         content = {**common(issued), "scope": granted}
         if form.one("grant_type") == "refresh_token":

@@ -2,7 +2,7 @@
 """What is shown of accounts, and how a change of one is read: the same for users, organizations and robots."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
@@ -15,6 +15,16 @@ from wharfinger.metadata.accounts import Account
 from wharfinger.services.accounts import AccountChange, unknown
 
 AccessTypeField = Annotated[AccessType, Field(strict=False)]
+
+
+class _Shared(TypedDict):
+    """The fields of `ShownAccount`."""
+
+    name: str
+    display_name: str | None
+    description: str | None
+    created_at: datetime
+    suspended_at: datetime | None
 
 
 class ShownAccount(Shown):
@@ -93,32 +103,21 @@ def change_of(body: ProfileChange | OrganizationChange | RobotChange) -> Account
 
 def show_user(account: Account) -> User:
     """Return a user as it is shown to who may read it."""
-    return User(
-        name=account.name,
-        display_name=account.display_name,
-        description=account.description,
-        created_at=time_of(account.created_at),
-        suspended_at=moment(account.suspended_at),
-        email=account.email,
-        access_type=account.access_type,
-    )
+    return User(**_shared(account), email=account.email, access_type=account.access_type)
 
 
 def show_organization(account: Account) -> Organization:
     """Return an organization as it is shown."""
-    return Organization(
-        name=account.name,
-        display_name=account.display_name,
-        description=account.description,
-        created_at=time_of(account.created_at),
-        suspended_at=moment(account.suspended_at),
-        anonymous_pull=account.anonymous_pull,
-    )
+    return Organization(**_shared(account), anonymous_pull=account.anonymous_pull)
 
 
 def show_robot(account: Account) -> Robot:
     """Return a robot as it is shown."""
-    return Robot(
+    return Robot(**_shared(account))
+
+
+def _shared(account: Account) -> _Shared:
+    return _Shared(
         name=account.name,
         display_name=account.display_name,
         description=account.description,

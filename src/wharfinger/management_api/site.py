@@ -21,6 +21,7 @@ from starlette.routing import Match
 from starlette.types import Message, Scope
 
 from wharfinger.domain.errors import EndpointUnknown, MethodUnsupported
+from wharfinger.domain.secrecy import without_secrets
 from wharfinger.management_api import description
 from wharfinger.management_api.calls import PREFIX, Call
 from wharfinger.management_api.problems import BadRequest, FieldError
@@ -29,6 +30,9 @@ from wharfinger.management_api.routing import Route
 from wharfinger.web.responses import Content
 
 _MOST_QUERY: Final = 8 * 1024
+_LONGEST_STEP: Final = 60
+"""Of a name that a client chose and an answer repeats."""
+_LONGEST_POINTER: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,8 @@ class Site:
         names = [name for name, _ in pairs]
         wrong = [
             FieldError(
-                f"there is no such parameter here; known are: {', '.join(sorted(known)) or 'none'}", parameter=name
+                f"there is no such parameter here; known are: {', '.join(sorted(known)) or 'none'}",
+                parameter=_step(name),
             )
             for name in dict.fromkeys(names)
             if name not in known
@@ -188,9 +193,16 @@ def _field_error(place: tuple[int | str, ...], message: str) -> FieldError:
     detail = re.sub(r"^Value error, ", "", message)
     where, *rest = place
     if where == "body":
-        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in rest)
-        return FieldError(detail, pointer="".join(f"/{step[:100]}" for step in steps))
-    return FieldError(detail, parameter=".".join(str(step) for step in rest)[:100])
+        steps = (_step(str(step)).replace("~", "~0").replace("/", "~1") for step in rest)
+        return FieldError(detail, pointer="".join(f"/{step}" for step in steps)[:_LONGEST_POINTER])
+    return FieldError(detail, parameter=".".join(_step(str(step)) for step in rest)[:_LONGEST_POINTER])
+
+
+def _step(text: str) -> str:
+    """Return a name that a client chose, as an answer may repeat it: short, printable, and no secret."""
+    plain = without_secrets(text)
+    shown = "".join(character if character.isprintable() else "?" for character in plain)
+    return shown if len(shown) <= _LONGEST_STEP else shown[: _LONGEST_STEP - 3] + "..."
 
 
 def _queries(document: Mapping[str, object], route: Route) -> frozenset[str]:

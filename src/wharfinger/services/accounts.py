@@ -211,10 +211,7 @@ class Accounts:
         Raises:
             AccountUnknown: there is none.
         """
-        found = await self._database.read(lambda c: rows.find(c, name))
-        if found is None:
-            raise unknown(name)
-        return found
+        return await self._database.read(lambda c: look_up(c, name))
 
     async def list(self, kinds: Sequence[AccountKind], last: str | None, limit: int) -> Page[Account]:
         """Return accounts of some kinds after `last`, sorted by the bytes of their names."""
@@ -227,9 +224,7 @@ class Accounts:
         """Return the robots of an organization after `last`, by name."""
 
         def work(connection: Connection) -> Sequence[Account]:
-            owner = rows.find(connection, organization)
-            if owner is None or owner.kind is not AccountKind.ORGANIZATION:
-                raise unknown(organization)
+            owner = look_up(connection, organization, AccountKind.ORGANIZATION)
             return rows.list_robots(connection, organization_id=owner.id, last=last, limit=limit)
 
         return await self._database.read(work)
@@ -295,6 +290,18 @@ def make_user(
     """Create a user, as `Accounts.create_user` does, in the transaction of whatever it is made for."""
     made = _create(connection, AccountKind.USER, name, now, claim=claim)
     return _finish(connection, made, AccountKind.USER, profile, by, now)
+
+
+def look_up(connection: Connection, name: AccountName, kind: AccountKind | None = None) -> Account:
+    """Return the account of that name as it is, for whoever only reads; with a kind, only one of it.
+
+    Raises:
+        AccountUnknown: there is none.
+    """
+    account = rows.find(connection, name)
+    if account is None or (kind is not None and account.kind is not kind):
+        raise unknown(name)
+    return account
 
 
 def require(connection: Connection, name: AccountName) -> Account:

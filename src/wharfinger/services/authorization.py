@@ -10,7 +10,7 @@ from typing import Final
 from wharfinger.domain.access import NOWHERE, Access, Action, Decision, Mode, Outcome, Standing, decide
 from wharfinger.domain.errors import Denied, TokenTooNarrow, Unauthenticated
 from wharfinger.domain.events import Event, EventAction
-from wharfinger.domain.identity import Actor, Principal, Workload
+from wharfinger.domain.identity import Principal, Workload
 from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import accounts as account_rows
@@ -93,12 +93,29 @@ class Authorization:
             case Outcome.WIDER_TOKEN:
                 raise TokenTooNarrow(message)
             case _:
-                if origin is not None and access.action not in _READING and not principal.is_anonymous:
-                    await self._tell(registry, access, decision, origin())
+                await self._tell(principal, registry, access, decision, origin)
                 raise Denied(message)
 
-    async def _tell(self, registry: Registry, access: Access, decision: Decision, by: Actor) -> None:
+    async def announce(
+        self, principal: Principal, registry: Registry, access: Access, origin: Origin | None = None
+    ) -> bool:
+        """Say whether the principal may, for what it only says that it will do: it asks for a token to push.
+
+        Some clients look first and send nothing to whom that is denied, so the audit log is told now. A refusal of the
+        push itself, should it come, is the same one and is counted with it.
+        """
+        decision = await self.decide(principal, registry, access)
+        if decision.outcome is Outcome.DENIED:
+            await self._tell(principal, registry, access, decision, origin)
+        return decision.allowed
+
+    async def _tell(
+        self, principal: Principal, registry: Registry, access: Access, decision: Decision, origin: Origin | None
+    ) -> None:
         """Tell of a change that somebody wanted to make and may not."""
+        if origin is None or access.action in _READING or principal.is_anonymous:
+            return
+        by = origin()
         if self._refusals is not None:
             standing = await self.standing(by.principal, registry, access)
             event = Event(

@@ -5,20 +5,21 @@ What a demand means for a request is decided in `domain.access`, from what `meta
 """
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from wharfinger.clock import Clock
 from wharfinger.domain.accounts import AccountKind, AccountName
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor
-from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import demands as rows
 from wharfinger.metadata import organizations
 from wharfinger.metadata.accounts import Account
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.demands import Demand
-from wharfinger.services.accounts import require, require_kind, tell, unknown
+from wharfinger.services.accounts import look_up, require, require_kind, tell
+
+_LONGEST_SAID: Final = 255
 
 
 class Demanded(NamedTuple):
@@ -87,9 +88,7 @@ class Demands:
         """
 
         def work(connection: Connection) -> tuple[str | None, int]:
-            owner = account_rows.find(connection, organization)
-            if owner is None or owner.kind is not AccountKind.ORGANIZATION:
-                raise unknown(organization)
+            owner = look_up(connection, organization, AccountKind.ORGANIZATION)
             provider = rows.of(connection, owner.id)
             return provider, 0 if provider is None else rows.members_without_identity(connection, owner.id, provider)
 
@@ -164,6 +163,17 @@ def require_provider(name: str, known: Sequence[str]) -> None:
     else:
         message = "accounts.oidc names no provider yet: set one up first (docs/guide/single-sign-on.md)."
     raise AccountInvalid(message)
+
+
+def require_said(text: str, what: str, hint: str) -> None:
+    """Return if a provider can have said a text: the name of somebody, or of a group, as its ID tokens have it.
+
+    Raises:
+        AccountInvalid: it cannot; the message begins with `what` and ends with the hint.
+    """
+    if not 0 < len(text) <= _LONGEST_SAID or not text.isprintable():
+        message = f"{what} has 1 to {_LONGEST_SAID} characters on one line: {hint}."
+        raise AccountInvalid(message)
 
 
 def _lock_both(connection: Connection, account: AccountName, organization: AccountName) -> tuple[Account, Account]:

@@ -6,22 +6,18 @@ only an administrator links an account that is there already.
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from wharfinger.clock import Clock
 from wharfinger.domain.accounts import AccountKind, AccountName
-from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown
+from wharfinger.domain.errors import AccountConflict, AccountUnknown
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor
-from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import external_identities as rows
 from wharfinger.metadata import sessions
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.external_identities import ExternalIdentity
-from wharfinger.services.accounts import require_kind, tell, unknown
-from wharfinger.services.demands import require_provider
-
-_LONGEST_SUBJECT: Final = 255
+from wharfinger.services.accounts import look_up, require_kind, tell
+from wharfinger.services.demands import require_provider, require_said
 
 
 class ExternalIdentities:
@@ -47,9 +43,7 @@ class ExternalIdentities:
             AccountConflict: the subject is another account.
         """
         require_provider(provider, self._providers)
-        if not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable():
-            message = f"A subject has 1 to {_LONGEST_SUBJECT} characters on one line: it is `sub` in the ID token."
-            raise AccountInvalid(message)
+        require_said(subject, "A subject", "it is `sub` in the ID token")
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
@@ -88,9 +82,6 @@ class ExternalIdentities:
         """
 
         def work(connection: Connection) -> Sequence[ExternalIdentity]:
-            account = account_rows.find(connection, name)
-            if account is None:
-                raise unknown(name)
-            return rows.of_account(connection, account.id)
+            return rows.of_account(connection, look_up(connection, name).id)
 
         return await self._database.read(work)

@@ -8,13 +8,12 @@ from wharfinger.domain.accounts import AccountKind, AccountName, MemberRole, Tea
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor
-from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import organizations as rows
 from wharfinger.metadata import team_mappings
 from wharfinger.metadata.accounts import Account
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.organizations import Member, Team
-from wharfinger.services.accounts import require_another_owner, require_kind, tell, unknown
+from wharfinger.services.accounts import look_up, require_another_owner, require_kind, tell
 
 
 class Organizations:
@@ -235,17 +234,11 @@ def _lock_both(connection: Connection, user: AccountName, organization: AccountN
 
 
 def _find(connection: Connection, name: AccountName) -> int:
-    account = account_rows.find(connection, name)
-    if account is None:
-        raise unknown(name)
-    return account.id
+    return look_up(connection, name).id
 
 
 def _organization(connection: Connection, name: AccountName) -> int:
-    account = account_rows.find(connection, name)
-    if account is None or account.kind is not AccountKind.ORGANIZATION:
-        raise unknown(name)
-    return account.id
+    return look_up(connection, name, AccountKind.ORGANIZATION).id
 
 
 def _no_member(user: str, of: str) -> AccountUnknown:

@@ -5,11 +5,10 @@ Only memberships that came from a group go with it. Who was put into a team by h
 """
 
 from collections.abc import Collection, Sequence
-from typing import Final
 
 from wharfinger.clock import Clock, Instant
 from wharfinger.domain.accounts import AccountName, MemberRole, TeamName
-from wharfinger.domain.errors import AccountInvalid, AccountUnknown
+from wharfinger.domain.errors import AccountUnknown
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.metadata import accounts as account_rows
@@ -18,11 +17,9 @@ from wharfinger.metadata import team_mappings as rows
 from wharfinger.metadata.accounts import Account
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.team_mappings import MappedTeam, Mapping
-from wharfinger.services.accounts import tell, unknown
-from wharfinger.services.demands import require_provider
+from wharfinger.services.accounts import look_up, tell
+from wharfinger.services.demands import require_provider, require_said
 from wharfinger.services.organizations import require_team
-
-_LONGEST_GROUP: Final = 255
 
 
 class TeamMappings:
@@ -47,9 +44,7 @@ class TeamMappings:
             AccountInvalid: the settings know no such provider, or no group can have that name.
         """
         require_provider(provider, self._providers)
-        if not 0 < len(group) <= _LONGEST_GROUP or not group.isprintable():
-            message = f"The name of a group has 1 to {_LONGEST_GROUP} characters, on one line."
-            raise AccountInvalid(message)
+        require_said(group, "The name of a group", "as ID tokens name it")
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
@@ -92,10 +87,7 @@ class TeamMappings:
         """
 
         def work(connection: Connection) -> Sequence[Mapping]:
-            owner = account_rows.find(connection, organization)
-            if owner is None:
-                raise unknown(organization)
-            return rows.of_organization(connection, owner.id)
+            return rows.of_organization(connection, look_up(connection, organization).id)
 
         return await self._database.read(work)
 

@@ -33,6 +33,7 @@ from wharfinger.security.keys import LONGEST_CREDENTIAL, KeySet, ScheduledKey, S
 from wharfinger.security.signing import Credential, NamedWorkload, RegistryToken, RegistryTokens
 from wharfinger.security.verified import VerifiedTokens
 from wharfinger.services.authorization import Authorization
+from wharfinger.services.identity import Origin
 from wharfinger.services.registries import Registry
 
 _log = telemetry.logger("tokens")
@@ -96,7 +97,14 @@ class Tokens:
         self._loading = asyncio.Lock()
         self._verifiers: dict[str, VerifiedTokens] = {}
 
-    async def issue(self, principal: Principal, registry: Registry, wanted: Sequence[Wanted], kind: str) -> IssuedToken:
+    async def issue(
+        self,
+        principal: Principal,
+        registry: Registry,
+        wanted: Sequence[Wanted],
+        kind: str,
+        origin: Origin | None = None,
+    ) -> IssuedToken:
         """Return a token for what the principal may do of what it asks for: less is no error.
 
         Args:
@@ -104,12 +112,13 @@ class Tokens:
             registry: which one the token is for.
             wanted: what for.
             kind: what credential was shown, for the log.
+            origin: says where the request comes from; then the audit log is told of a push that is denied.
 
         Raises:
             QueryInvalid: so much was asked for that no token can hold it.
         """
         keys, now = await self._current(), self._clock.now()
-        found = [await self._grant(principal, registry, one) for one in wanted]
+        found = [await self._grant(principal, registry, one, origin) for one in wanted]
         granted = [(one, entry) for one, entry in found if entry.actions]
         maker = RegistryTokens(keys, issuer=ISSUER, service=service_of(registry.name))
         shown = None if principal.account_id is None else Credential(kind, principal.credential_id)
@@ -202,18 +211,21 @@ class Tokens:
         """Return the keys that verify now, for everybody to read."""
         return (await self._current()).jwks(self._clock.now())
 
-    async def _grant(self, principal: Principal, registry: Registry, wanted: Wanted) -> tuple[Wanted, AccessEntry]:
+    async def _grant(
+        self, principal: Principal, registry: Registry, wanted: Wanted, origin: Origin | None
+    ) -> tuple[Wanted, AccessEntry]:
         """Return what of one thing the principal may do, bound to the repository that has the name now."""
         if wanted.kind == "registry":
             listed = await self._authorization.allows(principal, registry, Access(Action.LIST))
             entry = AccessEntry(type="registry", name=wanted.name, actions=frozenset("*" if listed else ""))
             return wanted, entry
         name = RepositoryName(wanted.name)
-        allowed = [
-            action
-            for action in wanted.actions
-            if await self._authorization.allows(principal, registry, Access(_ACTIONS[action], name))
-        ]
+        allowed = []
+        for word in wanted.actions:
+            action = _ACTIONS[word]
+            told = origin if action is Action.PUSH else None
+            if await self._authorization.announce(principal, registry, Access(action, name), told):
+                allowed.append(word)
         standing = await self._authorization.standing(principal, registry, Access(Action.PULL, name))
         entry = AccessEntry(
             type="repository", name=name, actions=frozenset(allowed), repository_id=standing.repository_id
