@@ -166,6 +166,24 @@ def test_an_interrupted_verification_goes_on_where_it_was(start_server):
     assert before > 0
 
 
+def test_a_verification_is_stopped_by_another_command_and_goes_on_where_it_was(start_server):
+    server = start_server()
+    for number in range(4):
+        push(server, f"stopped-{number}", f"v{number}")
+    words = [COMMAND[0], "verify", "--rate", "100KiB/s"]
+    environment = clean_environment(server.environment)
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: _position(server) > 0, within=60, why="it does not begin")
+        assert "(everything) stops" in succeed(server, "verify", "--stop")
+        _, complaint = process.communicate(timeout=30)
+    assert process.returncode == 2, complaint
+    assert "somebody had it stopped" in complaint
+    assert _position(server) > 0
+    status, found = report(server)
+    assert (status, found["checked"]["blobs"]) == (0, 8)
+    assert "nothing is being verified" in succeed(server, "verify", "--stop")
+
+
 def _position(server):
     connection = sqlite3.connect(server.data / "wharfinger" / "wharfinger.db", timeout=30)
     try:

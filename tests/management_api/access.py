@@ -163,6 +163,7 @@ POST   /collection/rounds                                U   D  D  D  D   D  D  
 GET    /registries/{registry}/verifications              U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
 POST   /registries/{registry}/verifications              U   N  N  N  N   N  N   D  Y  Y    D D D D  D Y
 GET    /registries/{registry}/verifications/{run}        U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
+POST   /registries/{registry}/verifications/{run}/stop   U   N  N  N  N   N  N   D  Y  Y    D D D D  D Y
 GET    /registries/{registry}/verifications/{run}/findings U N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
 PUT    /repositories/{name}/-/trust-rules/{rule}/keys    U   N  D  D  Y   N  Y   D  Y  Y    D D D Y  D D
 PUT    /namespaces/{namespace}/trust-rules/{rule}/keys   U   N  N  N  N   D  Y   D  Y  Y    D D D D  Y D

@@ -225,6 +225,12 @@ def test_a_verification_is_ordered_once_and_shown_with_what_it_found(world):
     one = f"{base}/{listed[0]['id']}"
     assert get(world, one, "vic")["id"] == listed[0]["id"]
     assert get(world, f"{one}/findings", "vic") == {"items": [], "next": None}
+    number = ordered[0]["id"]
+    stopped = tell(world, f"{base}/{number}/stop", "max")
+    assert stopped["is_stopped"] != (stopped["phase"] == "done")
+    assert tell(world, f"{base}/{number}/stop", "max")["is_stopped"] == stopped["is_stopped"]
+    assert not tell(world, base, "max", status=202)["is_stopped"]
+    refused(world.ask("POST", f"{base}/999999/stop", "max"), 404, "account-unknown")
     refused(world.ask("GET", f"{base}/999999", "vic"), 404, "account-unknown")
     refused(world.ask("GET", f"{base}/999999/findings", "vic"), 404, "account-unknown")
 

@@ -124,6 +124,10 @@ async def authorized(node):
     return made
 
 
+async def begun(node):
+    return (await node.verification.order(node.registry, ACTOR)).run.id
+
+
 async def blobs(node):
     await make_repository(node, NAME)
     for content in (b"layer", b"{}"):
@@ -317,6 +321,9 @@ LINES = {
     "TeamMappings.map": line(team, lambda n, _: n.team_mappings.map(TEAM, "corp", "web", ACTOR), "team.mapped"),
     "TeamMappings.unmap": line(mapped, lambda n, _: n.team_mappings.unmap(TEAM, "corp", "web", ACTOR), "team.unmapped"),
     "Verification.order": line(nothing, lambda n, _: n.verification.order(n.registry, ACTOR), "verification.ordered"),
+    "Verification.stop": line(
+        begun, lambda n, number: n.verification.stop(n.registry, number, ACTOR), "verification.stopped"
+    ),
     "TrustRules.create": line(nothing, lambda n, _: trust_of(n, n).create(rule(), ACTOR), "trust.added"),
     "TrustRules.change_keys": line(
         trusting, lambda n, made: trust_of(n, n).change_keys(made.id, None, ACTOR), "trust.changed"

@@ -305,7 +305,7 @@ async def test_a_tag_that_leads_to_a_deleted_manifest_is_found(node):
 
 
 async def test_many_tags_are_read_in_batches(node, monkeypatch):
-    monkeypatch.setattr("wharfinger.services.verification._TAGS", 2)
+    monkeypatch.setattr("wharfinger.services.verification_steps._TAGS", 2)
     await push_image(node, b"layer", tags=[f"v{number}" for number in range(5)])
     await push_image(node, b"layer", tags=["a", "b", "c"], name=OTHER)
     await change(node, update(tag_history).where(tag_history.c.name == "v4").values(to_digest=None))
@@ -384,6 +384,63 @@ async def test_a_second_start_goes_on_where_the_first_one_stopped(node):
     assert report.is_complete
     assert resumed[0].tally.blobs == 4
     assert report.run.tally.blobs == 5
+
+
+async def test_one_that_is_stopped_from_elsewhere_ends_soon_and_goes_on_where_it_was(world, node):
+    for number in range(5):
+        await push_blob(node, b"layer %d" % number)
+    reading = asyncio.Event()
+
+    async def stop_it():
+        await reading.wait()
+        (going,) = await node.verification.unfinished(node.registry)
+        assert going.is_working
+        stopped = await node.verification.stop(node.registry, going.run.id, ACTOR)
+        world.clock.move(2 * SECOND)
+        return stopped
+
+    def tell(run):
+        if run.phase is Phase.BLOBS:
+            reading.set()
+
+    # at a byte a second, the first layer takes seven: it is the wait for the pace that is broken off
+    slowly = node.verification.run(node.registry, EVERYTHING, ACTOR, rate=1, progress=tell)
+    async with asyncio.timeout(25):
+        report, stopped = await asyncio.gather(slowly, stop_it())
+    assert stopped.is_stopped
+    assert (report.is_stopped, report.is_complete) == (True, False)
+    (left,) = await node.verification.unfinished(node.registry)
+    assert (left.is_stopped, left.is_working) == (True, False)
+    report, _ = await verify(node)
+    assert (report.run.id, report.is_complete, report.is_stopped) == (left.run.id, True, False)
+    assert report.run.tally.blobs == 5
+    again = await node.verification.stop(node.registry, left.run.id, ACTOR)
+    assert (again.is_complete, again.is_stopped) == (True, False)
+
+
+async def test_what_was_stopped_in_the_background_rests_until_it_is_ordered_or_due_again(world, node):
+    await push_blob(node, b"layer")
+    run = (await node.verification.order(node.registry, ACTOR)).run
+
+    async def work():
+        await node.verification.work(node.registry, interval=DAY, rate=None, stop=lambda: False)
+        return (await node.verification.get(node.registry, run.id)).is_complete
+
+    await node.verification.stop(node.registry, run.id, ACTOR)
+    assert not await work()
+    world.clock.move(DAY - SECOND)
+    assert not await work()
+    world.clock.move(SECOND)
+    assert await work()
+
+
+async def test_what_was_stopped_in_the_background_goes_on_with_the_next_order(node):
+    run = (await node.verification.order(node.registry, ACTOR)).run
+    await node.verification.stop(node.registry, run.id, ACTOR)
+    ordered = await node.verification.order(node.registry, ACTOR)
+    assert (ordered.run.id, ordered.is_stopped) == (run.id, False)
+    await node.verification.work(node.registry, interval=DAY, rate=None, stop=lambda: False)
+    assert (await node.verification.get(node.registry, run.id)).is_complete
 
 
 async def test_a_restart_begins_at_the_top(node):

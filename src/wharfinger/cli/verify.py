@@ -65,11 +65,14 @@ def verify(
         bool, typer.Option("--bury-orphans", help="Have bytes that nothing names removed after seven days.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Have what verifies now stop, in whichever process; the next start goes on.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Compare every byte with its digest, and rows with bytes, while the registry runs.
 
-    Ends with 0 if all is well, 1 if something is wrong, 2 if it could not go on.
+    Ends with 0 if all is well, 1 if something is wrong, 2 if it could not go on, or somebody had it stopped.
     """
     try:
         scope = Scope(
@@ -82,6 +85,9 @@ def verify(
         options = Options(scope, parse_rate(rate), restart=restart, bury=bury_orphans, as_json=as_json)
         settings = read_settings(config).settings
         storage.migrate(settings, beside=True)
+        if stop:
+            asyncio.run(_stop(settings))
+            return
         report = asyncio.run(_verify(settings, options))
     except (storage.MigrationNeeded, WharfingerError, Unfit, OSError) as error:
         complain(str(error) or repr(error))
@@ -91,7 +97,28 @@ def verify(
     except KeyboardInterrupt:
         note("interrupted; the next start goes on from here", warning=True)
         raise typer.Exit(FAILED) from None
+    if report.is_stopped:
+        note("somebody had it stopped; the next start goes on from here", warning=True)
+        raise typer.Exit(FAILED)
     raise typer.Exit(FOUND if report.findings else 0)
+
+
+async def _stop(settings: Settings) -> None:
+    """Have every verification stopped that has not ended, and say which those are."""
+    deployment = bootstrap.build(settings)
+    verification = deployment.services.verification
+    try:
+        stopped = 0
+        for registry in deployment.services.registries.all():
+            for one in await verification.unfinished(registry):
+                if not one.is_stopped:
+                    await verification.stop(registry, one.run.id, operator())
+                    out.print(f"verification {one.run.id} of {registry.name} ({escape(one.run.scope)}) stops")
+                    stopped += 1
+        if not stopped:
+            out.print("nothing is being verified")
+    finally:
+        await deployment.aclose()
 
 
 def _require_everything(scope: Scope) -> None:
@@ -167,7 +194,9 @@ async def _print_words(services: Services, options: Options, report: Report) -> 
         looked += f", {counted(tally.objects, 'object')} in the store"
     if tally.healed:
         out.print(f"[green]✓[/] sound again and served again: {tally.healed}")
-    if report.findings:
+    if report.is_stopped:
+        out.print(f"looked at so far: {looked}; {counted(report.findings, 'finding')}")
+    elif report.findings:
         out.print(f"[red]✗[/] {counted(report.findings, 'finding')} in {looked}")
     else:
         out.print(f"[green]✓[/] all sound: {looked}")

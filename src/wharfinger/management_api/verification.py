@@ -46,6 +46,9 @@ class Verification(Shown):
     """What is looked at now."""
     is_working: bool
     """Whether a process is at it now. One that is not done and not worked on goes on with the next start."""
+    is_stopped: bool
+    """Whether somebody had it stopped. One in the background goes on when it is ordered again, another with the next
+    `wharfinger verify` of the same scope."""
     checked: VerificationTally
     findings: int
     started_at: datetime
@@ -81,8 +84,8 @@ async def order_verification(
 ) -> Verification:
     """Have everything in a registry verified: the background job begins within a minute.
 
-    One that goes on already is the answer. For a part of it, or without a limit of the rate, there is
-    `wharfinger verify`.
+    One that goes on already is the answer, and one that was stopped goes on. For a part of it, or without a limit of
+    the rate, there is `wharfinger verify`.
     """
     return _show(await call.services.verification.order(call.registry, call.by))
 
@@ -94,6 +97,18 @@ async def read_verification(
 ) -> Verification:
     """Show where a verification stands."""
     return _show(await call.services.verification.get(call.registry, run))
+
+
+async def stop_verification(
+    call: Calling,
+    registry: RegistryPath,  # noqa: ARG001 - the call has it
+    run: RunPath,
+) -> Verification:
+    """Have a verification stopped, in whichever process it goes on; within some seconds nobody works on it.
+
+    What was done is kept: the next start goes on there. One that has ended stays as it is.
+    """
+    return _show(await call.services.verification.stop(call.registry, run, call.by))
 
 
 async def list_findings(
@@ -115,6 +130,7 @@ def _show(report: Report) -> Verification:
         scope=run.scope,
         phase=run.phase,
         is_working=report.is_working,
+        is_stopped=report.is_stopped,
         checked=VerificationTally(
             blobs=tally.blobs,
             bytes=tally.bytes,
@@ -140,5 +156,6 @@ ROUTES: Final = (
     Route("GET", _ALL, _READ, list_verifications),
     Route("POST", _ALL, Managing(Task.MANAGE, Target.REGISTRY), order_verification, status=202, conflicts=True),
     Route("GET", _ONE, _READ, read_verification),
+    Route("POST", _ONE + "/stop", Managing(Task.MANAGE, Target.REGISTRY), stop_verification),
     Route("GET", _ONE + "/findings", _READ, list_findings),
 )

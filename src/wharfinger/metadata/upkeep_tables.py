@@ -32,12 +32,14 @@ verifications: Final = table(
     number("finished_at", nullable=True),
     words("claim", nullable=True),
     number("claimed_until", nullable=True),
+    number("stopped_at", nullable=True),
     one_of("phase", "database", "blobs", "manifests", "tags", "store", "done"),
     index("uq_verifications_open", "registry_id", "scope", unique=True, where="finished_at IS NULL"),
     index("ix_verifications_scope", "registry_id", "scope", "id"),
 )
 """`position` is the last id of the phase that was looked at, `ceiling` the last one there was when the phase began.
-`claim` is the token of the one process that is at work; a dead one's claim ends by itself."""
+`claim` is the token of the one process that is at work; a dead one's claim ends by itself.
+`stopped_at` says that whoever is at work is to leave it, and that the background leaves it alone."""
 
 findings: Final = table(
     "findings",

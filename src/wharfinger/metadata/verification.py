@@ -33,6 +33,7 @@ class Run:
         tally: how much was looked at.
         started_at: when it began, in whichever process.
         finished_at: when it ended.
+        stopped_at: when somebody had it stopped; nothing if it goes on.
     """
 
     id: int
@@ -44,6 +45,7 @@ class Run:
     tally: Tally
     started_at: Instant
     finished_at: Instant | None
+    stopped_at: Instant | None = None
 
 
 def find_open(connection: Connection, registry_id: int, scope: str) -> Run | None:
@@ -57,7 +59,13 @@ def find_last(connection: Connection, registry_id: int, scope: str) -> Run | Non
 
 
 def list_runs(
-    connection: Connection, registry_id: int, before: int | None, limit: int, number: int | None = None
+    connection: Connection,
+    registry_id: int,
+    before: int | None,
+    limit: int,
+    number: int | None = None,
+    *,
+    unfinished: bool = False,
 ) -> Sequence[tuple[Run, int, Instant | None]]:
     """Return verifications with how much each found, and until when somebody works on it; the newest first.
 
@@ -67,6 +75,7 @@ def list_runs(
         before: only those with a lower id.
         limit: how many.
         number: only the one of this id.
+        unfinished: only those that have not ended.
     """
     found = (
         select(func.count())
@@ -84,6 +93,8 @@ def list_runs(
         statement = statement.where(verifications.c.id < before)
     if number is not None:
         statement = statement.where(verifications.c.id == number)
+    if unfinished:
+        statement = statement.where(verifications.c.finished_at.is_(None))
     return [
         (_run(row), row.found, None if row.claimed_until is None else Instant(row.claimed_until))
         for row in connection.execute(statement)
@@ -130,6 +141,29 @@ def claim(connection: Connection, run_id: int, token: str, now: Instant, until: 
         .values(claim=token, claimed_until=until)
     )
     return connection.execute(statement).rowcount > 0
+
+
+def stop(connection: Connection, run_id: int, now: Instant) -> bool:
+    """Have whoever is at work leave it; returns whether it had not ended, and was not stopped before."""
+    statement = (
+        update(verifications)
+        .where(
+            verifications.c.id == run_id, verifications.c.finished_at.is_(None), verifications.c.stopped_at.is_(None)
+        )
+        .values(stopped_at=now)
+    )
+    return connection.execute(statement).rowcount > 0
+
+
+def resume(connection: Connection, run_id: int) -> None:
+    """Let a verification go on that was stopped."""
+    connection.execute(update(verifications).where(verifications.c.id == run_id).values(stopped_at=None))
+
+
+def is_stopped(connection: Connection, run_id: int) -> bool:
+    """Say whether a verification is to stop; one that is gone is."""
+    row = connection.execute(select(verifications.c.stopped_at).where(verifications.c.id == run_id)).first()
+    return row is None or row.stopped_at is not None
 
 
 def release(connection: Connection, run_id: int, token: str) -> None:
@@ -217,4 +251,5 @@ def _run(row: object) -> Run:
         tally=Tally(**{name: values[name] for name in _COUNTS}),
         started_at=Instant(values["started_at"]),
         finished_at=None if values["finished_at"] is None else Instant(values["finished_at"]),
+        stopped_at=None if values["stopped_at"] is None else Instant(values["stopped_at"]),
     )

@@ -31,10 +31,20 @@ class Pace:
         self._sleep = sleep
         self._due = clock.monotonic()
 
-    async def pay(self, size: int, stop: Stop = lambda: False) -> None:
-        """Wait until so many more bytes fit; returns early when told to stop."""
+    async def pay(
+        self, size: int, stop: Stop = lambda: False, meanwhile: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Wait until so many more bytes fit; returns early when told to stop.
+
+        Args:
+            size: how many were read.
+            stop: asked twice a second.
+            meanwhile: called as often, for what must not wait as long as a slow pace lasts.
+        """
         if self._rate is None:
             return
         self._due = max(self._due, self._clock.monotonic()) + size / self._rate
         while (left := self._due - self._clock.monotonic()) > 0 and not stop():
             await self._sleep(min(left, _NAP))
+            if meanwhile is not None:
+                await meanwhile()

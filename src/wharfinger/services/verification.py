@@ -11,46 +11,32 @@ compared with the rows in batches and kept nowhere, so memory does not grow with
 """
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from wharfinger.blobstore.base import StoreKey
-from wharfinger.clock import SECOND, Clock, Instant, after
+from wharfinger.clock import Clock, Instant, after
 from wharfinger.domain.errors import AccountUnknown, UpkeepBusy, UpkeepDisabled
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import SYSTEM_ACTOR, Actor
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.verification import Finding, Phase, Scope
-from wharfinger.metadata import events, examination, manifest_facts
+from wharfinger.metadata import events
 from wharfinger.metadata import verification as rows
 from wharfinger.metadata.database import Connection, Database
-from wharfinger.metadata.examination import BlobRow
 from wharfinger.metadata.verification import Run
 from wharfinger.services.examination import Examiner
 from wharfinger.services.pace import Pace, Stop
 from wharfinger.services.registries import Registry
-from wharfinger.telemetry import VERIFIED_AT, VERIFIED_BYTES
+from wharfinger.services.verification_steps import CLAIM, Progress, Steps, StopOrder
 
-CLAIM: Final = 30 * SECOND
-"""How long a process that died keeps a verification from others."""
-_RENEW_SECONDS: Final = CLAIM / SECOND / 3
-_SAVE_SECONDS: Final = 5.0
-_BLOBS: Final = 100
-_MANIFESTS: Final = 200
-_TAGS: Final = 500
-_KEYS: Final = 500
+__all__ = ["CLAIM", "IN_BACKGROUND", "Progress", "Report", "Verification"]
+
 _FINDINGS: Final = 500
+_MOST: Final = 1_000
 IN_BACKGROUND: Final = "background"
 """What comes before the scope of the job's own verification: one that somebody starts by hand begins at the top."""
-
-Progress = Callable[[Run], None]
-"""Called when a verification has come further."""
-
-
-class _StopWanted(Exception):
-    """Whoever runs the verification wants it to end soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +52,11 @@ class Report:
     def is_complete(self) -> bool:
         """Whether everything of the scope was looked at."""
         return self.run.phase is Phase.DONE
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody had it stopped, and nobody has let it go on since."""
+        return self.run.stopped_at is not None and not self.is_complete
 
 
 class Verification:
@@ -125,6 +116,9 @@ class Verification:
     async def work(self, registry: Registry, *, interval: int, rate: int | None, stop: Stop) -> int:
         """Go on with the verification in the background, if one is due; returns how much was found.
 
+        One that somebody stopped goes on when it is ordered again, and after an interval by itself: what was forgotten
+        must not stay unverified for ever.
+
         Args:
             registry: whose content.
             interval: microseconds from the start of one verification of everything to that of the next.
@@ -134,9 +128,10 @@ class Verification:
         name, now = f"{IN_BACKGROUND} {Scope()}", self._clock.now()
 
         def is_due(connection: Connection) -> bool:
-            last = rows.find_last(connection, registry.id, name)
-            is_open = rows.find_open(connection, registry.id, name) is not None
-            return is_open or last is None or last.started_at <= now - interval
+            last, begun = rows.find_last(connection, registry.id, name), rows.find_open(connection, registry.id, name)
+            if begun is not None and begun.stopped_at is not None:
+                return begun.stopped_at <= now - interval
+            return begun is not None or last is None or last.started_at <= now - interval
 
         if not await self._database.read(is_due):
             return 0
@@ -163,13 +158,35 @@ class Verification:
 
         def work(connection: Connection) -> int:
             begun = rows.find_open(connection, registry.id, name)
-            if begun is not None:
+            if begun is not None and begun.stopped_at is None:
                 return begun.id
             event = Event(action=EventAction.VERIFICATION_ORDERED, target=registry.name)
             events.record(connection, registry.id, event, by, now)
-            return rows.begin(connection, registry.id, name, Scope().phases[0], now).id
+            if begun is None:
+                return rows.begin(connection, registry.id, name, Scope().phases[0], now).id
+            rows.resume(connection, begun.id)
+            return begun.id
 
         return await self.get(registry, await self._database.write(work))
+
+    async def stop(self, registry: Registry, number: int, by: Actor) -> Report:
+        """Have whoever is at work on a verification leave it, in whichever process, within some seconds.
+
+        What was done is kept, and the next start goes on there. One that has ended stays as it is.
+
+        Raises:
+            AccountUnknown: there is none of that number.
+        """
+        await self.get(registry, number)
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            if rows.stop(connection, number, now):
+                event = Event(action=EventAction.VERIFICATION_STOPPED, target=registry.name, detail=f"number {number}")
+                events.record(connection, registry.id, event, by, now)
+
+        await self._database.write(work)
+        return await self.get(registry, number)
 
     async def list(self, registry: Registry, before: int | None, limit: int) -> Page[Report]:
         """Return the verifications that are remembered, the newest first.
@@ -193,6 +210,11 @@ class Verification:
             message = f"There is no verification {number} in this registry."
             raise AccountUnknown(message)
         return self._report(*found[0])
+
+    async def unfinished(self, registry: Registry) -> Sequence[Report]:
+        """Return the verifications that have not ended, the newest first: one of each scope at the most."""
+        found = await self._database.read(lambda c: rows.list_runs(c, registry.id, None, _MOST, unfinished=True))
+        return [self._report(*one) for one in found]
 
     async def page_of_findings(
         self, registry: Registry, number: int, last: int | None, limit: int
@@ -235,7 +257,8 @@ class Verification:
     ) -> Report:
         token = uuid.uuid4().hex
         run = await self._database.write(lambda c: self._take(c, registry, scope, name, token, restart=restart))
-        work = _Work(
+        order = StopOrder(self._database, self._clock, run.id, stop)
+        work = Steps(
             database=self._database,
             clock=self._clock,
             registry=registry,
@@ -244,14 +267,16 @@ class Verification:
             token=token,
             pace=Pace(rate, self._clock),
             bury=bury,
-            stop=stop,
+            stop=order,
             tell=tell,
         )
         try:
             run = await work.go_on(run)
         finally:
             await self._database.write(lambda c: rows.release(c, run.id, token))
-        return Report(run=run, findings=await self._database.read(lambda c: rows.count_findings(c, run.id)))
+        stopped_at = self._clock.now() if order.is_given and run.phase is not Phase.DONE else None
+        findings = await self._database.read(lambda c: rows.count_findings(c, run.id))
+        return Report(run=replace(run, stopped_at=stopped_at), findings=findings)
 
     def _take(
         self, connection: Connection, registry: Registry, scope: Scope, name: str, token: str, *, restart: bool
@@ -262,178 +287,10 @@ class Verification:
             message = f"Another process is verifying {scope} now; it goes on by itself."
             raise UpkeepBusy(message)
         if run is not None and not restart:
+            rows.resume(connection, run.id)
             return run
         if run is not None:
             rows.drop(connection, run.id)
         run = rows.begin(connection, registry.id, name, scope.phases[0], now)
         rows.claim(connection, run.id, token, now, after(now, CLAIM))
         return run
-
-
-@dataclass(slots=True, kw_only=True)
-class _Work:
-    """What one process does of a verification, from where it stands."""
-
-    database: Database
-    clock: Clock
-    registry: Registry
-    scope: Scope
-    examiner: Examiner
-    token: str
-    pace: Pace
-    bury: bool
-    stop: Stop
-    tell: Progress
-    _tag: tuple[int, str] | None = None
-    _renewed: float = 0.0
-    _saved: float = 0.0
-
-    async def go_on(self, run: Run) -> Run:
-        """Work to the end, or until told to stop; returns how far it came."""
-        self._renewed = self._saved = self.clock.monotonic()
-        while run.phase is not Phase.DONE and not self.stop():
-            run = await self._step(run)
-            self.tell(run)
-        return run
-
-    async def _step(self, run: Run) -> Run:
-        """Do one batch; returns how far it came."""
-        match run.phase:
-            case Phase.DATABASE:
-                await self.examiner.database()
-                return await self._next(run)
-            case Phase.BLOBS:
-                return await self._blobs(run)
-            case Phase.MANIFESTS:
-                return await self._manifests(run)
-            case Phase.TAGS:
-                return await self._tags(run)
-            case _:
-                return await self._store(run)
-
-    async def _blobs(self, run: Run) -> Run:
-        if run.ceiling == 0:
-            run = replace(run, ceiling=await self.database.read(lambda c: examination.last_blob(c, self.registry.id)))
-        find = self.registry.id, self.scope, run.position, run.ceiling, _BLOBS
-        batch = await self.database.read(lambda c: examination.list_blobs(c, *find))
-        if not batch:
-            return await self._next(run)
-        sound: list[BlobRow] = []
-        try:
-            for row in batch:
-                verdict = await self.examiner.blob(row, self._pay)
-                if verdict:
-                    sound.append(row)
-                tally = replace(
-                    run.tally,
-                    blobs=run.tally.blobs + 1,
-                    bytes=run.tally.bytes + row.size,
-                    healed=run.tally.healed + (verdict is None),
-                )
-                run = replace(run, position=row.id, tally=tally)
-                VERIFIED_BYTES.inc(row.size)
-                self.tell(run)
-                if self.clock.monotonic() - self._saved > _SAVE_SECONDS:
-                    await self._save(run, sound)
-                    sound = []
-        except _StopWanted:
-            pass
-        finally:
-            await self._save(run, sound)
-        return run
-
-    async def _manifests(self, run: Run) -> Run:
-        if run.ceiling == 0:
-            run = replace(run, ceiling=await self.database.read(manifest_facts.last_manifest))
-        find = self.registry.id, self.scope, run.position, run.ceiling, _MANIFESTS
-        batch = await self.database.read(lambda c: manifest_facts.list_manifests(c, *find))
-        if not batch:
-            return await self._next(run)
-        try:
-            for row in batch:
-                verdict = await self.examiner.manifest(row, self._pay)
-                tally = replace(
-                    run.tally, manifests=run.tally.manifests + 1, healed=run.tally.healed + (verdict is None)
-                )
-                run = replace(run, position=row.id, tally=tally)
-        except _StopWanted:
-            pass
-        finally:
-            await self._save(run)
-        return run
-
-    async def _tags(self, run: Run) -> Run:
-        # A repository that was begun is begun again after a stop: the row keeps no name of a tag.
-        find = self.registry.id, self.scope, self._tag or (run.position, ""), _TAGS
-        batch = await self.database.read(lambda c: examination.list_tags(c, *find))
-        if not batch:
-            return await self._next(run)
-        await self.examiner.tags(batch)
-        self._tag = batch[-1].repository_id, batch[-1].name
-        tally = replace(run.tally, tags=run.tally.tags + len(batch))
-        run = replace(run, position=self._tag[0], tally=tally)
-        await self._save(run)
-        return run
-
-    async def _store(self, run: Run) -> Run:
-        """Compare the whole list: stopped before its end, it is begun again, for no bytes are read."""
-        run = replace(run, tally=replace(run.tally, objects=0))
-        store = self.registry.store
-        try:
-            for listing, unfinished in ((store.keys(), False), (store.unfinished(), True)):
-                async for keys in _batches(listing):
-                    await self._pay(0)
-                    await self.examiner.keys(keys, unfinished=unfinished, bury=self.bury)
-                    run = replace(run, tally=replace(run.tally, objects=run.tally.objects + len(keys)))
-                    self.tell(run)
-        except _StopWanted:
-            return run
-        return await self._next(run)
-
-    async def _next(self, run: Run) -> Run:
-        phase = self.scope.after(run.phase)
-        ended = self.clock.now() if phase is Phase.DONE else None
-        run = replace(run, phase=phase, position=0, ceiling=0, finished_at=ended)
-        await self._save(run)
-        if ended is not None:
-            VERIFIED_AT.set(ended / SECOND)
-        return run
-
-    async def _save(self, run: Run, sound: Sequence[BlobRow] = ()) -> None:
-        now = self.clock.now()
-
-        def work(connection: Connection) -> bool:
-            examination.set_verified(connection, sound, now)
-            return rows.save(connection, run, self.token, after(now, CLAIM))
-
-        if not await self.database.write(work):
-            raise _taken_over()
-        self._saved = self._renewed = self.clock.monotonic()
-
-    async def _pay(self, size: int) -> None:
-        """Wait until so many bytes may be read; keep the claim meanwhile, and break off when told to stop."""
-        await self.pace.pay(size, self.stop)
-        if self.stop():
-            raise _StopWanted
-        if self.clock.monotonic() - self._renewed > _RENEW_SECONDS:
-            now = self.clock.now()
-            if not await self.database.write(
-                lambda c: rows.claim(c, self.examiner.run_id, self.token, now, after(now, CLAIM)), durable=False
-            ):
-                raise _taken_over()
-            self._renewed = self.clock.monotonic()
-
-
-async def _batches(listing: AsyncIterator[StoreKey]) -> AsyncIterator[list[StoreKey]]:
-    batch: list[StoreKey] = []
-    async for key in listing:
-        batch.append(key)
-        if len(batch) == _KEYS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _taken_over() -> UpkeepBusy:
-    return UpkeepBusy("Another process has taken the verification over: this one stood still for too long.")

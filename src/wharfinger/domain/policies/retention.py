@@ -78,7 +78,7 @@ class TagFacts:
     Args:
         name: the tag.
         digest: what it names.
-        moved_at: when it was set to that.
+        moved_at: when it was last set to that: pushing the same again counts, for somebody still needs it.
         pulled_at: when it was last pulled, if it was.
         immutable: the rule of the repository by which it may not be deleted.
     """

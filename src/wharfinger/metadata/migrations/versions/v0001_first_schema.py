@@ -1075,6 +1075,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("finished_at", INTEGER, nullable=True),
         sa.Column("claim", TEXT, nullable=True),
         sa.Column("claimed_until", INTEGER, nullable=True),
+        sa.Column("stopped_at", INTEGER, nullable=True),
         sa.CheckConstraint(
             "phase IN ('database', 'blobs', 'manifests', 'tags', 'store', 'done')",
             name=op.f("ck_verifications_phase"),
