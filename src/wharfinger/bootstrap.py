@@ -34,6 +34,7 @@ from wharfinger.services.blobs import Blobs
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
+from wharfinger.services.descriptions import Descriptions
 from wharfinger.services.grants import Grants
 from wharfinger.services.management import Management
 from wharfinger.services.manifests import Manifests
@@ -41,6 +42,7 @@ from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
 from wharfinger.services.outlook import Outlooks
 from wharfinger.services.pulls import Pulls
+from wharfinger.services.reach import Reaches
 from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
@@ -48,6 +50,8 @@ from wharfinger.services.retention import Retention
 from wharfinger.services.reviews import Reviews
 from wharfinger.services.rounds import Rounds
 from wharfinger.services.sign_in import AccountIdentity
+from wharfinger.services.sizes import Sizes
+from wharfinger.services.stars import Stars
 from wharfinger.services.tags import Tags
 from wharfinger.services.tokens import Tokens
 from wharfinger.services.trash import Trash
@@ -120,6 +124,7 @@ def build(settings: Settings) -> Deployment:
         blobs=_blobs(settings, database, clock, switches),
         collection=collection,
         credentials=credentials,
+        descriptions=Descriptions(database, clock, switches),
         grants=Grants(database, clock),
         health=health_checks.health(settings, clock, database, store),
         identity=identity,
@@ -130,6 +135,7 @@ def build(settings: Settings) -> Deployment:
         outlooks=Outlooks(database, clock, Rules(window=_microseconds(settings.undo.window))),
         people=people,
         pulls=Pulls(database, listing, clock),
+        reaches=Reaches(database),
         refusals=refusals,
         registries=registries,
         registry_switches=RegistrySwitches(database, clock),
@@ -137,6 +143,8 @@ def build(settings: Settings) -> Deployment:
         retention=Retention(database, registries, clock, switches),
         reviews=reviews,
         rounds=Rounds(reviews, collection, switches),
+        sizes=Sizes(database, listing, clock),
+        stars=Stars(database, listing, clock, switches),
         tags=Tags(database, listing, clock, switches),
         tokens=tokens,
         trash=Trash(database, clock, switches, window=_microseconds(settings.undo.window)),

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wharfinger.domain.errors import RepositoryInvalid
-from wharfinger.domain.repositories import SOURCE_ANNOTATION, parse_description, parse_source, source_of
+from wharfinger.domain.repositories import (
+    MAX_FULL_DESCRIPTION,
+    SOURCE_ANNOTATION,
+    parse_description,
+    parse_full_description,
+    parse_source,
+    source_of,
+)
 
 GITHUB = "https://github.com/acme/app"
 
@@ -30,6 +37,30 @@ def test_a_description_is_one_line_of_up_to_a_hundred_characters(text, descripti
 def test_a_longer_description_and_a_strange_one_are_refused_with_the_reason(text, why):
     with pytest.raises(RepositoryInvalid, match=why):
         parse_description(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "description"),
+    [("# App\r\n\r\nline\rnext\t!\n\n", "# App\n\nline\nnext\t!"), (" \n ", ""), ("가" * 25_000, "가" * 25_000)],
+    ids=["lines", "nothing", "the longest"],
+)
+def test_a_full_description_has_lines_that_end_in_one_way(text, description):
+    assert parse_full_description(text) == description
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("x" * (MAX_FULL_DESCRIPTION + 1), "25,001 characters, and at most 25,000"),
+        ("a\nb\0c", r"Line 2 .* U\+0000"),
+        ("\x1b[31m", r"Line 1 .* U\+001B"),
+        ("\ud800", r"U\+D800"),
+    ],
+    ids=["too long", "nul", "escape", "half a character"],
+)
+def test_a_full_description_that_no_page_can_show_is_refused_with_the_reason(text, why):
+    with pytest.raises(RepositoryInvalid, match=why):
+        parse_full_description(text)
 
 
 @pytest.mark.parametrize(

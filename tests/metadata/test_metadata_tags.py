@@ -20,9 +20,11 @@ from tests.metadata.rows import (
 )
 from wharfinger.clock import DAY, HOUR, after
 from wharfinger.domain.names import TagName
+from wharfinger.metadata import tag_lists
 from wharfinger.metadata import tags as rows
 from wharfinger.metadata.manifests import BY_TAG
 from wharfinger.metadata.schema import events, manifest_reviews, manifests, tag_history, tags
+from wharfinger.metadata.tag_lists import TagSearch
 from wharfinger.metadata.tags import Target
 
 V1 = TagName("v1")
@@ -150,7 +152,7 @@ def test_a_summary_counts_what_the_tag_leads_to_once(connection, repository):
     make_manifest(connection, repository, "index", children)
     make_tag(connection, repository, "one", "image a")
     make_tag(connection, repository, "all", "index", after(NOW, HOUR))
-    summaries = rows.summarize(connection, repository, 10)
+    summaries = tag_lists.newest(connection, repository, TagSearch(), 10)
     assert [(one.name, one.digest) for one in summaries] == [("all", digest("index")), ("one", digest("image a"))]
     assert summaries[1].size == len("image a") + len("layer")
     assert summaries[0].size == len("index") + len("image a") + len("image b") + len("layer")

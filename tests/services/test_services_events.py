@@ -243,6 +243,9 @@ LINES = {
     "ExternalIdentities.unlink": line(
         linked, lambda n, _: n.external_identities.unlink("ann", "corp", ACTOR), "identity.unlinked"
     ),
+    "Descriptions.change": line(
+        pushed, lambda n, _: n.descriptions.change(n.registry, NAME, "# App", ACTOR), "repository.changed"
+    ),
     "Grants.give": line(ann, lambda n, _: n.grants.give("ann", DEPLOYMENT, Role.READ, ACTOR), "grant.given"),
     "Grants.take": line(granted, lambda n, _: n.grants.take("ann", DEPLOYMENT, ACTOR), "grant.taken"),
     "Manifests.put": line(
@@ -313,6 +316,7 @@ LINES = {
     "Sessions.begin": line(ann, lambda n, _: session_of_ann(n), "session.begun"),
     "Sessions.end": line(session, lambda n, made: n.sessions.end(made.secret, ACTOR), "session.ended"),
     "Sessions.end_others": line(two_sessions, lambda n, kept: n.sessions.end_others(kept, ACTOR), "session.ended"),
+    "Tags.delete_all": line(pushed, lambda n, _: n.tags.delete_all(n.registry, NAME, ["v1"], ACTOR), "tag.deleted"),
     "Tags.delete": line(pushed, lambda n, _: n.tags.delete(n.registry, NAME, "v1", ACTOR), "tag.deleted"),
     "Tags.restore": line(untagged, lambda n, _: n.tags.restore(n.registry, NAME, "v1", ACTOR), "tag.moved"),
     "Trash.purge": line(
@@ -337,6 +341,8 @@ ELSEWHERE = {
     "AccountIdentity.remember_device": "it is Credentials.create",
     "Refusals.note": "it writes an event, and changes nothing",
     "SingleSignOn.finish": "with a provider: test_console_single_sign_on",
+    "Stars.put": "stars are not told of: test_services_stars",
+    "Stars.remove": "as above",
     "Uploads.mount": "uploads and blobs are not told of: nobody asks about them",
     "Uploads.push": "as above, and the repository that it makes is: test_services_audit",
     "Uploads.start": "as above",

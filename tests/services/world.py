@@ -25,6 +25,7 @@ from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
 from wharfinger.services.demands import Demands
+from wharfinger.services.descriptions import Descriptions
 from wharfinger.services.external_identities import ExternalIdentities
 from wharfinger.services.grants import Grants
 from wharfinger.services.manifests import ManifestPush, Manifests
@@ -32,12 +33,15 @@ from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
 from wharfinger.services.outlook import Outlooks
 from wharfinger.services.pulls import Pulls
+from wharfinger.services.reach import Reaches
 from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registries, Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.retention import Retention
 from wharfinger.services.reviews import Pace, Reviews
 from wharfinger.services.sessions import Sessions
+from wharfinger.services.sizes import Sizes
+from wharfinger.services.stars import Stars
 from wharfinger.services.tags import Tags
 from wharfinger.services.team_mappings import TeamMappings
 from wharfinger.services.trash import Trash
@@ -108,6 +112,10 @@ class Node:
     backups: Backups
     pulls: Pulls
     retention: Retention
+    descriptions: Descriptions
+    reaches: Reaches
+    sizes: Sizes
+    stars: Stars
 
 
 PROVIDERS = ("corp", "other")
@@ -185,6 +193,10 @@ class World:
             backups=Backups(database, Registries(registry), self.clock, "0"),
             pulls=Pulls(database, repositories, self.clock),
             retention=Retention(database, Registries(registry), self.clock, switches),
+            descriptions=Descriptions(database, self.clock, switches),
+            reaches=Reaches(database),
+            sizes=Sizes(database, repositories, self.clock),
+            stars=Stars(database, repositories, self.clock, switches),
         )
 
     async def assert_sound(self):

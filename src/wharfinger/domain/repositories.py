@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a repository says of itself: a short description, and the source that its images are built from."""
+"""What a repository says of itself: two descriptions, and the source that its images are built from."""
 
 import re
 from collections.abc import Mapping
@@ -9,8 +9,12 @@ from urllib.parse import urlsplit
 from wharfinger.domain.errors import RepositoryInvalid
 
 MAX_DESCRIPTION: Final = 100
+MAX_FULL_DESCRIPTION: Final = 25_000
+"""Characters; what the registries have that people move from."""
 MAX_SOURCE: Final = 255
 SOURCE_ANNOTATION: Final = "org.opencontainers.image.source"
+_UNFIT: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+"""Control characters besides the tab and the end of a line, and halves of characters."""
 _SCHEMES: Final = frozenset({"http", "https", "git", "ssh", "git+http", "git+https", "git+ssh"})
 _BY_SSH: Final = re.compile(r"[A-Za-z0-9._-]+@([A-Za-z0-9.-]+):(?!//)/?(.+)", re.ASCII)
 """As `git clone git@host:path` has it."""
@@ -30,6 +34,26 @@ def parse_description(text: str) -> str:
         raise RepositoryInvalid(message)
     if not wanted.isprintable():
         message = "The description holds a character that cannot be printed; it is one line of plain text."
+        raise RepositoryInvalid(message)
+    return wanted
+
+
+def parse_full_description(text: str) -> str:
+    """Return the text as a full description, with lines that end in one way; an empty one stands for none.
+
+    Raises:
+        RepositoryInvalid: it is longer than a page may be, or holds a character that no page can show.
+    """
+    wanted = text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
+    if len(wanted) > MAX_FULL_DESCRIPTION:
+        message = (
+            f"The full description has {len(wanted):,} characters, and at most {MAX_FULL_DESCRIPTION:,} are possible: "
+            "link to a longer text instead."
+        )
+        raise RepositoryInvalid(message)
+    if (unfit := _UNFIT.search(wanted)) is not None:
+        line = wanted.count("\n", 0, unfit.start()) + 1
+        message = f"Line {line} of the full description holds a control character, U+{ord(unfit[0]):04X}: take it out."
         raise RepositoryInvalid(message)
     return wanted
 

@@ -16,6 +16,7 @@ from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, Cre
 from wharfinger.metadata import grants
 from wharfinger.metadata.account_tables import accounts, credentials, memberships, passwords, places, teams
 from wharfinger.metadata.database import Row, Statement
+from wharfinger.metadata.page_tables import stars
 from wharfinger.metadata.schema import namespaces, registries
 from wharfinger.metadata.sign_in_tables import credential_authorizations, external_identities, sessions
 
@@ -203,6 +204,7 @@ def delete_account(connection: Connection, account: Account, now: Instant) -> No
     connection.execute(delete(passwords).where(passwords.c.account_id == account.id))
     connection.execute(delete(places).where(places.c.account_id == account.id))
     grants.take_all(connection, account.id)
+    connection.execute(delete(stars).where(stars.c.account_id == account.id))
     connection.execute(delete(sessions).where(sessions.c.account_id == account.id))
     connection.execute(delete(external_identities).where(external_identities.c.account_id == account.id))
     authorized = credential_authorizations.c.organization_id == account.id

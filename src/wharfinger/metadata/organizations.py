@@ -83,10 +83,18 @@ def count_owners(connection: Connection, organization_id: int) -> int:
 
 
 def members(
-    connection: Connection, organization_id: int, last: str | None = None, limit: int | None = None
+    connection: Connection,
+    organization_id: int,
+    last: str | None = None,
+    limit: int | None = None,
+    *,
+    role: MemberRole | None = None,
 ) -> Sequence[Member]:
-    """Return the members of an organization after `last`, by name."""
-    return _members(connection, memberships.c.organization_id == organization_id, memberships.c.user_id, last, limit)
+    """Return the members of an organization after `last`, by name; with a role, only those who have it."""
+    wanted = memberships.c.organization_id == organization_id
+    if role is not None:
+        wanted &= memberships.c.role == role.value
+    return _members(connection, wanted, memberships.c.user_id, last, limit)
 
 
 def organizations_of(

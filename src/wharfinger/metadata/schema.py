@@ -30,6 +30,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, LargeBinary, PrimaryKeyCons
 
 from wharfinger.metadata import (
     account_tables,
+    page_tables,  # noqa: F401 - its tables are among them all
     retention_tables,  # noqa: F401 - its tables are among them all
     sign_in_tables,
     upkeep_tables,
@@ -214,6 +215,7 @@ tags: Final = table(
         ["repository_id", "manifest_id"], ["manifests.repository_id", "manifests.id"], ondelete="RESTRICT"
     ),
     index("ix_tags_manifest", "repository_id", "manifest_id"),
+    index("ix_tags_moved_at", "repository_id", "moved_at", "name"),
     numbered=False,
 )
 

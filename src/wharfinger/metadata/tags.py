@@ -158,38 +158,6 @@ def list_names(connection: Connection, repository_id: int, last: str | None, lim
     return [TagName(name) for (name,) in rows]
 
 
-def summarize(connection: Connection, repository_id: int, limit: int) -> list[TagSummary]:
-    """Return the tags that moved last, the newest first."""
-    statement = (
-        select(
-            tags.c.name,
-            tags.c.moved_at,
-            manifests.c.id,
-            manifests.c.digest,
-            manifests.c.media_type,
-            manifests.c.artifact_type,
-            manifests.c.size,
-        )
-        .join(manifests, manifests.c.id == tags.c.manifest_id)
-        .where(tags.c.repository_id == repository_id)
-        .order_by(tags.c.moved_at.desc(), tags.c.name)
-        .limit(limit)
-    )
-    rows = connection.execute(statement).all()
-    sizes = content_sizes(connection, {row.id for row in rows})
-    return [
-        TagSummary(
-            name=TagName(row.name),
-            digest=Digest(row.digest),
-            media_type=row.media_type,
-            artifact_type=row.artifact_type,
-            size=row.size + sizes.get(row.id, 0),
-            moved_at=Instant(row.moved_at),
-        )
-        for row in rows
-    ]
-
-
 def content_sizes(connection: Connection, manifest_ids: Collection[int]) -> dict[int, int]:
     """Return the bytes of all that each manifest leads to, however deep; content that it leads to twice counts once.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.collection import Collection
     from wharfinger.services.credentials import Credentials
     from wharfinger.services.demands import Demands
+    from wharfinger.services.descriptions import Descriptions
     from wharfinger.services.external_identities import ExternalIdentities
     from wharfinger.services.grants import Grants
     from wharfinger.services.health import Health
@@ -28,6 +29,7 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.outlook import Outlooks
     from wharfinger.services.passwords import AccountPasswords
     from wharfinger.services.pulls import Pulls
+    from wharfinger.services.reach import Reaches
     from wharfinger.services.refusals import Refusals
     from wharfinger.services.registries import Registries, RegistrySwitches
     from wharfinger.services.repositories import Repositories
@@ -36,6 +38,8 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.rounds import Rounds
     from wharfinger.services.sessions import Sessions
     from wharfinger.services.single_sign_on import SingleSignOn
+    from wharfinger.services.sizes import Sizes
+    from wharfinger.services.stars import Stars
     from wharfinger.services.tags import Tags
     from wharfinger.services.team_mappings import TeamMappings
     from wharfinger.services.tokens import Tokens
@@ -68,6 +72,7 @@ class Services:
     blobs: "Blobs"
     collection: "Collection"
     credentials: "Credentials"
+    descriptions: "Descriptions"
     grants: "Grants"
     health: "Health"
     identity: "Identity | None"
@@ -79,6 +84,7 @@ class Services:
     outlooks: "Outlooks"
     people: "People"
     pulls: "Pulls"
+    reaches: "Reaches"
     refusals: "Refusals"
     registries: "Registries"
     registry_switches: "RegistrySwitches"
@@ -86,6 +92,8 @@ class Services:
     retention: "Retention"
     reviews: "Reviews"
     rounds: "Rounds"
+    sizes: "Sizes"
+    stars: "Stars"
     tags: "Tags"
     tokens: "Tokens"
     trash: "Trash"

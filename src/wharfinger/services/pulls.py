@@ -26,7 +26,7 @@ from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import Repositories
 from wharfinger.telemetry import logger
 
-__all__ = ["Count", "PullSummary", "Pulls"]
+__all__ = ["WHOLE", "Count", "PullSummary", "Pulls"]
 
 _log = logger("pulls")
 _PAUSE: Final = 10.0
@@ -123,6 +123,19 @@ class Pulls:
         repository_id, _ = await self._repositories.require(registry, repository)
         found = dict(await self._database.read(lambda c: rows.totals(c, repository_id)))
         return PullSummary(whole=found.pop(WHOLE, None), by_what=found)
+
+    async def of(
+        self, registry: Registry, repository: RepositoryName, what: Collection[str] | None = None
+    ) -> Mapping[str, Count]:
+        """Return how often some tags and digests of a repository were pulled, and under `WHOLE` it itself.
+
+        What never was is not among it.
+
+        Raises:
+            NameUnknown: there is no such repository.
+        """
+        repository_id, _ = await self._repositories.require(registry, repository)
+        return await self._database.read(lambda c: rows.totals(c, repository_id, [WHOLE, *(what or ())]))
 
     async def by_day(
         self, registry: Registry, repository: RepositoryName, days: int, what: str = WHOLE

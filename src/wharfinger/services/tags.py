@@ -4,7 +4,7 @@
 A tag is moved by pushing a manifest under it.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,14 +18,17 @@ from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import manifests as manifest_rows
 from wharfinger.metadata import repositories as repository_rows
-from wharfinger.metadata import tag_history, trash
+from wharfinger.metadata import tag_history, tag_lists, trash
 from wharfinger.metadata import tags as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.tag_history import Movement
+from wharfinger.metadata.tag_lists import TagPosition, TagSearch
 from wharfinger.metadata.tags import TagSummary, Target
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import Repositories, require_locked, tag_change
 from wharfinger.services.restoring import find_or_restore
+
+__all__ = ["TagListing", "TagPosition", "TagSearch", "TagThen", "Tags"]
 
 _BATCH: Final = 1_000
 
@@ -95,11 +98,38 @@ class Tags:
 
     async def summaries(self, registry: Registry, repository: RepositoryName, limit: int) -> Sequence[TagSummary]:
         """Return what a page shows of the tags that moved last."""
+        return (await self.newest(registry, repository, TagSearch(), limit)).items
+
+    async def newest(
+        self, registry: Registry, repository: RepositoryName, wanted: TagSearch, limit: int
+    ) -> Page[TagSummary]:
+        """Return what a page shows of some tags, the one that moved last first.
+
+        `more` says whether there are further ones on the side to which the search looks.
+
+        Raises:
+            NameUnknown: there is no such repository.
+        """
         repository_id, _ = await self._repositories.require(registry, repository)
-        return await self._database.read(lambda c: rows.summarize(c, repository_id, limit))
+        found = await self._database.read(lambda c: tag_lists.newest(c, repository_id, wanted, limit + 1))
+        if wanted.before is not None and len(found) > limit:
+            return Page(found[-limit:], more=True)
+        return page_of(found, limit)
 
     async def delete(self, registry: Registry, repository: RepositoryName, name: TagName, by: Actor) -> None:
         """Delete the tag; the manifest stays, and the history keeps where the tag was.
+
+        Raises:
+            NameUnknown: there is no such repository.
+            ManifestUnknown: there is no such tag.
+            TagImmutable: the rules of the repository keep it.
+        """
+        await self.delete_all(registry, repository, [name], by)
+
+    async def delete_all(
+        self, registry: Registry, repository: RepositoryName, names: Collection[TagName], by: Actor
+    ) -> None:
+        """Delete several tags at once: all of them, or, if one is not there or may not go, none.
 
         Raises:
             NameUnknown: there is no such repository.
@@ -111,9 +141,11 @@ class Tags:
 
         def work(connection: Connection) -> None:
             held = require_locked(connection, registry, repository)
-            if not rows.remove(connection, tag_change(registry, held, repository, by, now), name):
-                message = f"There is no tag {name!r} in this repository."
-                raise ManifestUnknown(message, detail={"tag": name})
+            change = tag_change(registry, held, repository, by, now)
+            for name in sorted(set(names)):
+                if not rows.remove(connection, change, name):
+                    message = f"There is no tag {name!r} in this repository."
+                    raise ManifestUnknown(message, detail={"tag": name})
             repository_rows.touch(connection, held.id, now)
             failpoint("tag.delete.committing")
 

@@ -1057,6 +1057,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sqlite_where=None,
         postgresql_where=None,
     )
+    op.create_index(
+        "ix_tags_moved_at",
+        "tags",
+        ["repository_id", "moved_at", "name"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
     op.create_table(
         "verifications",
         sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
@@ -1186,6 +1194,38 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.PrimaryKeyConstraint("policy_id", "position", name=op.f("pk_retention_rules")),
         sqlite_autoincrement=False,
         sqlite_strict=True,
+    )
+    op.create_table(
+        "descriptions",
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("text", TEXT, nullable=False),
+        sa.Column("changed_at", INTEGER, nullable=False),
+        sa.Column("changed_by", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_descriptions_repository_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["changed_by"], ["accounts.id"], name=op.f("fk_descriptions_changed_by"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("repository_id", name=op.f("pk_descriptions")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "stars",
+        sa.Column("account_id", INTEGER, nullable=False),
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("at", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_stars_account_id"), ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_stars_repository_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("account_id", "repository_id", name=op.f("pk_stars")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_stars_repository_id", "stars", ["repository_id"], unique=False, sqlite_where=None, postgresql_where=None
     )
 
     registries = sa.table(
