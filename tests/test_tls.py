@@ -15,6 +15,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.support.accounts import Office
 from tests.support.commands import clean_environment, free_port, run, tail, wait_until
 from tests.support.server import COMMAND
 from tests.support.tls import SecureServer, number_of, self_signed
@@ -386,3 +387,14 @@ def test_an_old_worker_with_a_request_does_not_hold_up_the_end(start_secure):
         began = time.monotonic()
         server.stop()
         assert time.monotonic() - began < 10
+
+
+def test_the_warning_that_anybody_may_push_ends_with_the_first_account(tmp_path):
+    port, warnings = free_port(), []
+    for start in ("first", "second"):
+        environment = {"REGISTRY_HTTP_ADDR": f":{port}", "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(tmp_path)}
+        server = SecureServer(tmp_path / start, port=port, config="version: 0.1\n", environment=environment)
+        with server, Office(environment | {"REGISTRY_HTTP_ADDR": "127.0.0.1:5000"}) as office:
+            warnings.append("whoever reaches" in " ".join(server.log.split()))
+            office.user(f"{start}-user")
+    assert warnings == [True, False]

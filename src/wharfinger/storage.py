@@ -80,8 +80,10 @@ def migrate(settings: Settings, *, by_hand: bool = False, beside: bool = False) 
         engine.dispose()
 
 
-def require_safe(settings: Settings) -> None:
-    """Return unless the settings endanger a registry that has accounts; the database has been migrated.
+def require_safe(settings: Settings) -> bool:
+    """Return whether there are accounts, unless the settings endanger a registry that has them.
+
+    The database has been migrated.
 
     Raises:
         SignInUnready: they would open it: somebody meant to ask who is there, and a line that was forgotten must not
@@ -89,8 +91,6 @@ def require_safe(settings: Settings) -> None:
     """
     opens = settings.auth.kind == "none"
     bares = settings.auth.kind is None and where_to_sign_in(settings) is SignIn.UNSAFE
-    if not opens and not bares:
-        return
     engine = open_engine(settings)
     try:
         with engine.connect() as connection:
@@ -104,12 +104,13 @@ def require_safe(settings: Settings) -> None:
             "true"
         )
         raise SignInUnready(message)
-    if has_accounts:
+    if has_accounts and opens:
         message = (
             "there are accounts, but `auth: none` would let everybody in without one; take it out of the settings, and "
             "everybody signs in"
         )
         raise SignInUnready(message)
+    return has_accounts
 
 
 def open_engine(settings: Settings) -> Engine:

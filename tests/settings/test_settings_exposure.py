@@ -58,10 +58,14 @@ def test_a_word_or_a_file_without_auth_opens_it_with_a_warning(desk, text, envir
 def test_without_a_word_the_warning_holds_until_there_are_accounts(desk):
     """The settings cannot know whether there are; `auth: none` leaves no doubt."""
     text = "version: 0.1\nhttp: {addr: ':5000'}\n"
-    (warning,) = desk.load(text).warnings
+    loaded = desk.load(text)
+    (warning,) = loaded.warnings
+    assert loaded.while_open == [warning]
     assert "until `wharfinger init` makes the first account, whoever reaches :5000 may push" in warning
     assert "from then on it does not start without http.tls" in warning
-    (warning,) = desk.load(text + "auth: none\n").warnings
+    loaded = desk.load(text + "auth: none\n")
+    (warning,) = loaded.warnings
+    assert loaded.while_open == []
     assert "wharfinger init" not in warning
 
 

@@ -28,8 +28,7 @@ def serve(
         concern = server.check_certificate(settings)
         server.require_free(settings)
         before = storage.migrate(settings)
-        storage.require_safe(settings)
-        _greet(loaded, before)
+        _greet(loaded, before, has_accounts=storage.require_safe(settings))
         if concern:
             note(concern, warning=True)
         server.serve(settings, with_jobs=not no_work)
@@ -100,12 +99,12 @@ def _try_sign_in(settings: Settings) -> None:
         sign_in.try_sign_in(settings)
 
 
-def _greet(loaded: Loaded, migrated_from: str | None) -> None:
+def _greet(loaded: Loaded, migrated_from: str | None, *, has_accounts: bool) -> None:
     settings = loaded.settings
     scheme = "https" if settings.http.tls.certificate else "http"
     where = settings.http.addr if settings.http.net == "unix" else f"{scheme}://{_readable(settings.http.addr)}"
     database = "PostgreSQL" if settings.database.url else str(storage.sqlite_path(settings))
-    _notes(loaded)
+    _notes(loaded, has_accounts=has_accounts)
     if migrated_from is not None:
         err.print(f"[dim]database[/]  its schema was brought up to date ({escape(migrated_from)} before)")
     err.print(f"[bold]Wharfinger {__version__}[/], starting at [bold cyan]{escape(where)}[/]")
@@ -132,8 +131,10 @@ def _has_usable_certificate(loaded: Loaded) -> bool:
     return True
 
 
-def _notes(loaded: Loaded) -> None:
+def _notes(loaded: Loaded, *, has_accounts: bool = False) -> None:
     for sentence in loaded.notes:
+        if has_accounts and sentence in loaded.while_open:
+            continue
         note(sentence, warning=sentence in loaded.warnings)
     images = storage.images_of_distribution(loaded.settings)
     if images is not None:

@@ -46,6 +46,8 @@ class Loaded:
     """Sentences for the log."""
     warnings: list[str]
     """Those of the notes that the operator should act on, or know on purpose."""
+    while_open: list[str]
+    """Those of the warnings that the first account puts an end to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,13 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     if findings.problems:
         raise SettingsError(sorted(findings.problems, key=lambda problem: problem.mark.line or _LAST))
     origins = {key: reader.origins.get(key, "default") for key in LEAVES}
-    return Loaded(settings=settings, origins=origins, notes=findings.notes, warnings=findings.warnings)
+    return Loaded(
+        settings=settings,
+        origins=origins,
+        notes=findings.notes,
+        warnings=findings.warnings,
+        while_open=findings.while_open,
+    )
 
 
 def describe(loaded: Loaded) -> Iterator[Row]:
@@ -331,7 +339,8 @@ def _check_exposure(settings: Settings, root: Table, findings: Findings, *, said
                 findings.warn(f"{mark}: http.addr: {everybody}: no sign-in is set up")
                 return
             advice = _advice(settings)
-            findings.warn(f"{mark}: http.addr: until `wharfinger init` makes the first account, {everybody}{advice}")
+            warning = f"{mark}: http.addr: until `wharfinger init` makes the first account, {everybody}{advice}"
+            findings.warn(warning, while_open=True)
         case Exposure.ACCIDENTAL:
             message = f"{settings.http.addr} is reachable from other machines, and nobody would be asked to sign in"
             hint = "listen on 127.0.0.1:5000, or say auth: none (REGISTRY_AUTH=none) to let everybody in"

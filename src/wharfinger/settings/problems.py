@@ -57,6 +57,7 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    while_open: list[str] = field(default_factory=list)
 
     def problem(self, mark: Mark, key: str, message: str, hint: str = "") -> None:
         """Add a reason not to start."""
@@ -66,10 +67,17 @@ class Findings:
         """Add a sentence that is good to know."""
         self.notes.append(text)
 
-    def warn(self, text: str) -> None:
-        """Add a sentence that the operator should act on, or know on purpose."""
+    def warn(self, text: str, *, while_open: bool = False) -> None:
+        """Add a sentence that the operator should act on, or know on purpose.
+
+        Args:
+            text: the sentence.
+            while_open: it holds only while nobody has to sign in.
+        """
         self.notes.append(text)
         self.warnings.append(text)
+        if while_open:
+            self.while_open.append(text)
 
 
 def nearest_key(key: str, known: Iterable[str]) -> str | None:
