@@ -36,6 +36,7 @@ from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
 from wharfinger.services.descriptions import Descriptions
 from wharfinger.services.grants import Grants
+from wharfinger.services.inspection import Inspections
 from wharfinger.services.management import Management
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
@@ -103,37 +104,34 @@ def build(settings: Settings) -> Deployment:
     switches = _switches(settings)
     default = Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store)
     registries = Registries(default)
-    accounts, credentials = Accounts(database, clock), Credentials(database, clock, sign_in.lifetimes(settings))
     refusals = Refusals(database, clock)
     authorization = _authorization(settings, database, switches, refusals)
-    envelope = sign_in.envelope(settings)
-    tokens = _tokens(settings, database, clock, authorization, envelope)
     outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
-    trust = TrustRules(database, clock, outbound.keys)
-    people = sign_in.people(settings, database, clock, outbound, envelope, refusals)
+    known = _known(settings, database, clock, outbound, authorization=authorization, refusals=refusals)
     if settings.auth.kind is None:
-        known = _Known(accounts=accounts, credentials=credentials, tokens=tokens, trust=trust, people=people)
         identity = _identity(settings, database, clock, default, known, authorization=authorization, refusals=refusals)
     listing = Repositories(database, clock, switches)
+    manifests, blobs = _manifests(settings, database, clock, switches), _blobs(settings, database, clock, switches)
     collection, reviews = Collection(database, registries, clock), _reviews(settings, database, clock, switches)
     services = Services(
-        accounts=accounts,
+        accounts=known.accounts,
         audit=Audit(database),
         authorization=authorization,
         beginning=Beginning(database, clock),
-        blobs=_blobs(settings, database, clock, switches),
+        blobs=blobs,
         collection=collection,
-        credentials=credentials,
+        credentials=known.credentials,
         descriptions=Descriptions(database, clock, switches),
         grants=Grants(database, clock),
         health=health_checks.health(settings, clock, database, store),
         identity=identity,
+        inspections=Inspections(database, manifests, blobs),
         management=Management(database, authorization),
-        manifests=_manifests(settings, database, clock, switches),
+        manifests=manifests,
         namespaces=Namespaces(database, clock),
         organizations=Organizations(database, clock),
         outlooks=Outlooks(database, clock, Rules(window=_microseconds(settings.undo.window))),
-        people=people,
+        people=known.people,
         pulls=Pulls(database, listing, clock),
         reaches=Reaches(database),
         refusals=refusals,
@@ -146,9 +144,9 @@ def build(settings: Settings) -> Deployment:
         sizes=Sizes(database, listing, clock),
         stars=Stars(database, listing, clock, switches),
         tags=Tags(database, listing, clock, switches),
-        tokens=tokens,
+        tokens=known.tokens,
         trash=Trash(database, clock, switches, window=_microseconds(settings.undo.window)),
-        trust=trust,
+        trust=known.trust,
         uploads=_uploads(settings, database, clock, switches),
         verification=Verification(database, clock, in_background=settings.verification.enabled),
     )
@@ -164,6 +162,25 @@ class _Known:
     tokens: Tokens
     trust: TrustRules
     people: People
+
+
+def _known(
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    outbound: SharedClient,
+    *,
+    authorization: Authorization,
+    refusals: Refusals,
+) -> _Known:
+    envelope = sign_in.envelope(settings)
+    return _Known(
+        accounts=Accounts(database, clock),
+        credentials=Credentials(database, clock, sign_in.lifetimes(settings)),
+        tokens=_tokens(settings, database, clock, authorization, envelope),
+        trust=TrustRules(database, clock, outbound.keys),
+        people=sign_in.people(settings, database, clock, outbound, envelope, refusals),
+    )
 
 
 def _identity(

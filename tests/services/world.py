@@ -28,6 +28,7 @@ from wharfinger.services.demands import Demands
 from wharfinger.services.descriptions import Descriptions
 from wharfinger.services.external_identities import ExternalIdentities
 from wharfinger.services.grants import Grants
+from wharfinger.services.inspection import Inspections
 from wharfinger.services.manifests import ManifestPush, Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
@@ -116,6 +117,7 @@ class Node:
     reaches: Reaches
     sizes: Sizes
     stars: Stars
+    inspections: Inspections
 
 
 PROVIDERS = ("corp", "other")
@@ -152,19 +154,21 @@ class World:
         registry = Registry(id=1, name=DEFAULT_REGISTRY, store=store)
         switches = Switches(deletion=deletion, read_only=read_only)
         repositories = Repositories(database, self.clock, switches)
+        blobs = Blobs(database, self.clock, switches, ContentCache(max_bytes=10 * SMALL, max_item=SMALL))
+        manifests = Manifests(
+            database=database,
+            clock=self.clock,
+            switches=switches,
+            rules=rules or ManifestRules(),
+            cache=ContentCache(max_bytes=1_000_000, max_item=1_000_000),
+        )
         return Node(
             database=database,
             store=store,
             registry=registry,
             uploads=Uploads(database=database, clock=self.clock, switches=switches, max_size=max_size, expiry=EXPIRY),
-            blobs=Blobs(database, self.clock, switches, ContentCache(max_bytes=10 * SMALL, max_item=SMALL)),
-            manifests=Manifests(
-                database=database,
-                clock=self.clock,
-                switches=switches,
-                rules=rules or ManifestRules(),
-                cache=ContentCache(max_bytes=1_000_000, max_item=1_000_000),
-            ),
+            blobs=blobs,
+            manifests=manifests,
             tags=Tags(database, repositories, self.clock, switches),
             repositories=repositories,
             collection=Collection(database, Registries(registry), self.clock),
@@ -197,6 +201,7 @@ class World:
             reaches=Reaches(database),
             sizes=Sizes(database, repositories, self.clock),
             stars=Stars(database, repositories, self.clock, switches),
+            inspections=Inspections(database, manifests, blobs),
         )
 
     async def assert_sound(self):

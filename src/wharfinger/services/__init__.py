@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.grants import Grants
     from wharfinger.services.health import Health
     from wharfinger.services.identity import Identity
+    from wharfinger.services.inspection import Inspections
     from wharfinger.services.management import Management
     from wharfinger.services.manifests import Manifests
     from wharfinger.services.namespaces import Namespaces
@@ -77,6 +78,7 @@ class Services:
     health: "Health"
     identity: "Identity | None"
     """Recognises callers; nothing in open mode, where nobody is asked."""
+    inspections: "Inspections"
     management: "Management"
     manifests: "Manifests"
     namespaces: "Namespaces"

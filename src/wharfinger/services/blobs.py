@@ -4,6 +4,7 @@
 A blob is readable only through a repository that has it. Knowing a digest gives nothing.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +130,16 @@ class Blobs:
             return BlobContent(path=path)
         return BlobContent(pieces=await self._begun(blob, registry.store.open(key, start, end)))
 
+    async def content(self, registry: Registry, blob: BlobStat) -> bytes:
+        """Return the whole content, verified; the caller has found its size to be bearable.
+
+        Raises:
+            BlobUnknown: the bytes are not there, or not what the digest names; from now on the blob counts as missing.
+            StoreUnavailable: the store does not answer.
+        """
+        content = self._cache.get(blob.digest)
+        return await self._load(registry, blob) if content is None else content
+
     async def delete(self, registry: Registry, repository: RepositoryName, digest: Digest) -> None:
         """Take the blob out of the repository at once; its bytes go when nothing needs them any more.
 
@@ -241,13 +252,18 @@ class Blobs:
         return found[0]
 
     async def _load(self, registry: Registry, blob: BlobStat) -> bytes:
-        """Read a small blob whole, verify it, and keep it."""
+        """Read a blob whole, verify it, and keep it if it is small."""
         try:
             pieces = [piece async for piece in registry.store.open(checked_key(blob.store_key), 0, blob.size)]
         except KeyUnknown:
             raise await self._missing(blob) from None
         content = b"".join(pieces)
-        if digest_of(content, algorithm_of(blob.digest)) != blob.digest:
+        algorithm = algorithm_of(blob.digest)
+        if len(content) > self._cache.max_item:  # hashing it here would hold up the loop
+            digest = await asyncio.to_thread(digest_of, content, algorithm)
+        else:
+            digest = digest_of(content, algorithm)
+        if digest != blob.digest:
             raise await self._missing(blob)
         self._cache.put(blob.digest, content)
         return content
