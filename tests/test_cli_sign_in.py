@@ -272,6 +272,10 @@ def test_explain_says_yes_or_no_and_by_which_rule(done, refused, wharfinger, pus
         finished = wharfinger(f"access explain {words}")
         assert (finished.status, finished.stderr) == (1, ""), str(finished)
         assert finished.stdout.startswith(f"no: {rule}")
+    assert wharfinger("access explain bob push acme/app").stdout.splitlines()[1:] == [
+        "has read on the repository acme/app",
+        "to change it: give bob the role write on the repository acme/app",
+    ]
     assert "There is no account 'zoe'" in refused("access explain zoe pull acme/app")
     assert "'acme/app' would be right" in refused("access explain bob pull Acme/app")
     assert wharfinger("access explain bob fly acme/app").status == 2

@@ -35,6 +35,7 @@ from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
 from wharfinger.services.descriptions import Descriptions
+from wharfinger.services.explanations import Explanations
 from wharfinger.services.grants import Grants
 from wharfinger.services.inspection import Inspections
 from wharfinger.services.management import Management
@@ -122,6 +123,7 @@ def build(settings: Settings) -> Deployment:
         collection=collection,
         credentials=known.credentials,
         descriptions=Descriptions(database, clock, switches),
+        explanations=Explanations(database, authorization),
         grants=Grants(database, clock),
         health=health_checks.health(settings, clock, database, store),
         identity=identity,

@@ -171,9 +171,27 @@ def test_access_is_explained_to_admins_of_the_place_and_to_everybody_about_thems
         "repository": "acme/app",
         "allowed": False,
         "rule": "you need the role write on the repository, or, to create it, on its namespace",
+        "needed": "write",
+        "given": [],
+        "changes": [
+            {
+                "change": "ask",
+                "role": "write",
+                "sentence": "ask who administers acme/app or its namespace for the role write",
+            }
+        ],
     }
-    assert explain("ada", account="wes", action="push").json()["allowed"] is True
+    allowed = explain("ada", account="wes", action="push").json()
+    assert (allowed["allowed"], allowed["changes"]) == (True, [])
+    place = {"registry": "default", "namespace": None, "repository": "acme/app"}
+    assert allowed["given"] == [{"role": "write", "place": place, "through": None, "counts": True}]
     assert explain("ada", account="anonymous").json()["allowed"] is False
+    (change,) = explain("ada", account="rae", action="push").json()["changes"]
+    assert change == {
+        "change": "grant-on-repository",
+        "role": "write",
+        "sentence": "give rae the role write on the repository acme/app",
+    }
     assert explain("rae", account="wes").status_code == 403
     assert explain("sam", account="wes").status_code == 404
     assert explain("max", account="nobody-here").status_code == 404

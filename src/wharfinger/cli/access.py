@@ -8,8 +8,10 @@ import typer
 from wharfinger.cli.identity_token import read_token
 from wharfinger.cli.shell import Config, act, parsed, say
 from wharfinger.cli.terminal import fail
-from wharfinger.domain.access import Access, Action, Decision
+from wharfinger.domain.access import Access, Action
 from wharfinger.domain.accounts import parse_any_account_name
+from wharfinger.domain.explanations import Explanation
+from wharfinger.domain.grants import word_of
 from wharfinger.domain.identity import ANONYMOUS, Actor, Principal
 from wharfinger.domain.names import parse_repository_name
 from wharfinger.services import Services
@@ -44,7 +46,7 @@ def explain(
     token = read_token(who[1:]) if who.startswith("@") else None
     account = None if token is not None or who == ANONYMOUS.name else parsed(parse_any_account_name, who)
 
-    async def work(services: Services, _by: Actor) -> Decision:
+    async def work(services: Services, _by: Actor) -> Explanation:
         principal = ANONYMOUS
         (registry, *_) = services.registries.all()
         if account is not None:
@@ -52,12 +54,20 @@ def explain(
             principal = Principal(name=found.name, account_id=found.id)
         if token is not None:
             principal = await _workload(services, token, registry)
-        return await services.authorization.decide(principal, registry, Access(action, name, tuple(tag or ())))
+        return await services.explanations.explain_all(principal, registry, access)
 
-    decision = act(config, work)
+    access = Access(action, name, tuple(tag or ()))
+    explanation = act(config, work)
+    decision = explanation.decision
     say(f"{'yes' if decision.allowed else 'no'}: {decision.rule}")
-    if not decision.allowed:
-        raise typer.Exit(1)
+    if decision.allowed:
+        return
+    for one in explanation.given:
+        through = "" if one.through is None else f", through {one.through}"
+        say(f"has {word_of(one.role)} on {one.place}{through}{'' if one.counts else ', which does not count here'}")
+    for remedy in explanation.remedies:
+        say(f"to change it: {remedy.sentence(name, explanation.who)}")
+    raise typer.Exit(1)
 
 
 async def _workload(services: Services, token: str, registry: Registry) -> Principal:

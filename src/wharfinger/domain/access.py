@@ -41,6 +41,7 @@ __all__ = [
     "Visibility",
     "decide",
     "rights",
+    "role_for",
 ]
 
 
@@ -236,6 +237,11 @@ def decide(mode: Mode, principal: Principal, access: Access, standing: Standing 
             return _by_token(principal, access)
         case Mode.ACCOUNTS:
             return _by_account(principal, access, standing)
+
+
+def role_for(action: Action) -> Role | None:
+    """Return the lowest role that may do it; nothing for what takes none."""
+    return _NEEDED.get(action)
 
 
 def rights(principal: Principal, access: Access, standing: Standing) -> Iterator[Right]:

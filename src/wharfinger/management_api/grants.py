@@ -169,13 +169,17 @@ def _namespace(call: Call, namespace: str) -> Place:
     return Place(registry_id=call.registry.id, namespace=namespace)
 
 
-def _show(call: Call, grant: Grant) -> ShownGrant:
-    place = grant.place
+def show_place(call: Call, place: Place) -> ShownPlace:
+    """Return a place with the names of what it is."""
     registry = None if place.registry_id is None else call.services.registries.get(place.registry_id).name
+    return ShownPlace(registry=registry, namespace=place.namespace, repository=place.repository)
+
+
+def _show(call: Call, grant: Grant) -> ShownGrant:
     return ShownGrant(
         subject=str(grant.subject),
         role=word_of(grant.role),
-        place=ShownPlace(registry=registry, namespace=place.namespace, repository=place.repository),
+        place=show_place(call, grant.place),
         since=time_of(grant.created_at),
     )
 

@@ -8,14 +8,14 @@ and nobody who is being deleted is given anything.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.access import Role
 from wharfinger.domain.accounts import AccountName, Subject, TeamName
 from wharfinger.domain.grants import Place, word_of
 from wharfinger.domain.names import RepositoryName
-from wharfinger.metadata.account_tables import accounts, grants, teams
+from wharfinger.metadata.account_tables import accounts, grants, team_members, teams
 from wharfinger.metadata.schema import namespaces, repositories
 
 
@@ -83,6 +83,32 @@ def of_subject(
 ) -> Sequence[Grant]:
     """Return the grants of the subject itself after number `last`, in the order of their giving."""
     return _list(connection, _of(subject), last, limit)
+
+
+def around(
+    connection: Connection,
+    account_id: int,
+    registry_id: int,
+    repository: RepositoryName,
+    namespace: str | None,
+    *,
+    limit: int,
+) -> Sequence[Grant]:
+    """Return what an account and its teams were given on a live repository, and on all that it lies in.
+
+    Whether it counts is another question: a repository may keep to itself, a team's organization may be suspended.
+    """
+    mine = (grants.c.account_id == account_id) | grants.c.team_id.in_(
+        select(team_members.c.team_id).where(team_members.c.user_id == account_id)
+    )
+    everywhere = and_(*(grants.c[name].is_(None) for name in ("repository_id", "namespace_id", "registry_id")))
+    there = or_(
+        everywhere,
+        grants.c.registry_id == registry_id,
+        (namespaces.c.registry_id == registry_id) & (namespaces.c.name == (namespace or "")),
+        (repositories.c.registry_id == registry_id) & (repositories.c.name == repository),
+    )
+    return _list(connection, mine & there, None, limit)
 
 
 def take_all(connection: Connection, account_id: int) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.credentials import Credentials
     from wharfinger.services.demands import Demands
     from wharfinger.services.descriptions import Descriptions
+    from wharfinger.services.explanations import Explanations
     from wharfinger.services.external_identities import ExternalIdentities
     from wharfinger.services.grants import Grants
     from wharfinger.services.health import Health
@@ -74,6 +75,7 @@ class Services:
     collection: "Collection"
     credentials: "Credentials"
     descriptions: "Descriptions"
+    explanations: "Explanations"
     grants: "Grants"
     health: "Health"
     identity: "Identity | None"
