@@ -10,7 +10,7 @@ from babel.messages.pofile import read_po
 
 import wharfinger.console
 from wharfinger.clock import DAY, HOUR, SECOND, Instant
-from wharfinger.console.languages import CATALOGS, CODES, load
+from wharfinger.console.languages import CODES, catalogs, load
 
 SOURCES = Path(wharfinger.console.__file__).parent
 KEYWORDS = {"_": None, "mark": None, "gettext": None, "ngettext": (1, 2)}
@@ -23,15 +23,17 @@ def written():
     return {message for _, _, message, _, _ in extract_from_dir(SOURCES, methods, keywords=KEYWORDS)}
 
 
-def catalog_of(code):
-    with (CATALOGS / code / "LC_MESSAGES" / "console.po").open("rb") as file:
-        return read_po(file, locale=code, abort_invalid=True)
+def translations_of(code):
+    """Every message of every file of a language."""
+    for path in catalogs(code):
+        with path.open("rb") as file:
+            yield from (one for one in read_po(file, locale=code, abort_invalid=True) if one.id)
 
 
 @pytest.mark.parametrize("code", CODES[1:])
 def test_every_text_is_translated_and_no_translation_is_left_over(code):
-    messages = {message.id: message for message in catalog_of(code) if message.id}
-    assert written() == set(messages), "the catalog and the texts differ"
+    messages = {message.id: message for message in translations_of(code)}
+    assert written() == set(messages), "the catalogs and the texts differ"
     for message in messages.values():
         strings = message.string if isinstance(message.string, tuple) else (message.string,)
         assert all(strings), f"{message.id!r} has no translation"
@@ -39,9 +41,16 @@ def test_every_text_is_translated_and_no_translation_is_left_over(code):
 
 
 @pytest.mark.parametrize("code", CODES[1:])
+def test_a_text_that_several_areas_use_is_translated_in_one_way(code):
+    seen = {}
+    for message in translations_of(code):
+        assert seen.setdefault(message.id, message.string) == message.string, message.id
+
+
+@pytest.mark.parametrize("code", CODES[1:])
 def test_translations_hold_the_same_places_and_the_same_code(code):
-    for message in catalog_of(code):
-        if message.id and isinstance(message.id, str):
+    for message in translations_of(code):
+        if isinstance(message.id, str):
             for pattern in (r"%\(\w+\)s", r"<code>.*?</code>", r"<(?!q)[^>]*>"):
                 assert sorted(re.findall(pattern, message.id)) == sorted(re.findall(pattern, message.string)), (
                     message.id

@@ -249,7 +249,7 @@ def console(world):
         assert answer.status_code == 303
         for path in ("/profile", "/", f"/repositories/{NAME}"):
             assert world.ask("GET", path, browser=browser).status_code == 200
-        world.ask("POST", "/sign-out", browser=browser, data={"form": world.plant("no proof", "canary-no-proof")})
+        world.ask("POST", "/sign-out", browser=browser, data={"form_token": world.plant("no proof", "canary-no-proof")})
 
 
 def single_sign_on(world):

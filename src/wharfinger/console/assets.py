@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Style, script and pictures: a handful of files, in memory, under addresses that name their content.
+"""Style, scripts and pictures: a handful of files, in memory, under addresses that name their content.
 
-An address that contains the content's digest can be kept for ever, and a new version has a new address.
+An address that contains the content's digest can be kept for ever, and a new version has a new address. All style is
+one file as served, joined in the order of `_FIRST` and then of the names. A script is a module of its own.
 """
 
 from collections.abc import Mapping
@@ -14,12 +15,14 @@ from starlette.responses import Response
 from wharfinger.domain.digests import digest_of
 
 FOLDER: Final = Path(__file__).parent / "static"
+STYLE: Final = "console.css"
 PREFIX: Final = "/static/"
 _TYPES: Final[Mapping[str, str]] = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+_FIRST: Final = ("tokens.css", "page.css", "parts.css")
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
@@ -41,11 +44,21 @@ class Assets:
     def __init__(self, prefix: str = "") -> None:
         self._urls: dict[str, str] = {}
         self._by_path: dict[str, Asset] = {}
-        for file in sorted(FOLDER.iterdir()):
-            content = file.read_bytes()
-            path = f"{PREFIX}{file.stem}.{digest_of(content).partition(':')[2][:12]}{file.suffix}"
-            self._urls[file.name] = prefix + path
-            self._by_path[path] = Asset(content, _TYPES[file.suffix])
+        self.scripts: list[str] = []
+        """The addresses of all scripts, for templates."""
+        styles = sorted((FOLDER / "styles").glob("*.css"), key=_place)
+        self._add(STYLE, b"\n".join(file.read_bytes() for file in styles), prefix)
+        for file in sorted((FOLDER / "pictures").iterdir()):
+            self._add(file.name, file.read_bytes(), prefix)
+        for file in sorted((FOLDER / "scripts").iterdir()):
+            self.scripts.append(self._add(file.name, file.read_bytes(), prefix))
+
+    def _add(self, name: str, content: bytes, prefix: str) -> str:
+        stem, dot, suffix = name.rpartition(".")
+        path = f"{PREFIX}{stem}.{digest_of(content).partition(':')[2][:12]}{dot}{suffix}"
+        self._urls[name] = prefix + path
+        self._by_path[path] = Asset(content, _TYPES[dot + suffix])
+        return prefix + path
 
     def url(self, name: str) -> str:
         """Return the address of a file, for templates."""
@@ -57,3 +70,8 @@ class Assets:
         if asset is None:
             return None
         return Response(asset.content, headers={"Cache-Control": _FOR_EVER}, media_type=asset.media_type)
+
+
+def _place(file: Path) -> tuple[int, str]:
+    """Return where a style comes: what the others are made of first."""
+    return _FIRST.index(file.name) if file.name in _FIRST else len(_FIRST), file.name

@@ -2,32 +2,43 @@
 """The door of the console: from a request to the page of its route, and from an error to a page that helps."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope
 
 from wharfinger.clock import Clock
-from wharfinger.console import errors, languages, session
-from wharfinger.console.addresses import FALLBACK, Address, address_of, came_through_proxy, site_of
+from wharfinger.console import chrome, errors, flashes, languages, session
+from wharfinger.console.addresses import FALLBACK, Address, address_of, site_of
 from wharfinger.console.assets import Assets
-from wharfinger.console.calls import Call, Desk, Leave, View, link, read_query
+from wharfinger.console.calls import Call, Leave, View
+from wharfinger.console.chrome import Scene
+from wharfinger.console.forms import Form, link, read_form, read_query
 from wharfinger.console.pages.sign_in import link_to
 from wharfinger.console.rendering import Renderer
-from wharfinger.console.routes import ENTRIES, ROUTES, is_entry, match
-from wharfinger.console.session import Guest
-from wharfinger.domain.access import Access, Mode
-from wharfinger.domain.errors import Denied, ManifestTooLarge, QueryInvalid, Unauthenticated, WharfingerError
+from wharfinger.console.routes import TABLE
+from wharfinger.console.routing import Route
+from wharfinger.domain.access import Access, Action, Mode
+from wharfinger.domain.errors import (
+    AccountUnknown,
+    Denied,
+    EndpointUnknown,
+    ManifestTooLarge,
+    NameUnknown,
+    QueryInvalid,
+    Unauthenticated,
+    WharfingerError,
+)
 from wharfinger.domain.identity import ANONYMOUS
-from wharfinger.domain.names import RepositoryName, parse_repository_name
 from wharfinger.services import Services
-from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import name_unknown
 from wharfinger.services.sessions import principal_of
+from wharfinger.web.access import check_parameters, find_registry, require, tell_of_refusal
 from wharfinger.web.authentication import Entrance, require_private
 from wharfinger.web.bodies import Body, ClientGone, ClientStalled
-from wharfinger.web.requests import Visit, is_loopback
+from wharfinger.web.requests import Visit
 
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
@@ -42,7 +53,6 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 """On every page. `nosniff` comes from the edge; transport security is the operator's word, for it binds every port."""
 _YEAR: Final = 365 * 24 * 3600
-_MAX_FORM: Final = 16 * 1024
 
 
 class Console:
@@ -78,17 +88,20 @@ class Console:
 
     async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:
         """Answer a request for a page, or for what pages link to."""
-        path = visit.path
-        asset = self._assets.find(scope["method"], path)
+        asset = self._assets.find(scope["method"], visit.path)
         if asset is not None:
             return asset
-        guest = None
-        if await self._services.authorization.mode() is Mode.ACCOUNTS:
-            guest = await session.recognise(self._services, visit)
-            visit.principal = ANONYMOUS if guest.session is None else principal_of(guest.session)
-            if is_entry(path):
-                return await self._at_desk(scope, receive, visit, guest)
-        return await self._answer(scope, visit, path, guest)
+        mode = await self._services.authorization.mode()
+        guest = await session.recognise(self._services, visit, mode)
+        visit.principal = ANONYMOUS if guest.session is None else principal_of(guest.session)
+        registry = self._services.registries.on_host(visit.header(b"host") or "")
+        scene = Scene(visit=visit, method=scope["method"], mode=mode, guest=guest, registry=registry)
+        try:
+            return await self._answer(scope, receive, scene)
+        except WharfingerError as error:
+            if isinstance(error, Denied) and scene.method not in {"GET", "HEAD"}:
+                await tell_of_refusal(self._services, visit, f"{scene.method} {visit.path}", error)
+            return await self._trouble(error, scene)
 
     def refusal(self, error: WharfingerError, visit: Visit | None) -> Response:
         """Return the page for an error, in the visitor's language if the request could be read."""
@@ -101,116 +114,122 @@ class Console:
         """Return the page when something failed that nobody expected."""
         return self._respond(errors.view_of_failure(request_id), None, {})
 
-    async def _answer(self, scope: Scope, visit: Visit, path: str, guest: Guest | None) -> Response:
-        """Match, parse, decide, show: in this order, so that nothing is looked up for who may not see it."""
-        route, text = match(ROUTES, scope["method"], path)
+    async def _answer(self, scope: Scope, receive: Receive, scene: Scene) -> Response:
+        """Match, parse, recognise, decide, read, act: in this order, so that nothing is done for who may not."""
+        visit = scene.visit
+        matched = TABLE.match(scene.method, visit.path)
+        route, scene.here = matched.route, matched.here
         visit.route = route.path
-        name = RepositoryName("") if text is None else parse_repository_name(unquote(text))
-        query = read_query(scope["query_string"])
-        access = Access(route.action, name or None)
-        registry = self._services.registries.on_host(visit.header(b"host") or "")
-        try:
-            if guest is None and self._entrance is not None:
-                visit.principal = await self._entrance.recognise(visit)
-            await self._services.authorization.require(visit.principal, registry, access, visit.actor)
-        except (Unauthenticated, Denied) as error:
-            if guest is not None:
-                return await self._closed(error, visit, guest, registry, access)
-            if isinstance(error, Denied):
-                raise
-            return await self._challenged(error, visit, path, query, access)
-        if query.get(languages.COOKIE) in languages.CODES:
-            return self._switch_language(visit, path, query)
-        call = Call(
+        if route.is_about_accounts:
+            if scene.mode is not Mode.ACCOUNTS:
+                message = "There is no page at this address."
+                raise EndpointUnknown(message)
+            require_private(visit)
+        check_parameters(matched.parameters)
+        scene.query = read_query(scope["query_string"])
+        if scene.mode is not Mode.ACCOUNTS and self._entrance is not None:
+            visit.principal = await self._entrance.recognise(visit)
+        call = self._call(scene, matched.parameters)
+        call = await self._entering(matched.registry, call, scene)
+        if (closed := await self._require(route, call, scene)) is not None:
+            return closed
+        if route.method == "POST":
+            form = await self._form(receive, visit, route.longest_form)
+            session.require_own_form(visit, scene.guest, form, self._host)
+            call = replace(call, form=form)
+        elif (chosen := self._choose(scene)) is not None:
+            return chosen
+        done = await route.page(call)
+        return self._leave(done, scene) if isinstance(done, Leave) else await self._show(done, scene)
+
+    def _call(self, scene: Scene, parameters: Mapping[str, str]) -> Call:
+        return Call(
             services=self._services,
-            registry=registry,
-            sight=await self._services.authorization.sight(visit.principal, to_list=True),
-            name=name,
-            query=query,
-            address=address_of(visit, self._host),
+            registry=scene.registry,
+            mode=scene.mode,
+            guest=scene.guest,
+            by=scene.visit.actor(),
+            parameters=parameters,
+            query=scene.query,
+            address=address_of(scene.visit, self._host),
+            site=f"{site_of(scene.visit, self._host)}{self._prefix}",
+            here=scene.here,
+            journey=session.read(scene.visit, session.JOURNEY),
+            from_elsewhere=session.comes_from_elsewhere(scene.visit),
             now=self._clock.now(),
         )
-        mode = await self._services.authorization.mode()
-        return self._respond(await route.page(call), visit, query, mode, guest)
 
-    async def _challenged(
-        self, error: Unauthenticated, visit: Visit, path: str, query: Mapping[str, str], access: Access
-    ) -> Response:
-        """Ask the browser for a password, where it is the browser that asks for one."""
-        if visit.header(b"authorization") is None and await self._services.authorization.mode() is Mode.TOKEN:
-            answer = self._tokens_only(visit, path, query)
-        else:
-            answer = self.refusal(error, visit)
-        answer.headers.update({} if self._entrance is None else self._entrance.challenge(visit, access, error))
-        return answer
+    async def _entering(self, registry: str | None, call: Call, scene: Scene) -> Call:
+        """Return the call in the registry that its path names; the host's own needs no name.
 
-    async def _closed(
-        self, error: Unauthenticated | Denied, visit: Visit, guest: Guest, registry: Registry, access: Access
-    ) -> Response:
-        """Answer who may not see a page: what is private is not there.
+        Raises:
+            EndpointUnknown: there is none of that name.
+        """
+        name = registry or call.parameters.get("registry")
+        if name is None:
+            return call
+        try:
+            scene.registry = find_registry(self._services, name)
+        except AccountUnknown as error:
+            message = "There is no page at this address."
+            raise EndpointUnknown(message) from error
+        return replace(call, registry=scene.registry)
+
+    async def _require(self, route: Route, call: Call, scene: Scene) -> Response | None:
+        """Return nothing if the visitor may have the page, or else the answer for who may not: it is not there.
 
         A member whose organization demands single sign-on is told so; that depends on the name's first part alone.
         """
-        if access.repository is None:
-            if isinstance(error, Unauthenticated):
-                return self._leave(Leave(to=link_to(_here(visit))), visit)
-            raise error
-        standing = await self._services.authorization.standing(visit.principal, registry, access)
-        if standing.is_withheld:
-            view = errors.view_of_sign_on_needed(standing.demanded_by or "", visit.request_id)
-        else:
-            view = errors.view_of(name_unknown(access.repository), visit.request_id)
-        return self._respond(view, visit, {}, Mode.ACCOUNTS, guest)
+        try:
+            await require(route.need, call)
+        except (Unauthenticated, Denied, NameUnknown) as error:
+            name = call.name
+            is_hidden = bool(name) and scene.mode is Mode.ACCOUNTS and not await call.may(Action.PULL)
+            if not is_hidden:
+                raise
+            access = Access(Action.PULL, name)
+            standing = await self._services.authorization.standing(call.principal, call.registry, access)
+            if not standing.is_withheld:
+                raise name_unknown(name) from error
+            view = errors.view_of_sign_on_needed(standing.demanded_by or "", scene.visit.request_id)
+            return await self._show(view, scene)
+        return None
 
-    async def _at_desk(self, scope: Scope, receive: Receive, visit: Visit, guest: Guest) -> Response:
-        """Answer a request for a page in front of the registry."""
-        require_private(visit)
-        entry, name = match(ENTRIES, scope["method"], visit.path)
-        visit.route = entry.path
-        query = read_query(scope["query_string"])
-        form: Mapping[str, str] = {}
-        if entry.method == "POST":
-            form = await self._form(receive, visit)
-            session.require_own_form(visit, guest, form, self._host)
-        elif query.get(languages.COOKIE) in languages.CODES:
-            return self._switch_language(visit, visit.path, query)
-        desk = Desk(
-            services=self._services,
-            guest=guest,
-            by=visit.actor(),
-            name=name or "",
-            query=query,
-            form=form,
-            site=f"{site_of(visit, self._host)}{self._prefix}",
-            journey=session.read(visit, session.JOURNEY),
-            from_elsewhere=session.comes_from_elsewhere(visit),
-            now=self._clock.now(),
-        )
-        done = await entry.page(desk)
-        if isinstance(done, Leave):
-            return self._leave(done, visit)
-        answer = self._respond(done, visit, query, Mode.ACCOUNTS, guest)
-        if guest.is_new:
-            session.keep(answer, visit, session.VISITOR, guest.secret)
+    async def _trouble(self, error: WharfingerError, scene: Scene) -> Response:
+        """Return the page for an error, or lead to the page to sign in at."""
+        visit = scene.visit
+        if not isinstance(error, Unauthenticated):
+            answer = await self._show(errors.view_of(error, visit.request_id), scene)
+            answer.headers.update(errors.headers_of(error))
+            return answer
+        if scene.mode is Mode.ACCOUNTS and not scene.is_signed_in:
+            return self._leave(Leave(to=link_to(self._way_back(scene))), scene)
+        if visit.header(b"authorization") is None and scene.mode is Mode.TOKEN:
+            answer = self._choose(scene) or await self._show(errors.view_of_tokens_only(visit.request_id), scene)
+        else:
+            answer = await self._show(errors.view_of(error, visit.request_id), scene)
+        if self._entrance is not None:  # the browser asks for a password, where it is the browser that does
+            answer.headers.update(self._entrance.challenge(visit, Access(Action.VISIT), error))
         return answer
 
-    async def _form(self, receive: Receive, visit: Visit) -> Mapping[str, str]:
+    async def _form(self, receive: Receive, visit: Visit, most: int) -> Form:
         """Return the fields of a form.
 
         Raises:
             QueryInvalid: it cannot be read, or does not come.
         """
         try:
-            return read_query(await Body(receive, self._body_deadline, visit).whole(_MAX_FORM))
+            return read_form(await Body(receive, self._body_deadline, visit).whole(most))
         except ManifestTooLarge as error:
-            message = f"The form has more than {_MAX_FORM} bytes, which is the limit."
+            message = f"The form has more than {most} bytes, which is the limit."
             raise QueryInvalid(message) from error
         except (ClientGone, ClientStalled) as error:
             message = "The form did not arrive whole."
             raise QueryInvalid(message) from error
 
-    def _leave(self, leave: Leave, visit: Visit) -> Response:
+    def _leave(self, leave: Leave, scene: Scene) -> Response:
         """Send the browser where it is to go, and have it keep what it is to keep."""
+        visit = scene.visit
         to = self._prefix + leave.to if leave.to.startswith("/") else leave.to
         answer = Response(status_code=303, headers={**HEADERS, "Location": to})
         if leave.session is not None:
@@ -222,61 +241,102 @@ class Console:
             session.forget(answer, visit, session.SESSION)
         if leave.arrives:
             session.forget(answer, visit, session.JOURNEY)
+        if leave.flash is not None:
+            secret = leave.session or scene.guest.secret
+            session.keep(answer, visit, session.FLASH, flashes.seal(leave.flash, urlsplit(leave.to).path, secret))
         return answer
 
-    def _tokens_only(self, visit: Visit, path: str, query: Mapping[str, str]) -> Response:
-        """Say that nobody can sign in here in a browser, in the language that the visitor chooses."""
-        if query.get(languages.COOKIE) in languages.CODES:
-            return self._switch_language(visit, path, query)
-        return self._respond(errors.view_of_tokens_only(visit.request_id), visit, {})
+    def _choose(self, scene: Scene) -> Response | None:
+        """Remember the language or theme that the address chooses, and lead back to the page; its path is ours."""
+        for name, known in ((languages.COOKIE, languages.CODES), (chrome.THEME, chrome.THEMES)):
+            value = scene.query.get(name)
+            if value is None or value not in known:
+                continue
+            rest = link({key: text for key, text in scene.query.items() if key != name})
+            location = self._prefix + scene.visit.path.partition("?")[0] + rest.rstrip("?")
+            answer = Response(status_code=303, headers={**HEADERS, "Location": location})
+            answer.set_cookie(
+                name,
+                value,
+                max_age=_YEAR,
+                path=f"{self._prefix}/",
+                secure=scene.visit.scheme == "https",
+                httponly=True,
+                samesite="lax",
+            )
+            return answer
+        return None
 
-    def _switch_language(self, visit: Visit, path: str, query: Mapping[str, str]) -> Response:
-        """Remember the language and lead back to the same page; its path was matched, so it is one of ours."""
-        rest = link(query, lang=None)
-        answer = Response(status_code=303, headers={**HEADERS, "Location": self._prefix + path + rest.rstrip("?")})
-        answer.set_cookie(
-            languages.COOKIE,
-            query[languages.COOKIE],
-            max_age=_YEAR,
-            path=f"{self._prefix}/",
-            secure=visit.scheme == "https",
-            httponly=True,
-            samesite="lax",
-        )
+    async def _show(self, view: View, scene: Scene) -> Response:
+        """Return a page with all that is around it."""
+        visit, guest = scene.visit, scene.guest
+        path = visit.path.partition("?")[0]
+        sealed = session.read(visit, session.FLASH)
+        flash = None if sealed is None else flashes.unseal(sealed, path, guest.secret)
+        several = self._services.registries.all() if scene.is_signed_in or scene.mode is not Mode.ACCOUNTS else ()
+        may_sign_in = scene.mode is Mode.ACCOUNTS and not scene.is_signed_in
+        around = {
+            "flash": flash,
+            "form_token": guest.form_token,
+            "here": scene.here,
+            "links": await chrome.links(self._services, scene),
+            "notice": chrome.notice(scene),
+            "page": "" if scene.method in {"GET", "HEAD"} else f"{self._prefix}/",
+            "person": None if guest.session is None else guest.session.name,
+            "personal_links": chrome.personal_links(scene),
+            "query": scene.query,
+            "registries": several if len(several) > 1 else (),
+            "registry": scene.registry,
+            "sign_in": link_to(self._way_back(scene)) if may_sign_in else None,
+            "path": path,
+        }
+        answer = self._respond(view, visit, around)
+        if guest.is_new and guest.form_token.encode() in answer.body:
+            session.keep(answer, visit, session.VISITOR, guest.secret)
+        if flash is not None:
+            session.forget(answer, visit, session.FLASH)
         return answer
 
-    def _respond(
-        self,
-        view: View,
-        visit: Visit | None,
-        query: Mapping[str, str],
-        mode: Mode | None = None,
-        guest: Guest | None = None,
-    ) -> Response:
-        code = languages.CODES[0]
+    def _way_back(self, scene: Scene) -> str:
+        """Return the page to come back to after signing in: this one, or the one whose form was sent."""
+        path = scene.visit.path
+        if scene.method not in {"GET", "HEAD"}:
+            path = urlsplit(scene.visit.header(b"referer") or "").path.removeprefix(self._prefix)
+        return "/" if path.startswith("/sign-") else session.within_site(path)
+
+    def _respond(self, view: View, visit: Visit | None, around: Mapping[str, object]) -> HTMLResponse:
+        code, theme = languages.CODES[0], "system"
         address = Address(FALLBACK, encrypted=False)
         if visit is not None:
             code = languages.choose(visit.header(b"cookie"), visit.header(b"accept-language"))
+            theme = languages.cookie_of(visit.header(b"cookie") or "", chrome.THEME)
             address = address_of(visit, self._host)
         shared = {
+            **_NOTHING_AROUND,
             "address": address,
             "now": self._clock.now(),
-            "notice": None if visit is None or mode is not Mode.OPEN else _notice(visit),
-            "query": query,
-            "person": None if guest is None or guest.session is None else guest.session.name,
-            "sign_in": None if guest is None or visit is None else link_to(_here(visit)),
+            "theme": theme if theme in chrome.THEMES else "system",
+            "themes": chrome.THEMES,
+            "has_page": TABLE.has,
+            **around,
         }
         html = self._renderer.render(code, view, shared)
         return HTMLResponse(html, view.status, {**HEADERS, "Content-Language": code})
 
 
-def _notice(visit: Visit) -> str | None:
-    """Say why a visitor must know that the registry is open, if there is a reason."""
-    if came_through_proxy(visit):
-        return "proxy"
-    return None if is_loopback(visit.client) else "network"
-
-
-def _here(visit: Visit) -> str:
-    """Return the page to come back to after signing in."""
-    return "/" if is_entry(visit.path) else session.within_site(visit.path)
+_NOTHING_AROUND: Final[Mapping[str, object]] = {
+    "flash": None,
+    "form_token": "",
+    "here": "",
+    "links": (),
+    "notice": None,
+    "page": "/",
+    "path": "/",
+    "person": None,
+    "personal_links": (),
+    "query": {},
+    "registries": (),
+    "registry": None,
+    "sign_in": None,
+}
+"""Of a request that could not be read."""

@@ -2,7 +2,8 @@
 """The languages of the console: which one a visitor gets, its texts, and how it writes numbers, sizes and times.
 
 Texts are written in English where they are used, in templates inside `_(…)` or `{% trans %}` and in Python inside
-`mark(…)`. A catalog per language translates them; it is read when the server starts, so there is nothing to compile.
+`mark(…)`. The catalogs of a language, one file for each area, translate them. They are joined when the server starts,
+so there is nothing to compile.
 """
 
 import gettext
@@ -14,6 +15,7 @@ from typing import Final
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -73,6 +75,11 @@ class Language:
         return f"{format_datetime(as_datetime(instant), 'medium', locale=self._locale)} UTC"
 
 
+def catalogs(code: str) -> Sequence[Path]:
+    """Return the files of a language's texts, one for each area of the console."""
+    return sorted((CATALOGS / code / "LC_MESSAGES").glob("*.po"))
+
+
 def load() -> dict[str, Language]:
     """Return every language by its code, the source language first."""
     return {code: Language(code, _translations(code)) for code in CODES}
@@ -80,7 +87,7 @@ def load() -> dict[str, Language]:
 
 def choose(cookie: str | None, accepted: str | None) -> str:
     """Return the code of the language that the visitor chose before, or else prefers among those that there are."""
-    chosen = _cookie(cookie or "")
+    chosen = cookie_of(cookie or "", COOKIE)
     if chosen in CODES:
         return chosen
     return next((wish for wish in _wishes(accepted or "") if wish in CODES), CODES[0])
@@ -92,20 +99,24 @@ def mark(text: str) -> str:
 
 
 def _translations(code: str) -> gettext.NullTranslations:
-    path = CATALOGS / code / "LC_MESSAGES" / "console.po"
     if code == CODES[0]:
         return gettext.NullTranslations()
-    with path.open("rb") as file:
-        catalog = read_po(file, locale=code, abort_invalid=True)
+    catalog = Catalog(locale=code)
+    for path in catalogs(code):
+        with path.open("rb") as file:
+            for message in read_po(file, locale=code, abort_invalid=True):
+                if message.id:
+                    catalog.add(message.id, message.string)
     compiled = BytesIO()
     write_mo(compiled, catalog)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
 
 
-def _cookie(header: str) -> str:
+def cookie_of(header: str, wanted: str) -> str:
+    """Return the value of a cookie; empty if there is none."""
     pairs = (part.strip().partition("=") for part in header.split(";"))
-    return next((value for name, _, value in pairs if name == COOKIE), "")
+    return next((value for name, _, value in pairs if name == wanted), "")
 
 
 def _wishes(header: str) -> Sequence[str]:

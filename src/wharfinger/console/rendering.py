@@ -10,7 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from wharfinger.clock import as_datetime
 from wharfinger.console import flags
 from wharfinger.console.assets import Assets
-from wharfinger.console.calls import View, link
+from wharfinger.console.calls import View
+from wharfinger.console.forms import link
 from wharfinger.console.languages import CODES, Language
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -64,6 +65,7 @@ class Renderer:
             "languages": [self._languages[code] for code in CODES],
             "link": link,
             "root": self._prefix,
+            "scripts": self._assets.scripts,
             "translate": self.translate,
         }
         environment.filters |= {

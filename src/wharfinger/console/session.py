@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
+from wharfinger.domain.access import Mode
 from wharfinger.domain.errors import FormRefused
 from wharfinger.services import Services
 from wharfinger.services.sessions import Session
@@ -24,12 +25,20 @@ SESSION: Final = "session"
 JOURNEY: Final = "sign-in"
 """What is sealed while somebody is at a provider."""
 VISITOR: Final = "visitor"
-"""A secret for the form of who has no session yet."""
-PROOF: Final = "form"
+"""A secret for the forms of who has no session."""
+FLASH: Final = "flash"
+"""What the next page is to say."""
+PROOF: Final = "form_token"
 """The field of a form that proves whose it is."""
 _WEEK: Final = 7 * 24 * 3600
 _TEN_MINUTES: Final = 600
-_LIFETIMES: Final[Mapping[str, int | None]] = {SESSION: _WEEK, JOURNEY: _TEN_MINUTES, VISITOR: None}
+_MINUTE: Final = 60
+_LIFETIMES: Final[Mapping[str, int | None]] = {
+    SESSION: _WEEK,
+    JOURNEY: _TEN_MINUTES,
+    VISITOR: None,
+    FLASH: _MINUTE,
+}
 _MOST: Final = 4096
 _WITHIN: Final = re.compile(r"/(?![/\\])[!-\[\]-~]{0,500}", re.ASCII)
 """A path of this site. Two slashes, or a backslash that browsers take for one, would lead to another."""
@@ -60,9 +69,13 @@ class Guest:
         return None if self.session is None else self.secret
 
 
-async def recognise(services: Services, visit: Visit) -> Guest:
-    """Return who looks: by the cookie alone, because a browser sends a password that it remembers to any page."""
-    secret = read(visit, SESSION) if visit.is_private else None  # what others could read is no proof
+async def recognise(services: Services, visit: Visit, mode: Mode) -> Guest:
+    """Return who looks: by the cookie alone, because a browser sends a password that it remembers to any page.
+
+    Without accounts nobody has a session; the visitor's secret still proves that a form is of the same browser.
+    """
+    may_have_one = mode is Mode.ACCOUNTS and visit.is_private  # what others could read is no proof
+    secret = read(visit, SESSION) if may_have_one else None
     session = None if secret is None else await services.people.sessions.find(secret)
     if session is not None and secret is not None:
         return Guest(session=session, secret=secret)

@@ -1,107 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request on its way into a handler, and what it needs: the place where this door enforces access.
+"""A request on its way into a handler, and what it needs."""
 
-A route declares its need; one without cannot be made. `require` asks before the body is read, and answers 404 for what
-the caller may not know, in the words for what does not exist.
-"""
-
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from wharfinger.domain.access import Access, Action, Decision, Outcome
-from wharfinger.domain.accounts import parse_account_name, parse_any_account_name, parse_robot_name, parse_subject
-from wharfinger.domain.digests import parse_digest
-from wharfinger.domain.errors import (
-    AccountUnknown,
-    Denied,
-    NameInvalid,
-    TokenTooNarrow,
-    Unauthenticated,
-    WharfingerError,
-)
 from wharfinger.domain.identity import Actor, Principal
-from wharfinger.domain.management import Matter, Target, Task
-from wharfinger.domain.names import RepositoryName, parse_repository_name, parse_tag
 from wharfinger.services import Services
-from wharfinger.services.accounts import unknown
-from wharfinger.services.namespaces import namespace_unknown
 from wharfinger.services.registries import Registry
-from wharfinger.services.repositories import name_unknown
-from wharfinger.services.trash import number_unknown
+from wharfinger.web.access import (
+    EVERYBODY,
+    LONGEST_ID,
+    SIGNED_IN,
+    Everybody,
+    Managing,
+    Need,
+    OnDeleted,
+    OnRepository,
+    check_parameters,
+    find_registry,
+    parse_number,
+    require,
+    require_matter,
+    require_on_repository,
+)
 from wharfinger.web.requests import Visit
 
+__all__ = [
+    "EVERYBODY",
+    "LONGEST_ID",
+    "PREFIX",
+    "SIGNED_IN",
+    "Call",
+    "Everybody",
+    "Managing",
+    "Need",
+    "OnDeleted",
+    "OnRepository",
+    "check_parameters",
+    "find_registry",
+    "parse_number",
+    "require",
+    "require_matter",
+    "require_on_repository",
+]
+
 PREFIX: Final = "/api/v1"
-LONGEST_ID: Final = 2**63 - 1
-
-
-def parse_number(text: str) -> int:
-    """Return a number that a list showed.
-
-    Raises:
-        NameInvalid: it is none.
-    """
-    if text.isascii() and text.isdecimal() and len(text) <= len(str(LONGEST_ID)) and 1 <= int(text) <= LONGEST_ID:
-        return int(text)
-    message = "This part of the path must be a number, as the list shows it."
-    raise NameInvalid(message)
-
-
-_PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
-    "name": parse_repository_name,
-    "user": parse_account_name,
-    "organization": parse_account_name,
-    "team": parse_account_name,
-    "namespace": parse_repository_name,
-    "registry": parse_account_name,
-    "robot": parse_robot_name,
-    "account": parse_any_account_name,
-    "subject": parse_subject,
-    "digest": parse_digest,
-    "tag": parse_tag,
-    "number": parse_number,
-}
-"""What each parameter of a path is; a malformed one is refused before anybody is asked who they are."""
-_PLACE_OF: Final = {
-    Target.USER: "user",
-    Target.ORGANIZATION: "organization",
-    Target.ROBOT: "robot",
-    Target.NAMESPACE: "namespace",
-    Target.REGISTRY: "registry",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Everybody:
-    """Nothing is needed, and nobody is asked: it is the same for all, and public."""
-
-
-@dataclass(frozen=True, slots=True)
-class OnRepository:
-    """An action on the repository that the path names, or, where it names none, on the list of them."""
-
-    action: Action
-
-
-@dataclass(frozen=True, slots=True)
-class OnDeleted:
-    """An action on the repository of the trash whose number the path names."""
-
-    action: Action
-
-
-@dataclass(frozen=True, slots=True)
-class Managing:
-    """A task on what the path names; `own` for the caller's own account, and with no target the account it names."""
-
-    task: Task
-    target: Target | None = None
-    own: bool = False
-
-
-Need = Everybody | OnRepository | OnDeleted | Managing
-EVERYBODY: Final = Everybody()
-SIGNED_IN: Final = Managing(Task.SEE, Target.USER, own=True)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,111 +76,3 @@ class Call:
     def by(self) -> Actor:
         """Who acts, for what will be recorded."""
         return replace(self.visit.actor(), credential_id=self.principal.credential_id)
-
-
-def check_parameters(parameters: Mapping[str, str]) -> None:
-    """Return if every parameter of the path can be what it should be.
-
-    Raises:
-        WharfingerError: one cannot; the message says what would be right.
-    """
-    for name, text in parameters.items():
-        if name in _PARSERS:
-            _PARSERS[name](text)
-
-
-def find_registry(services: Services, name: str) -> Registry:
-    """Return the registry of that name.
-
-    Raises:
-        AccountUnknown: there is none.
-    """
-    for registry in services.registries.all():
-        if registry.name == name:
-            return registry
-    message = f"There is no registry {name!r}."
-    raise AccountUnknown(message)
-
-
-async def require(need: Need, call: Call) -> None:
-    """Return if the caller may.
-
-    Raises:
-        Unauthenticated: it may not, and signing in might change that.
-        Denied: it may not, and may know what is there.
-        NameUnknown, AccountUnknown: it may not know.
-    """
-    match need:
-        case OnRepository(action):
-            await require_on_repository(call, action, RepositoryName(call.parameters.get("name", "")))
-        case OnDeleted(action):
-            await _require_on_deleted(call, action, int(call.parameters["number"]))
-        case Managing():
-            await require_matter(call, _matter(need, call))
-        case Everybody():
-            pass
-
-
-async def require_on_repository(call: Call, action: Action, name: RepositoryName) -> None:
-    """As `require`, for an action on one repository, or without a name on the list of them."""
-    authorization = call.services.authorization
-    decision = await authorization.decide(call.principal, call.registry, Access(action, name or None))
-    if decision.allowed:
-        return
-    what = f"{action} {name}" if name else action.value
-    may_know = not name or await authorization.allows(call.principal, call.registry, Access(Action.PULL, name))
-    raise _refusal(decision, what, None if may_know else name_unknown(name))
-
-
-async def _require_on_deleted(call: Call, action: Action, number: int) -> None:
-    """As `require`, for an action on a repository in the trash: whoever could pull it may know that it was deleted."""
-    authorization = call.services.authorization
-    decision = await authorization.decide_on_deleted(call.principal, call.registry, number, action)
-    if decision.allowed:
-        return
-    seen = await authorization.decide_on_deleted(call.principal, call.registry, number, Action.PULL)
-    raise _refusal(decision, f"{action} {number}", None if seen.allowed else number_unknown(number))
-
-
-async def require_matter(call: Call, matter: Matter) -> None:
-    """As `require`, for a task on something that is no repository."""
-    decision = await call.services.management.decide(call.principal, call.registry, matter)
-    if decision.allowed:
-        return
-    seen = await call.services.management.decide(call.principal, call.registry, matter._replace(task=Task.SEE))
-    what = f"{matter.task} {matter.name or f'the {matter.target}'}"
-    may_know = seen.allowed or not matter.name
-    raise _refusal(decision, what, None if may_know else _unknown(matter))
-
-
-def _matter(need: Managing, call: Call) -> Matter:
-    if need.own:
-        return Matter(need.task, Target.USER, call.principal.name)
-    if need.target is None:
-        name = call.parameters["account"]
-        return Matter(need.task, Target.ROBOT if "+" in name else Target.USER, name)
-    place = _PLACE_OF.get(need.target)
-    # What makes a new one names none: then it is the deployment's matter, or that of what it will belong to.
-    return Matter(need.task, need.target, "" if place is None else call.parameters[place])
-
-
-def _refusal(decision: Decision, what: str, hidden: WharfingerError | None) -> WharfingerError:
-    match decision.outcome:
-        case Outcome.SIGN_IN:
-            return Unauthenticated(f"Sign in to {what}: {decision.rule}.")
-        case Outcome.WIDER_TOKEN:
-            return TokenTooNarrow(f"You may not {what}: {decision.rule}.")
-        case _ if hidden is not None and not decision.limited:
-            return hidden
-        case _:
-            return Denied(f"You may not {what}: {decision.rule}.")
-
-
-def _unknown(matter: Matter) -> WharfingerError:
-    match matter.target:
-        case Target.NAMESPACE:
-            return namespace_unknown(matter.name)
-        case Target.REGISTRY:
-            return AccountUnknown(f"There is no registry {matter.name!r}.")
-        case _:
-            return unknown(matter.name)

@@ -13,11 +13,11 @@ from starlette.types import Receive, Scope
 
 from wharfinger.domain.access import Access, Action
 from wharfinger.domain.errors import Denied, EndpointUnknown, NameInvalid, Unauthenticated, WharfingerError
-from wharfinger.domain.events import Event, EventAction
 from wharfinger.management_api import bodies, problems
 from wharfinger.management_api.calls import PREFIX, Call, Everybody, check_parameters, find_registry, require
 from wharfinger.management_api.problems import BadRequest
 from wharfinger.services import Services
+from wharfinger.web.access import tell_of_refusal
 from wharfinger.web.authentication import Entrance
 from wharfinger.web.bodies import Body
 from wharfinger.web.requests import Visit
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from wharfinger.management_api.site import Site
 
 DOCUMENT: Final = "/openapi.json"
-_LONGEST_PATH: Final = 300
 
 
 class ManagementAPI:
@@ -53,8 +52,9 @@ class ManagementAPI:
         except BadRequest as problem:
             return problems.respond_to(problem, visit.request_id)
         except Denied as error:
-            if scope["method"] not in {"GET", "HEAD"} and not visit.principal.is_anonymous:
-                await self._tell(scope["method"], visit, error)
+            if scope["method"] not in {"GET", "HEAD"}:
+                path = visit.path.partition("?")[0].removeprefix(PREFIX)
+                await tell_of_refusal(self._services, visit, f"{scope['method']} {path}", error)
             return self.refusal(error, visit)
         except WharfingerError as error:
             return self.refusal(error, visit)
@@ -69,17 +69,6 @@ class ManagementAPI:
     def failure(self, request_id: str) -> Response:
         """Return the answer when something failed that nobody expected."""
         return problems.failure(request_id)
-
-    async def _tell(self, method: str, visit: Visit, error: Denied) -> None:
-        """Have the audit log know of a change that somebody wanted to make and may not."""
-        path = visit.path.partition("?")[0].removeprefix(PREFIX)[:_LONGEST_PATH]
-        event = Event(
-            action=EventAction.ACCESS_DENIED,
-            about_id=visit.principal.account_id,
-            target=f"{method} {path}",
-            detail=error.message,
-        )
-        await self._services.refusals.note(event, visit.actor())
 
     async def _ready(self) -> "Site":
         """Return the endpoints, which are loaded with the first request, in a thread: pulls go on meanwhile."""

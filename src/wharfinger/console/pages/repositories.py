@@ -10,9 +10,12 @@ from wharfinger.console import commands
 from wharfinger.console.calls import Call, View
 from wharfinger.console.commands import Command
 from wharfinger.console.kinds import Kind, kind_of
+from wharfinger.console.routing import Route
+from wharfinger.domain.access import Action
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import ManifestUnknown, NameInvalid, QueryInvalid
 from wharfinger.domain.names import TagName, parse_repository_name
+from wharfinger.web.access import OnRepository
 
 REPOSITORIES_PAGE: Final = 50
 TAGS_PAGE: Final = 50
@@ -50,7 +53,7 @@ class Chosen:
 async def show_list(call: Call) -> View:
     """Show what is in the registry, and how to push to it and pull from it."""
     last = _last_name(call)
-    page = await call.services.repositories.summaries(call.registry, last, REPOSITORIES_PAGE, call.sight)
+    page = await call.services.repositories.summaries(call.registry, last, REPOSITORIES_PAGE, await call.sight())
     return View(
         template="repositories/list.html",
         values={
@@ -145,3 +148,9 @@ def _start(call: Call) -> int:
         message = f"`from` must be a whole number below {TAGS_SHOWN}."
         raise QueryInvalid(message)
     return int(text)
+
+
+ROUTES: Final = (
+    Route("GET", "/", OnRepository(Action.LIST), show_list),
+    Route("GET", "/repositories/{name}", OnRepository(Action.PULL), show_one),
+)
