@@ -8,7 +8,7 @@ import pytest
 
 from tests.protocol.client import Client
 from tests.protocol.content import Material
-from tests.support.commands import run
+from tests.support.commands import run, wait_until
 from tests.support.server import COMMAND, Server
 
 NAME = "acme/app"
@@ -41,6 +41,13 @@ def call(server, tmp_path):
         return run(COMMAND[0], *words, check=False, environment=environment, cwd=tmp_path, timeout=60)
 
     return call
+
+
+def test_a_job_is_listed_and_runs_when_it_is_told_to(call):
+    wait_until(lambda: "take figures" in call("job", "list").stdout, within=30, why="the jobs are not listed")
+    assert call("job", "run", "take figures").stdout.startswith("take figures runs on ")
+    unknown = call("job", "run", "dig")
+    assert (unknown.status, "no job 'dig'" in unknown.stderr) == (1, True)
 
 
 def test_a_deletion_is_weighed_done_shown_and_ended(server, repository, digest, call):

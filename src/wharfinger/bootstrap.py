@@ -8,6 +8,7 @@ in `storage`; what a worker process serves is put together in `application`.
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,8 +37,10 @@ from wharfinger.services.collection import Collection
 from wharfinger.services.credentials import Credentials
 from wharfinger.services.descriptions import Descriptions
 from wharfinger.services.explanations import Explanations
+from wharfinger.services.figures import Figures
 from wharfinger.services.grants import Grants
 from wharfinger.services.inspection import Inspections
+from wharfinger.services.jobs import Jobs
 from wharfinger.services.management import Management
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
@@ -128,6 +131,8 @@ def build(settings: Settings) -> Deployment:
         health=health_checks.health(settings, clock, database, store),
         identity=identity,
         inspections=Inspections(database, manifests, blobs),
+        figures=Figures(database, registries, clock),
+        jobs=Jobs(database, clock, socket.gethostname()),
         management=Management(database, authorization),
         manifests=manifests,
         namespaces=Namespaces(database, clock),
@@ -283,7 +288,7 @@ async def _work(settings: Settings) -> None:
     if deployment is None:
         return
     try:
-        await runner.run(_jobs(settings, deployment.services, stop), stop)
+        await runner.run(_jobs(settings, deployment.services, stop), stop, deployment.services.jobs)
     finally:
         await deployment.aclose()
 

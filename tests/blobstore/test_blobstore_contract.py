@@ -393,6 +393,16 @@ async def test_check_leaves_nothing(store):
     assert await listed(store) == []
 
 
+async def test_space_is_less_when_there_is_more(store):
+    await store.check()
+    before = await store.space()
+    if before is None:  # memory has as much as there is
+        return
+    assert 0 < before.free <= before.total
+    await put(store, b"z" * (2 * MIB))
+    assert (await store.space()).free <= before.free
+
+
 async def test_nothing_stays_open(store, tmp_path):
     key = await put(store, b"z" * (2 * MIB + 1))
     for number in range(20):

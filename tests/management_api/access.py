@@ -160,6 +160,11 @@ GET    /repositories/{name}/-/tags/{tag}/savings         U   N  D  D  Y   N  Y  
 GET    /repositories/{name}/-/manifests/{digest}/savings U   N  D  D  Y   N  Y   D  Y  Y    D D Y Y  D D
 GET    /collection                                       U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
 POST   /collection/rounds                                U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
+GET    /jobs                                             U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
+POST   /jobs/{job}/run                                   U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
+GET    /registries/{registry}/storage                    U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
+GET    /registries/{registry}/storage/repositories       U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
+GET    /registries/{registry}/figures                    U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
 GET    /registries/{registry}/verifications              U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
 POST   /registries/{registry}/verifications              U   N  N  N  N   N  N   D  Y  Y    D D D D  D Y
 GET    /registries/{registry}/verifications/{run}        U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y

@@ -29,6 +29,7 @@ PARAMETERS = {
     "{provider}": "corp",
     "{number}": "1",
     "{run}": "1",
+    "{job}": "bury",
 }
 INVENTORY = {(route.method, route.path.replace(":path}", "}")): route for route in ROUTES}
 LETTERS = {400: "Y", 401: "U", 403: "D", 404: "N"}

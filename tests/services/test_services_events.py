@@ -128,6 +128,10 @@ async def begun(node):
     return (await node.verification.order(node.registry, ACTOR)).run.id
 
 
+async def announced(node):
+    await node.jobs.announce({"bury": 1})
+
+
 async def blobs(node):
     await make_repository(node, NAME)
     for content in (b"layer", b"{}"):
@@ -268,6 +272,7 @@ LINES = {
         lambda n, digest: n.manifests.restore(n.registry, NAME, digest, ACTOR),
         "manifest.restored",
     ),
+    "Jobs.order": line(announced, lambda n, _: n.jobs.order("bury", ACTOR), "job.ordered"),
     "Namespaces.change": line(
         nothing,
         lambda n, _: n.namespaces.change(

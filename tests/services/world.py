@@ -27,8 +27,10 @@ from wharfinger.services.credentials import Credentials
 from wharfinger.services.demands import Demands
 from wharfinger.services.descriptions import Descriptions
 from wharfinger.services.external_identities import ExternalIdentities
+from wharfinger.services.figures import Figures
 from wharfinger.services.grants import Grants
 from wharfinger.services.inspection import Inspections
+from wharfinger.services.jobs import Jobs
 from wharfinger.services.manifests import ManifestPush, Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
@@ -112,6 +114,8 @@ class Node:
     trash: Trash
     backups: Backups
     pulls: Pulls
+    figures: Figures
+    jobs: Jobs
     retention: Retention
     descriptions: Descriptions
     reaches: Reaches
@@ -196,6 +200,8 @@ class World:
             trash=Trash(database, self.clock, switches, window=WINDOW),
             backups=Backups(database, Registries(registry), self.clock, "0"),
             pulls=Pulls(database, repositories, self.clock),
+            figures=Figures(database, Registries(registry), self.clock),
+            jobs=Jobs(database, self.clock, "dock"),
             retention=Retention(database, Registries(registry), self.clock, switches),
             descriptions=Descriptions(database, self.clock, switches),
             reaches=Reaches(database),

@@ -48,6 +48,7 @@ def services(registry, calls):
         credentials=Recorder("credentials", calls, remove_ended=5),
         people=people,
         registries=Registries(registry),
+        figures=Recorder("figures", calls, take=1),
         tokens=Recorder("tokens", calls, rotate=0),
         uploads=Recorder("uploads", calls, expire=2),
     )
@@ -60,6 +61,7 @@ STANDING = {
     "remove ended credentials": timedelta(hours=1),
     "forget places of sign-in": timedelta(hours=1),
     "rotate signing keys": timedelta(hours=1),
+    "take figures": timedelta(hours=1),
 }
 
 
@@ -83,11 +85,13 @@ async def test_each_job_takes_on_one_batch(services, registry, calls, dry_run):
         "remove ended credentials": 5,
         "forget places of sign-in": 4,
         "rotate signing keys": 0,
+        "take figures": 1,
         "expire uploads of default": 2,
     }
     assert sorted(calls, key=str) == [
         ("collection.bury", BURIALS),
         ("credentials.remove_ended", BATCH),
+        ("figures.take",),
         ("passwords.forget_places", BATCH),
         ("sessions.remove_ended", BATCH),
         ("tokens.rotate",),

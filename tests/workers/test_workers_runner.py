@@ -140,3 +140,57 @@ def test_a_runner_that_was_stopped_before_it_began_runs_nothing():
     task.stop.set()
     run(runner.run([task.job], task.stop))
     assert task.ran == []
+
+
+class Diary:
+    """Takes what the runner writes, and wants what it is told to want."""
+
+    def __init__(self, *wanted):
+        self.said = []
+        self._wanted = list(wanted)
+
+    def now(self):
+        return int(asyncio.get_running_loop().time() * 1_000_000)
+
+    async def announce(self, intervals):
+        self.said.append(("announce", intervals))
+
+    async def begin(self, name, at):
+        self.said.append(("begin", name, at))
+
+    async def end(self, name, **more):
+        del more["started_at"]
+        self.said.append(("end", name, more))
+
+    async def wanted(self):
+        return [self._wanted.pop(0)] if self._wanted else []
+
+
+def test_what_a_job_does_is_written_down():
+    diary, task = Diary(), Task(BATCH, 3, StoreUnavailable("no disk"), 0)
+    run(runner.run([task.job], task.stop, diary))
+    assert diary.said == [
+        ("announce", {"task": 60_000_000}),
+        ("end", "task", {"outcome": "ok", "done": 3, "reason": None, "pause": 60.0}),
+        ("end", "task", {"outcome": "unavailable", "done": 0, "reason": "no disk", "pause": 2.0}),
+        ("end", "task", {"outcome": "ok", "done": 0, "reason": None, "pause": 60.0}),
+    ]
+
+
+def test_only_a_run_that_lasts_is_told_of_before_it_ends():
+    stop, diary = asyncio.Event(), Diary()
+
+    async def long():
+        await asyncio.sleep(10)
+        stop.set()
+        return 0
+
+    run(runner.run([Job(name="long", run=long, interval=MINUTE)], stop, diary))
+    assert [said[:2] for said in diary.said[1:]] == [("begin", "long"), ("end", "long")]
+
+
+def test_a_job_that_somebody_wants_does_not_wait_for_its_interval():
+    task = Task(0, 0, interval=timedelta(hours=1))
+    diary = Diary("another", "another", "task")
+    run(runner.run([task.job], task.stop, diary))
+    assert task.pauses[0] < 20

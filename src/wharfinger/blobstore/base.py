@@ -16,6 +16,7 @@ when it has no room; "there is no such key" is an error of its own, so that nobo
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NewType, Protocol
 
@@ -60,6 +61,21 @@ def checked_key(text: str) -> StoreKey:
         message = f"not a store key: {text[:80]!r}"
         raise ValueError(message)
     return StoreKey(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """How much a store has room for, in bytes.
+
+    Args:
+        free: what may still be added.
+        total: what it could hold in all, with whatever else lies there.
+        reserve: below so much, no upload is taken.
+    """
+
+    free: int
+    total: int
+    reserve: int
 
 
 class Writer(Protocol):
@@ -162,6 +178,10 @@ class BlobStore(Protocol):
 
     def path(self, key: StoreKey) -> Path | None:
         """Return the local file that holds the finished bytes, for the server's zero-copy send, or nothing."""
+        ...
+
+    async def space(self) -> Space | None:
+        """Return how much room there is; nothing where the store has no end that it knows of."""
         ...
 
     async def check(self) -> None:

@@ -138,6 +138,11 @@ class Files:
         found = os.statvfs(folder)
         return found.f_bavail * found.f_frsize
 
+    def total(self, folder: Path) -> int:
+        """Return how many bytes a process without privileges may use of the whole file system."""
+        found = os.statvfs(folder)
+        return (found.f_blocks - found.f_bfree + found.f_bavail) * found.f_frsize
+
     @staticmethod
     def _lock(descriptor: int) -> None:
         try:

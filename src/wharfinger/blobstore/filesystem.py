@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from wharfinger.blobstore.base import KeyUnknown, Observer, StoreKey, Writer, WriterState, checked_key
+from wharfinger.blobstore.base import KeyUnknown, Observer, Space, StoreKey, Writer, WriterState, checked_key
 from wharfinger.blobstore.files import Files
 from wharfinger.blobstore.filesystem_writer import PART, FilesystemWriter, Folders, Room, offset_in, part_of
 from wharfinger.blobstore.threads import Pool
@@ -101,6 +101,10 @@ class FilesystemBlobStore:
     def path(self, key: StoreKey) -> Path | None:
         """See `BlobStore.path`. Does not touch the disk, so it does not say that the bytes are there."""
         return self._path(key)
+
+    async def space(self) -> Space:
+        """See `BlobStore.space`."""
+        return await self._pool.run(self._room.measure)
 
     async def check(self) -> None:
         """See `BlobStore.check`. Makes the root if it is missing."""

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from wharfinger.blobstore.base import KeyTaken, KeyUnknown, Observer, StoreKey, WriterState
+from wharfinger.blobstore.base import KeyTaken, KeyUnknown, Observer, Space, StoreKey, WriterState
 from wharfinger.blobstore.failures import store_error
 from wharfinger.blobstore.files import IOV_MAX, Files
 from wharfinger.blobstore.threads import Lane
@@ -94,6 +94,11 @@ class Room:
         if self._free < self._reserve:
             message = "The registry's storage is almost full: it takes no uploads until space is freed."
             raise StoreFull(message)
+
+    def measure(self) -> Space:
+        """Ask the file system now."""
+        free, total = self._files.free(self._root), self._files.total(self._root)
+        return Space(free=free, total=total, reserve=self._reserve)
 
 
 class FilesystemWriter:

@@ -14,6 +14,7 @@ from wharfinger.blobstore.base import (
     BlobStore,
     KeyUnknown,
     Observer,
+    Space,
     StoreKey,
     Writer,
     WriterState,
@@ -86,6 +87,10 @@ class GuardedBlobStore:
     def path(self, key: StoreKey) -> Path | None:
         """See `BlobStore.path`."""
         return self._inner.path(checked_key(key))
+
+    async def space(self) -> Space | None:
+        """See `BlobStore.space`."""
+        return await self._guard.call("space", self._inner.space())
 
     async def check(self) -> None:
         """See `BlobStore.check`."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Final
 
-from wharfinger.blobstore.base import KeyTaken, KeyUnknown, Observer, StoreKey, Writer, WriterState
+from wharfinger.blobstore.base import KeyTaken, KeyUnknown, Observer, Space, StoreKey, Writer, WriterState
 from wharfinger.domain.errors import StoreFull, StoreUnavailable, Unavailable
 
 PIECE: Final = 1024 * 1024
@@ -81,6 +81,12 @@ class MemoryBlobStore:
         """See `BlobStore.path`: memory has no files."""
         return None
 
+    async def space(self) -> Space | None:
+        """See `BlobStore.space`."""
+        if self._capacity is None:
+            return None
+        return Space(free=self._capacity - self._used(), total=self._capacity, reserve=0)
+
     async def check(self) -> None:
         """See `BlobStore.check`."""
         self.require_room(0)
@@ -109,10 +115,12 @@ class MemoryBlobStore:
         """Raise `StoreFull` if so many more bytes do not fit."""
         if self._capacity is None:
             return
-        used = sum(map(len, self._finished.values())) + sum(map(len, self._unfinished.values()))
-        if used + more > self._capacity:
+        if self._used() + more > self._capacity:
             message = "The registry's storage is full."
             raise StoreFull(message)
+
+    def _used(self) -> int:
+        return sum(map(len, self._finished.values())) + sum(map(len, self._unfinished.values()))
 
     def require_unwritten(self, key: StoreKey) -> None:
         """Raise `KeyTaken` if the key is finished: it is written once."""

@@ -50,6 +50,7 @@ _NOUNS: Final = (
     "registry",
     "retention",
     "gc",
+    "job",
     "audit",
 )
 """Modules with an `app` of several commands."""

@@ -30,6 +30,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, LargeBinary, PrimaryKeyCons
 
 from wharfinger.metadata import (
     account_tables,
+    figure_tables,
     page_tables,  # noqa: F401 - its tables are among them all
     retention_tables,  # noqa: F401 - its tables are among them all
     sign_in_tables,
@@ -41,7 +42,14 @@ metadata: Final = account_tables.accounts.metadata
 """All tables, those of the modules whose names end in `_tables` among them."""
 
 LEFT_OUT: Final = frozenset(
-    table.name for table in (upkeep_tables.verifications, upkeep_tables.findings, upkeep_tables.holds)
+    table.name
+    for table in (
+        upkeep_tables.verifications,
+        upkeep_tables.findings,
+        upkeep_tables.holds,
+        figure_tables.jobs,
+        figure_tables.repository_sizes,
+    )
 ) | {"uploads", "signing_keys", sign_in_tables.sessions.name}
 """Tables that no backup has: they tell of one machine's work, of bytes that were never finished, of keys that sign for
 minutes and are made anew when there are none, and of who was signed in then: a session that ended must not come back.

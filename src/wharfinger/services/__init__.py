@@ -20,10 +20,12 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.descriptions import Descriptions
     from wharfinger.services.explanations import Explanations
     from wharfinger.services.external_identities import ExternalIdentities
+    from wharfinger.services.figures import Figures
     from wharfinger.services.grants import Grants
     from wharfinger.services.health import Health
     from wharfinger.services.identity import Identity
     from wharfinger.services.inspection import Inspections
+    from wharfinger.services.jobs import Jobs
     from wharfinger.services.management import Management
     from wharfinger.services.manifests import Manifests
     from wharfinger.services.namespaces import Namespaces
@@ -76,11 +78,13 @@ class Services:
     credentials: "Credentials"
     descriptions: "Descriptions"
     explanations: "Explanations"
+    figures: "Figures"
     grants: "Grants"
     health: "Health"
     identity: "Identity | None"
     """Recognises callers; nothing in open mode, where nobody is asked."""
     inspections: "Inspections"
+    jobs: "Jobs"
     management: "Management"
     manifests: "Manifests"
     namespaces: "Namespaces"

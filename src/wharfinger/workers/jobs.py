@@ -65,6 +65,7 @@ def jobs(
             interval=timedelta(hours=1),
         ),
         Job(name="rotate signing keys", run=services.tokens.rotate, interval=timedelta(hours=1)),
+        Job(name="take figures", run=services.figures.take, interval=timedelta(hours=1)),
     ]
     if purge_uploads is not None:
         for registry in services.registries.all():

@@ -1138,6 +1138,60 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sqlite_strict=True,
     )
     op.create_table(
+        "figures",
+        sa.Column("registry_id", INTEGER, nullable=False),
+        sa.Column("day", INTEGER, nullable=False),
+        sa.Column("bytes", INTEGER, nullable=False),
+        sa.Column("blobs", INTEGER, nullable=False),
+        sa.Column("repositories", INTEGER, nullable=False),
+        sa.Column("pulls", INTEGER, nullable=False),
+        sa.Column("taken_at", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_figures_registry_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("registry_id", "day", name=op.f("pk_figures")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "repository_sizes",
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("bytes", INTEGER, nullable=False),
+        sa.Column("blobs", INTEGER, nullable=False),
+        sa.Column("measured_at", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_repository_sizes_repository_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("repository_id", name=op.f("pk_repository_sizes")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_repository_sizes_bytes",
+        "repository_sizes",
+        ["bytes", "repository_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "jobs",
+        sa.Column("node", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("interval", INTEGER, nullable=False),
+        sa.Column("seen_at", INTEGER, nullable=False),
+        sa.Column("started_at", INTEGER, nullable=True),
+        sa.Column("ended_at", INTEGER, nullable=True),
+        sa.Column("outcome", TEXT, nullable=True),
+        sa.Column("done", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("reason", TEXT, nullable=True),
+        sa.Column("next_at", INTEGER, nullable=True),
+        sa.Column("wanted_at", INTEGER, nullable=True),
+        sa.PrimaryKeyConstraint("node", "name", name=op.f("pk_jobs")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_table(
         "pulls",
         sa.Column("repository_id", INTEGER, nullable=False),
         sa.Column("what", TEXT, nullable=False),
