@@ -74,7 +74,15 @@ def test_a_repository_is_shown_and_changed(done, push):
     push("acme/app")
     shown = done("repository", "set", "acme/app", "--description", "An app", "--source", f"{SOURCE}.git/",
                  "--visibility", "public", "--inherit")  # fmt: skip
-    assert shown == done("repository", "show", "acme/app")
+    more = done("repository", "show", "acme/app")
+    assert more[: len(shown)] == shown
+    assert more[len(shown) + 1 :] == [
+        "tags 0",
+        "manifests 0",
+        "size 0 bytes, 0 of them shared with other repositories",
+        "pulls 0",
+        "stars 0",
+    ]
     assert shown[:5] == [
         "name acme/app",
         "description An app",
@@ -92,6 +100,35 @@ def test_a_repository_is_shown_and_changed(done, push):
     assert [line.split()[:3] for line in done("repository", "list")[1:]] == [
         ["acme/app", "public", "no"],
         ["acme/lib", "private", "no"],
+    ]
+
+
+def test_a_full_description_comes_from_a_file_and_is_printed(done, wharfinger, push, tmp_path):
+    push("acme/app")
+    file = tmp_path / "README.md"
+    file.write_bytes("# App\r\n\r\n가나다\r\n".encode())
+    assert done("repository", "describe", "acme/app") == []
+    written = done("repository", "describe", "acme/app", "--file", str(file))
+    assert written == ["the full description of acme/app has 10 characters"]
+    assert wharfinger("repository", "describe", "acme/app").stdout == "# App\n\n가나다\n"
+    file.write_bytes(b"\xff")
+    assert "not text in UTF-8" in wharfinger("repository", "describe", "acme/app", "--file", str(file)).stderr
+    file.write_bytes(b"x" * 25_001)
+    assert "at most 25,000" in wharfinger("repository", "describe", "acme/app", "--file", str(file)).stderr
+    assert "cannot read" in wharfinger("repository", "describe", "acme/app", "--file", str(tmp_path / "no")).stderr
+    file.write_bytes(b"")
+    assert done("repository", "describe", "acme/app", "--file", str(file))[0].endswith("has 0 characters")
+
+
+def test_who_reaches_a_repository_is_listed_with_the_way(done, push):
+    push("acme/app")
+    done("user", "create", "ann", "--no-password")
+    done("user", "create", "bob", "--no-password")
+    done("grant", "give", "ann", "write", "--repository", "acme/app")
+    done("grant", "give", "bob", "read", "--namespace", "acme")
+    assert done("repository", "people", "acme/app")[1:] == [
+        "ann write a role on the repository yes",
+        "bob read a role on the namespace no",
     ]
 
 

@@ -159,3 +159,19 @@ def test_tags_become_immutable_for_the_running_registry(repository, images, done
     assert "is not a pattern" in fails("repository", "set", NAME, "--immutable", "v[1]")
     done("repository", "set", NAME, "--immutable", "none")
     assert repository.put("v1-rc1", repository.manifest("GET", images[0]).json()).status_code == 201
+
+
+def test_tags_are_deleted_together_and_come_back_one_by_one(wharfinger, done, repository):
+    for tag in ("v1", "v2"):
+        repository.push(Material(tag).image(repository), tag)
+    refusal = wharfinger("tag", "delete", f"{NAME}:v1", f"{NAME}:v9", "--yes")
+    assert refusal.status == 1
+    assert "no tag 'v9'" in refusal.stderr
+    assert repository.tags() == ["v1", "v2"]
+    done("tag", "delete", f"{NAME}:v1", f"{NAME}:v2", "--yes")
+    assert repository.tags() == []
+    done("tag", "restore", f"{NAME}:v1")
+    assert repository.tags() == ["v1"]
+    assert "one repository at a time" in wharfinger("tag", "delete", "a:1", "b:1", "--yes").stderr
+    assert wharfinger("tag", "delete", f"{NAME}:v1").status == 1
+    assert repository.tags() == ["v1"]

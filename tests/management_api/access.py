@@ -136,6 +136,16 @@ POST   /repositories/{name}/-/manifests/{digest}/restore U   N  D  D  Y   N  Y  
 GET    /repositories/{name}/-/tags/{tag}/history         U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
 POST   /repositories/{name}/-/tags/{tag}/restore         U   N  D  D  Y   N  Y   D  Y  Y    D D Y Y  D D
 GET    /repositories/{name}/-/history                    U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
+GET    /repositories/{name}/-/newest-tags                U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
+POST   /repositories/{name}/-/delete-tags                U   N  D  D  Y   N  Y   D  Y  Y    D D Y Y  D D
+GET    /repositories/{name}/-/description                U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
+PUT    /repositories/{name}/-/description                U   N  D  Y  Y   N  Y   D  Y  Y    D D D Y  D D
+GET    /repositories/{name}/-/stars                      U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
+GET    /repositories/{name}/-/people                     U   N  D  D  Y   N  Y   D  Y  Y    D D D Y  D D
+GET    /repositories/{name}/-/activity                   U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
+GET    /me/stars                                         U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
+PUT    /repositories/{name}/-/star                       U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
+DELETE /repositories/{name}/-/star                       U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
 GET    /repositories/{name}/-/pulls                      U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
 GET    /repositories/{name}/-/pulls/by-name              U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
 GET    /repositories/{name}/-/pulls/by-day               U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D

@@ -22,11 +22,12 @@ from wharfinger.domain.errors import (
 )
 from wharfinger.domain.grants import DEPLOYMENT, Place
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.tags import TagPosition
 from wharfinger.metadata.pulls import WHOLE
 from wharfinger.services import reach, sizes
 from wharfinger.services.reach import Way
 from wharfinger.services.repositories import RepositoryChange
-from wharfinger.services.tags import TagPosition, TagSearch
+from wharfinger.services.tags import TagSearch
 
 NOBODY = RepositoryName("acme/nothing")
 

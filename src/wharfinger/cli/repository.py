@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`wharfinger repository`: what a repository says of itself, who reaches it, and how it goes and comes back."""
 
-from typing import Annotated
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
@@ -9,13 +12,24 @@ from wharfinger.cli.registry import registry_named
 from wharfinger.cli.shell import PAGE, Config, Number, Yes, act, confirm, day_of, parsed, print_table, say
 from wharfinger.cli.terminal import fail
 from wharfinger.domain.access import Visibility
-from wharfinger.domain.identity import Actor
-from wharfinger.domain.names import DEFAULT_REGISTRY, parse_repository_name
+from wharfinger.domain.errors import NameUnknown
+from wharfinger.domain.grants import word_of
+from wharfinger.domain.identity import ANONYMOUS, Actor
+from wharfinger.domain.names import DEFAULT_REGISTRY, RepositoryName, parse_repository_name
 from wharfinger.domain.policies.immutability import parse_immutability
-from wharfinger.domain.repositories import parse_description, parse_source
+from wharfinger.domain.repositories import (
+    MAX_FULL_DESCRIPTION,
+    parse_description,
+    parse_full_description,
+    parse_source,
+)
 from wharfinger.metadata.repositories import Repository
 from wharfinger.metadata.standing import EVERYTHING
 from wharfinger.services import Services
+from wharfinger.services.descriptions import Description
+from wharfinger.services.pulls import WHOLE
+from wharfinger.services.reach import Reach, Way
+from wharfinger.services.registries import Registry as RegistryRow
 from wharfinger.services.repositories import RepositoryChange
 
 app = typer.Typer(help="List repositories, change them, delete them and bring them back.", no_args_is_help=True)
@@ -55,9 +69,17 @@ def list_all(*, registry: Registry = DEFAULT_REGISTRY, config: Config = None) ->
 
 @app.command()
 def show(name: Name, *, registry: Registry = DEFAULT_REGISTRY, config: Config = None) -> None:
-    """Show what a repository says of itself, and who reaches it."""
+    """Show what a repository says of itself, who reaches it, and how much is in it."""
     wanted = parsed(parse_repository_name, name)
-    _print(act(config, lambda services, _by: services.repositories.find(registry_named(services, registry), wanted)))
+
+    async def work(services: Services, _by: Actor) -> tuple[Repository, Sequence[str]]:
+        place = registry_named(services, registry)
+        return await services.repositories.find(place, wanted), await _figures(services, place, wanted)
+
+    found, figures = act(config, work)
+    _print(found)
+    for line in figures:
+        say(line)
 
 
 @app.command("set")
@@ -106,6 +128,52 @@ def change(
 
 
 @app.command()
+def describe(
+    name: Name,
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="Write it from a file with Markdown; - for standard input, an empty one takes it away."),
+    ] = None,
+    registry: Registry = DEFAULT_REGISTRY,
+    config: Config = None,
+) -> None:
+    """Print the full description of a repository, or write it from a file."""
+    wanted = parsed(parse_repository_name, name)
+    text = None if file is None else parsed(parse_full_description, _read(file))
+
+    async def work(services: Services, by: Actor) -> Description | None:
+        place = registry_named(services, registry)
+        if text is None:
+            return await services.descriptions.find(place, wanted)
+        return await services.descriptions.change(place, wanted, text, by)
+
+    found = act(config, work)
+    if text is not None:
+        size = 0 if found is None else len(found.text)
+        say(f"the full description of {wanted} has {size:,} characters")
+    elif found is not None:
+        sys.stdout.write(f"{found.text}\n")
+
+
+@app.command()
+def people(name: Name, *, registry: Registry = DEFAULT_REGISTRY, config: Config = None) -> None:
+    """List who reaches a repository, with which role, and by what."""
+    wanted = parsed(parse_repository_name, name)
+
+    async def work(services: Services, _by: Actor) -> Reach:
+        return await services.reaches.of_repository(registry_named(services, registry), wanted)
+
+    found = act(config, work)
+    print_table(
+        ("who", "role", "by", "counts"),
+        ((one.subject, word_of(one.role), _WAYS[one.way], "yes" if one.counts else "no") for one in found.people),
+    )
+    if found.is_cut:
+        say("There are more of one kind than are listed here.")
+
+
+@app.command()
 def delete(
     name: Name,
     *,
@@ -145,6 +213,45 @@ def restore(
         return await services.repositories.restore(place, wanted, by, new_name=called, number=number)
 
     say(f"the repository {act(config, work)} is back")
+
+
+_WAYS: Final = {
+    Way.REPOSITORY: "a role on the repository",
+    Way.OWNER: "owner of the namespace",
+    Way.NAMESPACE: "a role on the namespace",
+    Way.MEMBER: "member of the organization",
+    Way.REGISTRY: "a role on the registry",
+    Way.DEPLOYMENT: "a role on the deployment",
+}
+
+
+async def _figures(services: Services, registry: RegistryRow, name: RepositoryName) -> Sequence[str]:
+    """Return lines with how much is in a repository; none before its first manifest."""
+    try:
+        summary = await services.repositories.summary(registry, name)
+    except NameUnknown:
+        return ()
+    size = await services.sizes.of_repository(registry, name)
+    pulls = (await services.pulls.of(registry, name)).get(WHOLE)
+    stars = (await services.stars.of_repository(registry, name, ANONYMOUS)).stars
+    return (
+        f"changed      {day_of(summary.changed_at)}",
+        f"tags         {summary.tags:,}",
+        f"manifests    {summary.manifests:,}",
+        f"size         {size.total:,} bytes, {size.shared:,} of them shared with other repositories",
+        f"pulls        {0 if pulls is None else pulls.pulls:,}",
+        f"stars        {stars:,}",
+    )
+
+
+def _read(file: Path) -> str:
+    try:
+        with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
+            return source.read(8 * MAX_FULL_DESCRIPTION).decode()
+    except OSError as error:
+        fail(f"cannot read {file}: {error.strerror}")
+    except UnicodeDecodeError:
+        fail(f"{file} is not text in UTF-8")
 
 
 def _print(repository: Repository) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`wharfinger tag`: what a tag names, what it has named, and bringing it back."""
+"""`wharfinger tag`: what a tag names, what it has named, deleting it, and bringing it back."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from wharfinger.cli.registry import registry_named
-from wharfinger.cli.shell import PAGE, Config, act, parsed, print_table, say
+from wharfinger.cli.shell import PAGE, Config, Yes, act, confirm, parsed, print_table, say
 from wharfinger.cli.terminal import fail
 from wharfinger.clock import SECOND, Instant, as_datetime
 from wharfinger.domain.digests import Digest, parse_digest
@@ -19,7 +19,7 @@ from wharfinger.metadata.tag_history import Movement
 from wharfinger.services import Services
 from wharfinger.services.tags import TagThen
 
-app = typer.Typer(help="Show what tags have named, and bring them back.", no_args_is_help=True)
+app = typer.Typer(help="Show what tags have named, delete them, and bring them back.", no_args_is_help=True)
 
 Registry = Annotated[str, typer.Option(help="The registry that has the repository.", metavar="NAME")]
 One = Annotated[str, typer.Argument(help="The tag, as NAME:TAG.", metavar="NAME:TAG")]
@@ -84,6 +84,31 @@ def show(what: One, *, at: At = None, registry: Registry = DEFAULT_REGISTRY, con
         say(f"deleted; `wharfinger trash restore {wanted.repository}@{found.digest}` brings it back")
     else:
         say("collected: it has to be pushed again")
+
+
+@app.command()
+def delete(
+    what: Annotated[list[str], typer.Argument(help="Tags of one repository, each as NAME:TAG.", metavar="NAME:TAG...")],
+    *,
+    yes: Yes = False,
+    registry: Registry = DEFAULT_REGISTRY,
+    config: Config = None,
+) -> None:
+    """Delete tags, all of them or none; their manifests stay, and `restore` brings a tag back."""
+    wanted = [_parsed_tag(one) for one in what]
+    repository = wanted[0].repository
+    if any(one.repository != repository for one in wanted):
+        fail("name tags of one repository at a time")
+    confirm(f"Delete {', '.join(what)}?", yes=yes)
+
+    async def work(services: Services, by: Actor) -> None:
+        await services.authorization.mode()  # accounts switch deletion on
+        names = [one.tag for one in wanted]
+        await services.tags.delete_all(registry_named(services, registry), repository, names, by)
+
+    act(config, work)
+    for one in what:
+        say(f"the tag {one} was deleted; `wharfinger tag restore {one}` brings it back")
 
 
 @app.command()

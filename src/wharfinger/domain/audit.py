@@ -12,6 +12,21 @@ from wharfinger.domain.errors import QueryInvalid
 from wharfinger.domain.events import EventAction, Result
 from wharfinger.domain.names import RepositoryName
 
+ACTIVITY: Final = (
+    EventAction.REPOSITORY_CREATED,
+    EventAction.REPOSITORY_RESTORED,
+    EventAction.REPOSITORY_CHANGED,
+    EventAction.RETENTION_CHANGED,
+    EventAction.MANIFEST_PUSHED,
+    EventAction.MANIFEST_DELETED,
+    EventAction.MANIFEST_RESTORED,
+    EventAction.MANIFEST_COLLECTED,
+    EventAction.BLOB_RESTORED,
+    EventAction.TAG_MOVED,
+    EventAction.TAG_DELETED,
+)
+"""What whoever may pull from a repository may know of it: what happened to its content and to what it says of itself.
+Roles and refusals are for its admins."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 """What a spreadsheet takes for the begin of a formula."""
 

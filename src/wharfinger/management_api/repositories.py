@@ -69,7 +69,11 @@ class Usage(Shown):
     tags: int
     manifests: int
     size: int
-    """Bytes of its manifests and of the distinct blobs that they need."""
+    """Bytes of its manifests and of the distinct blobs that they need; a measurement may be some minutes old."""
+    unique_size: int
+    """Those of its manifests, and of blobs that no other repository of the registry has."""
+    shared_size: int
+    """Those of blobs that another repository has as well: they would stay if this one went."""
 
 
 class RepositorySettingsChange(Model):
@@ -113,7 +117,14 @@ async def read_repository(call: Calling, name: RepositoryPath) -> Repository:
 async def read_usage(call: Calling, name: RepositoryPath) -> Usage:
     """Show how much is in a repository."""
     found = await call.services.repositories.summary(call.registry, RepositoryName(name))
-    return Usage(tags=found.tags, manifests=found.manifests, size=found.size)
+    size = await call.services.sizes.of_repository(call.registry, RepositoryName(name))
+    return Usage(
+        tags=found.tags,
+        manifests=found.manifests,
+        size=size.total,
+        unique_size=size.manifests + size.unique,
+        shared_size=size.shared,
+    )
 
 
 async def change_repository(call: Calling, name: RepositoryPath, change: RepositorySettingsChange) -> Repository:

@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import Query
+from pydantic import Field
 
 from wharfinger.domain.access import Action
 from wharfinger.domain.audit import parse_moment
 from wharfinger.domain.digests import Digest
-from wharfinger.domain.names import RepositoryName, TagName
+from wharfinger.domain.names import RepositoryName, TagName, parse_tag
+from wharfinger.domain.tags import TagPosition, parse_tag_position
 from wharfinger.management_api.calls import OnRepository
 from wharfinger.management_api.fields import (
     After,
@@ -17,15 +19,23 @@ from wharfinger.management_api.fields import (
     DigestField,
     Model,
     Moment,
+    OneLine,
     RepositoryPath,
     Shown,
     Size,
     TagPath,
+    checked,
     time_of,
 )
 from wharfinger.management_api.paging import PAGE, Page, page
 from wharfinger.management_api.routing import Calling, Route
 from wharfinger.metadata.tag_history import Movement
+from wharfinger.metadata.tags import TagSummary as TagSummaryRow
+from wharfinger.services.pulls import Count
+from wharfinger.services.tags import TagSearch
+
+MOST_DELETED: Final = 200
+TagField = Annotated[str, Field(max_length=128, examples=["v1"]), checked(parse_tag)]
 
 
 class ListedTag(Shown):
@@ -51,6 +61,26 @@ class Tag(Shown):
     """Whether the manifest can be pulled now, by its digest."""
     in_trash: bool
     """Whether it was deleted, and can be restored."""
+
+
+class TagSummary(Shown):
+    """A tag, as a list for people shows it."""
+
+    name: str
+    digest: str
+    media_type: str
+    artifact_type: str | None
+    size: int
+    """Bytes of the manifest and of all that it leads to, each content once."""
+    moved_at: datetime
+    """When it came to name this manifest."""
+    pulls: int
+
+
+class TagDeletion(Model):
+    """Which tags are to go."""
+
+    tags: Annotated[list[TagField], Field(min_length=1, max_length=MOST_DELETED)]
 
 
 class TagStep(Shown):
@@ -114,6 +144,37 @@ async def delete_tag(call: Calling, name: RepositoryPath, tag: TagPath) -> None:
     await call.services.tags.delete(call.registry, RepositoryName(name), TagName(tag), call.by)
 
 
+async def list_newest_tags(
+    call: Calling,
+    name: RepositoryPath,
+    size: Size = PAGE,
+    last: Annotated[
+        Annotated[OneLine, Field(max_length=200), checked(parse_tag_position)] | None,
+        Query(description="The last item of the page before: `next` of a page says it."),
+    ] = None,
+    search: Annotated[
+        Annotated[OneLine, Field(max_length=128)], Query(description="What names contain, whatever the case.")
+    ] = "",
+) -> Page[TagSummary]:
+    """List the tags of a repository with what they name, the one that moved last first."""
+    repository = RepositoryName(name)
+    wanted = TagSearch(text=search, after=None if last is None else parse_tag_position(last))
+    found = await call.services.tags.newest(call.registry, repository, wanted, size)
+    pulls = await call.services.pulls.of(call.registry, repository, [one.name for one in found.items])
+    return page(
+        call,
+        found,
+        key=lambda one: TagPosition(one.moved_at, one.name),
+        show=lambda one: _summarize(one, pulls.get(one.name)),
+    )
+
+
+async def delete_tags(call: Calling, name: RepositoryPath, deletion: TagDeletion) -> None:
+    """Delete several tags: all of them, or, if one is not there or may not go, none."""
+    names = [TagName(tag) for tag in deletion.tags]
+    await call.services.tags.delete_all(call.registry, RepositoryName(name), names, call.by)
+
+
 async def list_history(
     call: Calling, name: RepositoryPath, size: Size = PAGE, last: AfterNumber = None
 ) -> Page[TagStep]:
@@ -140,6 +201,18 @@ async def restore_tag(call: Calling, name: RepositoryPath, tag: TagPath, restora
     return RestoredTag(name=tag, digest=digest)
 
 
+def _summarize(one: TagSummaryRow, pulls: Count | None) -> TagSummary:
+    return TagSummary(
+        name=one.name,
+        digest=one.digest,
+        media_type=one.media_type,
+        artifact_type=one.artifact_type,
+        size=one.size,
+        moved_at=time_of(one.moved_at),
+        pulls=0 if pulls is None else pulls.pulls,
+    )
+
+
 def _show(one: Movement) -> TagStep:
     return TagStep(
         id=one.id,
@@ -158,6 +231,8 @@ _TAGS: Final = "/repositories/{name:path}/-/tags"
 _ONE: Final = _TAGS + "/{tag}"
 ROUTES: Final = (
     Route("GET", _TAGS, _PULL, list_tags),
+    Route("GET", "/repositories/{name:path}/-/newest-tags", _PULL, list_newest_tags),
+    Route("POST", "/repositories/{name:path}/-/delete-tags", _DELETE, delete_tags, status=204, conflicts=True),
     Route("GET", _ONE, _PULL, read_tag),
     Route("DELETE", _ONE, _DELETE, delete_tag, status=204, conflicts=True),
     Route("GET", _ONE + "/history", _PULL, list_history_of_tag),

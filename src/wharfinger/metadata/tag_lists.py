@@ -3,23 +3,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from sqlalchemy import Connection, literal, select, tuple_
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.names import TagName
+from wharfinger.domain.tags import TagPosition
 from wharfinger.metadata.schema import manifests, tags
 from wharfinger.metadata.tables import INTEGER, TEXT
 from wharfinger.metadata.tags import TagSummary, content_sizes
-
-
-class TagPosition(NamedTuple):
-    """A place in the list: of a tag that is there, or was."""
-
-    moved_at: Instant
-    name: TagName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

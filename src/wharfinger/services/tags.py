@@ -22,13 +22,13 @@ from wharfinger.metadata import tag_history, tag_lists, trash
 from wharfinger.metadata import tags as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.tag_history import Movement
-from wharfinger.metadata.tag_lists import TagPosition, TagSearch
+from wharfinger.metadata.tag_lists import TagSearch
 from wharfinger.metadata.tags import TagSummary, Target
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import Repositories, require_locked, tag_change
 from wharfinger.services.restoring import find_or_restore
 
-__all__ = ["TagListing", "TagPosition", "TagSearch", "TagThen", "Tags"]
+__all__ = ["TagListing", "TagSearch", "TagThen", "Tags"]
 
 _BATCH: Final = 1_000
 
