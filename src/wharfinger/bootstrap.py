@@ -212,7 +212,7 @@ def _identity(
         passwords=known.people.passwords,
         demands=known.people.demands,
         refusals=refusals,
-        password_login=settings.accounts.passwords,
+        password_login=settings.accounts.passwords and settings.accounts.secondfactor != "required",
     )
 
 

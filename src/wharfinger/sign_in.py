@@ -29,9 +29,13 @@ from wharfinger.services.accounts import Accounts
 from wharfinger.services.credentials import Lifetimes
 from wharfinger.services.demands import Demands
 from wharfinger.services.external_identities import ExternalIdentities
+from wharfinger.services.factor_checks import FactorChecks
 from wharfinger.services.identity import HtpasswdIdentity, Identity, TokenServerIdentity
 from wharfinger.services.passwords import AccountPasswords
 from wharfinger.services.refusals import Refusals
+from wharfinger.services.sealing import Sealing
+from wharfinger.services.second_factors import SecondFactors
+from wharfinger.services.second_steps import SecondSteps
 from wharfinger.services.sessions import Sessions
 from wharfinger.services.single_sign_on import Provider, SingleSignOn
 from wharfinger.services.team_mappings import TeamMappings
@@ -158,10 +162,22 @@ def people(
     """
     found = providers(settings)
     names = [one.name for one in found]
+    passwords = AccountPasswords(database, Accounts(database, clock), clock, refusals)
+    sealing = Sealing(clock, seal)
+    checks = FactorChecks(database, clock, sealing, refusals)
     return People(
         demands=Demands(database, clock, names),
         external_identities=ExternalIdentities(database, clock, names),
-        passwords=AccountPasswords(database, Accounts(database, clock), clock, refusals),
+        passwords=passwords,
+        second_factors=SecondFactors(
+            database=database,
+            clock=clock,
+            sealing=sealing,
+            checks=checks,
+            passwords=passwords,
+            required=settings.accounts.secondfactor == "required",
+        ),
+        second_steps=SecondSteps(database, clock, sealing, checks),
         sessions=Sessions(database, clock),
         single_sign_on=SingleSignOn(
             database=database,

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import pytest
 
 from tests.console import test_console_single_sign_on
+from tests.services import factors
 from tests.services.damage import damage, flip
 from tests.services.people import acme, credential, make_repository, users
 from tests.services.signing import trust_of
 from tests.services.test_services_trust import rule
 from tests.services.world import ACTOR, NAME, image, push_blob, push_image
+from tests.support.authenticator import Authenticator
 from tests.support.issuer import Key
 from wharfinger import services
 from wharfinger.blobstore.memory import MemoryBlobStore
@@ -184,6 +186,54 @@ async def damaged(node):
     await damage(node, digest_of(b"layer"), flip)
 
 
+def held_by(node):
+    return factors.factors_of(node.clock, node).held
+
+
+async def app_begun(node):
+    await ann(node)
+    return await held_by(node).begin_app("ann", "registry.test")
+
+
+async def with_app(node):
+    await ann(node)
+    return (await factors.add_app(node.clock, held_by(node), ACTOR))[0]
+
+
+async def second_step(node):
+    secret = await with_app(node)
+    node.clock.move(60_000_000)
+    return factors.factors_of(node.clock, node).steps.begin(await node.accounts.password("ann")), secret
+
+
+async def with_passkey(node):
+    await ann(node)
+    device = Authenticator()
+    await factors.add_passkey(held_by(node), device, ACTOR)
+    return device
+
+
+def code_at_second_step(node, made):
+    code = factors.code_of(node.clock, made[1])
+    return factors.factors_of(node.clock, node).steps.with_code(made[0], code, ACTOR, instead_of=None)
+
+
+async def shown_alone(node, device):
+    steps = factors.factors_of(node.clock, node).steps
+    node.clock.move(1)
+    asked = steps.ask_alone(factors.URL)
+    return await steps.alone(asked.sealed, device.show(asked.options), ACTOR, instead_of=None)
+
+
+async def shown_after_password(node, device):
+    steps = factors.factors_of(node.clock, node).steps
+    pending = steps.begin(await node.accounts.password("ann"))
+    node.clock.move(1)
+    asked = await steps.ask(pending, factors.URL)
+    answer = device.show(asked.options)
+    return await steps.with_passkey(pending, asked.sealed, answer, ACTOR, instead_of=None)
+
+
 @dataclass(frozen=True)
 class Line:
     """What is there before, what is done with what that returned, and what is told of it."""
@@ -318,8 +368,25 @@ LINES = {
     "Retention.set_for_repository": line(
         pushed, lambda n, _: n.retention.set_for_repository(n.registry, NAME, NEWEST, ACTOR), "retention.changed"
     ),
+    "SecondFactors.add_app": line(
+        app_begun,
+        lambda n, made: held_by(n).add_app("ann", "phone", made.sealed, factors.code_of(n.clock, made.secret), ACTOR),
+        "second-factor.added",
+    ),
+    "SecondFactors.add_passkey": line(
+        ann, lambda n, _: factors.add_passkey(held_by(n), Authenticator(), ACTOR), "second-factor.added"
+    ),
+    "SecondFactors.remove": line(with_app, lambda n, _: held_by(n).remove("ann", 1, ACTOR), "second-factor.removed"),
+    "SecondFactors.reset": line(with_app, lambda n, _: held_by(n).reset("ann", ACTOR), "second-factor.removed"),
+    "SecondFactors.renew_codes": line(
+        with_app, lambda n, _: held_by(n).renew_codes("ann", ACTOR), "recovery-codes.made"
+    ),
+    "SecondSteps.alone": line(with_passkey, shown_alone, "session.begun"),
+    "SecondSteps.with_code": line(second_step, code_at_second_step, "session.begun"),
+    "SecondSteps.with_passkey": line(with_passkey, shown_after_password, "session.begun"),
     "Sessions.begin": line(ann, lambda n, _: session_of_ann(n), "session.begun"),
     "Sessions.end": line(session, lambda n, made: n.sessions.end(made.secret, ACTOR), "session.ended"),
+    "Sessions.end_one": line(two_sessions, lambda n, kept: n.sessions.end_one(kept, 1, ACTOR), "session.ended"),
     "Sessions.end_others": line(two_sessions, lambda n, kept: n.sessions.end_others(kept, ACTOR), "session.ended"),
     "Tags.delete_all": line(pushed, lambda n, _: n.tags.delete_all(n.registry, NAME, ["v1"], ACTOR), "tag.deleted"),
     "Tags.delete": line(pushed, lambda n, _: n.tags.delete(n.registry, NAME, "v1", ACTOR), "tag.deleted"),
@@ -344,7 +411,11 @@ LINES = {
 }
 ELSEWHERE = {
     "AccountIdentity.remember_device": "it is Credentials.create",
+    "FactorChecks.code": "it changes nothing; what is refused: test_services_second_factors",
+    "FactorChecks.note_wrong": "as above",
+    "FactorChecks.refuse": "as above",
     "Refusals.note": "it writes an event, and changes nothing",
+    "SecondFactors.prove": "it changes nothing but a code that counts no more",
     "SingleSignOn.finish": "with a provider: test_console_single_sign_on",
     "Stars.put": "stars are not told of: test_services_stars",
     "Stars.remove": "as above",

@@ -402,9 +402,9 @@ async def test_the_last_use_is_written_once_a_day(world, node, identity, monkeyp
     made = await secret(world, node, "ann")
     written, really_touch = [], credential_rows.touch
 
-    def touch(connection, credential_id, now):
+    def touch(connection, credential_id, address, now):
         written.append(now)
-        return really_touch(connection, credential_id, now)
+        return really_touch(connection, credential_id, address, now)
 
     monkeypatch.setattr(credential_rows, "touch", touch)
     today = world.clock.now() - world.clock.now() % DAY

@@ -52,6 +52,9 @@ class EventAction(enum.StrEnum):
     ACCOUNT_RESUMED = "account.resumed"
     ACCOUNT_DELETED = "account.deleted"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - a word, not a secret
+    SECOND_FACTOR_ADDED = "second-factor.added"
+    SECOND_FACTOR_REMOVED = "second-factor.removed"
+    RECOVERY_CODES_MADE = "recovery-codes.made"
     MEMBER_ADDED = "member.added"
     """Or given another role."""
     MEMBER_REMOVED = "member.removed"

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, insert, or_, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, CredentialKind
@@ -18,7 +18,14 @@ from wharfinger.metadata.account_tables import accounts, credentials, membership
 from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.page_tables import stars
 from wharfinger.metadata.schema import namespaces, registries
-from wharfinger.metadata.sign_in_tables import credential_authorizations, external_identities, sessions
+from wharfinger.metadata.sign_in_tables import (
+    credential_authorizations,
+    external_identities,
+    factor_locks,
+    recovery_codes,
+    second_factors,
+    sessions,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +37,8 @@ class Account:
     name: AccountName
     display_name: str | None
     email: str | None
+    language: str | None
+    """Of pages, as the user chose it; nothing for what the browser says."""
     description: str | None
     access_type: AccessType
     anonymous_pull: bool
@@ -53,8 +62,11 @@ class Password:
     changed_at: Instant
     failures: int
     locked_until: Instant | None
+    has_second_factor: bool
+    """Whether the password alone lets nobody in."""
 
 
+_has_second_factor: Final = exists().where(second_factors.c.account_id == accounts.c.id)
 ANY: Final = Statement(select(accounts.c.id).limit(1))
 """Column id: whether there ever was an account. Deleted ones count: deleting the last must not open the registry."""
 
@@ -68,6 +80,7 @@ PASSWORD: Final = Statement(
         passwords.c.changed_at,
         passwords.c.failures,
         passwords.c.locked_until,
+        _has_second_factor,
     )
     .join(passwords, passwords.c.account_id == accounts.c.id)
     .where(accounts.c.name == bindparam("name"), accounts.c.deleted_at.is_(None))
@@ -84,6 +97,7 @@ GOOD: Final = Statement(
         accounts.c.suspended_at.is_(None),
         _employer.c.suspended_at.is_(None),
         accounts.c.access_type == AccessType.BOTH.value,
+        ~_has_second_factor,
     )
 )
 """Parameter `account_id`; column name, if the account is not suspended and may use a password under `/v2/`."""
@@ -94,7 +108,7 @@ _FIND: Final = select(*_COLUMNS).where(accounts.c.deleted_at.is_(None))
 
 def password_of(row: Row) -> Password:
     """Return what a row of `PASSWORD` says."""
-    account_id, name, access_type, suspended_at, hashed, changed_at, failures, locked = row
+    account_id, name, access_type, suspended_at, hashed, changed_at, failures, locked, has_second_factor = row
     return Password(
         account_id=account_id,
         name=AccountName(name),
@@ -104,6 +118,7 @@ def password_of(row: Row) -> Password:
         changed_at=Instant(changed_at),
         failures=failures,
         locked_until=None if locked is None else Instant(locked),
+        has_second_factor=bool(has_second_factor),
     )
 
 
@@ -206,7 +221,8 @@ def delete_account(connection: Connection, account: Account, now: Instant) -> No
     grants.take_all(connection, account.id)
     connection.execute(delete(stars).where(stars.c.account_id == account.id))
     connection.execute(delete(sessions).where(sessions.c.account_id == account.id))
-    connection.execute(delete(external_identities).where(external_identities.c.account_id == account.id))
+    for held in (external_identities, second_factors, recovery_codes, factor_locks):
+        connection.execute(delete(held).where(held.c.account_id == account.id))
     authorized = credential_authorizations.c.organization_id == account.id
     connection.execute(delete(credential_authorizations).where(authorized))
     ended = update(credentials).where(credentials.c.account_id == account.id, credentials.c.revoked_at.is_(None))

@@ -31,6 +31,7 @@ from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, Cre
 from wharfinger.domain.identity import Scope
 from wharfinger.metadata.account_tables import accounts, credential_repositories, credentials
 from wharfinger.metadata.database import Row, Statement
+from wharfinger.metadata.schema import repositories
 
 MOST_ALIKE: Final = 50
 """Living sign-ins of one account with one client at one address: each `docker login` makes one."""
@@ -87,6 +88,8 @@ class Credential:
     expires_at: Instant | None
     created_at: Instant
     last_used_at: Instant | None
+    last_used_from: str | None
+    """The address of a client that used it that day, or a refresh token's at its sign-in."""
     revoked_at: Instant | None
     parent_id: int | None
     device: str | None
@@ -248,6 +251,7 @@ def list_credentials(
             credentials.c.expires_at,
             credentials.c.created_at,
             credentials.c.last_used_at,
+            func.coalesce(credentials.c.last_used_from, credentials.c.client_address),
             credentials.c.revoked_at,
             credentials.c.parent_id,
             credentials.c.device,
@@ -343,11 +347,24 @@ def remove(connection: Connection, ids: Sequence[int]) -> int:
     return connection.execute(statement).rowcount
 
 
-def touch(connection: Connection, credential_id: int, now: Instant) -> None:
-    """Note that a credential was used; the day is enough, so most uses write nothing."""
+def touch(connection: Connection, credential_id: int, address: str | None, now: Instant) -> None:
+    """Note that a credential was used, and from where; the day is enough, so most uses write nothing."""
     day = now - now % DAY
     stale = or_(credentials.c.last_used_at.is_(None), credentials.c.last_used_at < day)
-    connection.execute(update(credentials).where(credentials.c.id == credential_id, stale).values(last_used_at=day))
+    used = update(credentials).where(credentials.c.id == credential_id, stale)
+    connection.execute(used.values(last_used_at=day, last_used_from=address))
+
+
+def names_of_limits(connection: Connection, account_id: int) -> Sequence[tuple[int, str]]:
+    """Return the repositories that the credentials of an account are limited to: id of the credential and name."""
+    statement = (
+        select(credential_repositories.c.credential_id, repositories.c.name)
+        .join(credentials, credentials.c.id == credential_repositories.c.credential_id)
+        .join(repositories, repositories.c.id == credential_repositories.c.repository_id)
+        .where(credentials.c.account_id == account_id, repositories.c.deleted_at.is_(None))
+        .order_by(repositories.c.name)
+    )
+    return [(number, name) for number, name in connection.execute(statement)]
 
 
 def _revoke_below(connection: Connection, parents: Sequence[int], now: Instant) -> None:
@@ -363,7 +380,8 @@ def _revoke_below(connection: Connection, parents: Sequence[int], now: Instant) 
 
 
 def _credential(row: Row) -> Credential:
-    number, kind, name, public_id, hint, scopes, limited, ids, expires, created, used, revoked, parent, device = row
+    number, kind, name, public_id, hint, scopes, limited, ids, expires, created, *rest = row
+    used, used_from, revoked, parent, device = rest
     return Credential(
         id=number,
         kind=CredentialKind(kind),
@@ -375,6 +393,7 @@ def _credential(row: Row) -> Credential:
         expires_at=expires,
         created_at=created,
         last_used_at=used,
+        last_used_from=used_from,
         revoked_at=revoked,
         parent_id=parent,
         device=device,

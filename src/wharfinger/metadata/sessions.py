@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select, updat
 
 from wharfinger.clock import Instant
 from wharfinger.domain.accounts import AccessType, AccountName
+from wharfinger.domain.second_factors import SignInFactor
 from wharfinger.metadata.account_tables import accounts
 from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.sign_in_tables import sessions
@@ -24,7 +25,9 @@ class Session:
         name: of that account.
         access_type: where the account may sign in now.
         suspended: whether the account is.
+        language: of pages, as the account chose it.
         provider: through which the session came; nothing for a password.
+        factor: what was shown besides the password, or instead of one.
         signed_in_at: when somebody last showed who they are; a session lives from there on.
         seen_at: when it was used, give or take some minutes.
         client_address: from where it was begun.
@@ -36,7 +39,9 @@ class Session:
     name: AccountName
     access_type: AccessType
     suspended: bool
+    language: str | None
     provider: str | None
+    factor: SignInFactor | None
     signed_in_at: Instant
     seen_at: Instant
     client_address: str | None
@@ -49,7 +54,9 @@ _COLUMNS: Final = (
     accounts.c.name,
     accounts.c.access_type,
     accounts.c.suspended_at,
+    accounts.c.language,
     sessions.c.provider,
+    sessions.c.factor,
     sessions.c.signed_in_at,
     sessions.c.seen_at,
     sessions.c.client_address,
@@ -64,14 +71,17 @@ SESSION: Final = Statement(_FIND.where(sessions.c.fingerprint == bindparam("fing
 
 def session_of(row: Row) -> Session:
     """Return what a row of `SESSION` says."""
-    number, account_id, name, access_type, suspended_at, provider, signed_in_at, seen_at, address, agent = row
+    number, account_id, name, access_type, suspended_at, language, *rest = row
+    provider, factor, signed_in_at, seen_at, address, agent = rest
     return Session(
         id=number,
         account_id=account_id,
         name=AccountName(name),
         access_type=AccessType(access_type),
         suspended=suspended_at is not None,
+        language=language,
         provider=provider,
+        factor=None if factor is None else SignInFactor(factor),
         signed_in_at=Instant(signed_in_at),
         seen_at=Instant(seen_at),
         client_address=address,
@@ -86,6 +96,7 @@ def create(
     provider: str | None,
     now: Instant,
     *,
+    factor: SignInFactor | None,
     client_address: str | None,
     user_agent: str | None,
 ) -> int:
@@ -94,6 +105,7 @@ def create(
         account_id=account_id,
         fingerprint=fingerprint,
         provider=provider,
+        factor=None if factor is None else factor.value,
         signed_in_at=now,
         seen_at=now,
         client_address=client_address,
@@ -111,6 +123,17 @@ def list_sessions(connection: Connection, account_id: int) -> Sequence[Session]:
 def see(connection: Connection, session_id: int, now: Instant) -> None:
     """Note that a session was used."""
     connection.execute(update(sessions).where(sessions.c.id == session_id).values(seen_at=now))
+
+
+def add_factor(connection: Connection, session_id: int, factor: SignInFactor) -> None:
+    """Note what was shown in a session that began without."""
+    connection.execute(update(sessions).where(sessions.c.id == session_id).values(factor=factor.value))
+
+
+def end_one(connection: Connection, account_id: int, session_id: int) -> bool:
+    """End a session of an account; say whether there was such a one."""
+    mine = (sessions.c.id == session_id) & (sessions.c.account_id == account_id)
+    return connection.execute(delete(sessions).where(mine)).rowcount == 1
 
 
 def end(connection: Connection, fingerprint: str) -> int | None:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.retention import Retention
     from wharfinger.services.reviews import Reviews
     from wharfinger.services.rounds import Rounds
+    from wharfinger.services.second_factors import SecondFactors
+    from wharfinger.services.second_steps import SecondSteps
     from wharfinger.services.sessions import Sessions
     from wharfinger.services.single_sign_on import SingleSignOn
     from wharfinger.services.sizes import Sizes
@@ -60,6 +62,8 @@ class People:
     demands: "Demands"
     external_identities: "ExternalIdentities"
     passwords: "AccountPasswords"
+    second_factors: "SecondFactors"
+    second_steps: "SecondSteps"
     sessions: "Sessions"
     single_sign_on: "SingleSignOn"
     team_mappings: "TeamMappings"

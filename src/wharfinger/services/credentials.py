@@ -4,7 +4,7 @@
 A secret is never here: a credential is found by the hash of its secret, and its owner knows it by its last characters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -13,7 +13,7 @@ from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, Cre
 from wharfinger.domain.credentials import check_name, require_within
 from wharfinger.domain.errors import AccountInvalid, AccountUnknown
 from wharfinger.domain.events import EventAction
-from wharfinger.domain.identity import Actor, Scope
+from wharfinger.domain.identity import Actor, Scope, nobody_yet
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import credentials as rows
 from wharfinger.metadata.credentials import Credential, Holder, NewCredential
@@ -83,6 +83,11 @@ class Credentials:
         self._database = database
         self._clock = clock
         self._lifetimes = lifetimes
+
+    @property
+    def longest_lifetime(self) -> int | None:
+        """For how long one may be valid at the most, in microseconds; nothing for no such limit."""
+        return self._lifetimes.longest
 
     @property
     def usual_lifetime(self) -> int:
@@ -233,12 +238,31 @@ class Credentials:
         found = await self._database.read(lambda c: rows.ended(c, now, limit))
         return await self._database.write(lambda c: rows.remove(c, found), durable=False) if found else 0
 
-    async def touch(self, holder: Holder) -> None:
-        """Note that a credential was used; written once a day for each, because nobody needs it more exactly."""
+    async def limits(self, account: AccountName) -> Mapping[int, Sequence[str]]:
+        """Return the names of the repositories to which credentials of an account are limited, by their numbers.
+
+        Raises:
+            AccountUnknown: there is no such account.
+        """
+
+        def work(connection: Connection) -> Sequence[tuple[int, str]]:
+            owner = account_rows.find(connection, account)
+            if owner is None:
+                raise unknown(account)
+            return rows.names_of_limits(connection, owner.id)
+
+        found: dict[int, list[str]] = {}
+        for number, name in await self._database.read(work):
+            found.setdefault(number, []).append(name)
+        return found
+
+    async def touch(self, holder: Holder, origin: Callable[[], Actor] = nobody_yet) -> None:
+        """Note that a credential was used, and from where; written once a day for each, which is exact enough."""
         now = self._clock.now()
         if holder.last_used_at is not None and now - holder.last_used_at < DAY:
             return
-        await self._database.write(lambda c: rows.touch(c, holder.credential_id, now), durable=False)
+        address = origin().client_address
+        await self._database.write(lambda c: rows.touch(c, holder.credential_id, address, now), durable=False)
 
 
 def named(kind: CredentialKind, credential_id: int, name: str, account: AccountName) -> str:

@@ -14,10 +14,11 @@ from typing import Final
 
 from wharfinger.clock import DAY, HOUR, SECOND, Clock, Instant, after
 from wharfinger.domain.accounts import AccessType, AccountName
-from wharfinger.domain.errors import CredentialInvalid, DatabaseUnavailable
+from wharfinger.domain.errors import AccountUnknown, CredentialInvalid, DatabaseUnavailable
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor, Principal, Proof
-from wharfinger.metadata import accounts
+from wharfinger.domain.second_factors import SignInFactor
+from wharfinger.metadata import accounts, second_factors
 from wharfinger.metadata import sessions as rows
 from wharfinger.metadata.accounts import Account, Password
 from wharfinger.metadata.database import Connection, Database
@@ -36,6 +37,13 @@ _NOTED: Final = 5 * 60 * SECOND
 """How exactly it is known when a session was last used: most requests write nothing."""
 _SECRET_BYTES: Final = 32
 """256 bits, so a plain hash is enough at rest."""
+_HOW: Final = {
+    None: "with a password",
+    SignInFactor.APP: "with a password and a code",
+    SignInFactor.RECOVERY: "with a password and a recovery code",
+    SignInFactor.PASSKEY: "with a password and a passkey",
+    SignInFactor.PASSKEY_ALONE: "with a passkey",
+}
 _LONGEST_SECRET: Final = 100
 _LONGEST_AGENT: Final = 200
 
@@ -57,7 +65,7 @@ class Sessions:
         self._clock = clock
 
     async def begin(self, shown: Password, by: Actor, *, instead_of: str | None = None) -> NewSession:
-        """Begin a session for somebody who showed a password.
+        """Begin a session for somebody who showed a password, and has no second factor.
 
         Args:
             shown: what it was compared with.
@@ -65,14 +73,16 @@ class Sessions:
             instead_of: the secret that the browser had before; that session ends.
 
         Raises:
-            CredentialInvalid: meanwhile the password changed, or the account was suspended or deleted.
+            CredentialInvalid: meanwhile the password changed, the account got a second factor, or was suspended or
+                deleted.
         """
         now = self._clock.now()
 
         def work(connection: Connection) -> NewSession:
             account = accounts.lock_by_id(connection, shown.account_id)
             is_same = accounts.has_password_of(connection, shown.account_id, shown.changed_at)
-            if account is None or account.suspended_at is not None or not is_same:
+            has_more = second_factors.count(connection, shown.account_id) > 0
+            if account is None or account.suspended_at is not None or not is_same or has_more:
                 raise CredentialInvalid(WRONG)
             return begin(connection, account, None, by, now, instead_of=instead_of)
 
@@ -107,6 +117,22 @@ class Sessions:
 
         await self._database.write(work)
 
+    async def end_one(self, session: Session, number: int, by: Actor) -> None:
+        """End another session of the account.
+
+        Raises:
+            AccountUnknown: the account has no such session, or it has ended already.
+        """
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            if not rows.end_one(connection, session.account_id, number):
+                message = "There is no such session any more."
+                raise AccountUnknown(message)
+            tell(connection, EventAction.SESSION_ENDED, session.name, by, now)
+
+        await self._database.write(work)
+
     async def end_others(self, session: Session, by: Actor) -> int:
         """End every other session of the account; return how many there were."""
         now = self._clock.now()
@@ -136,7 +162,14 @@ class Sessions:
 
 
 def begin(
-    connection: Connection, account: Account, provider: str | None, by: Actor, now: Instant, *, instead_of: str | None
+    connection: Connection,
+    account: Account,
+    provider: str | None,
+    by: Actor,
+    now: Instant,
+    *,
+    instead_of: str | None,
+    factor: SignInFactor | None = None,
 ) -> NewSession:
     """Begin a session of an account, which is locked, in the transaction of whatever led to it."""
     if instead_of is not None:
@@ -148,10 +181,11 @@ def begin(
         fingerprint(secret),
         provider,
         now,
+        factor=factor,
         client_address=by.client_address,
         user_agent=None if by.user_agent is None else by.user_agent[:_LONGEST_AGENT],
     )
-    detail = "with a password" if provider is None else f"through {provider}"
+    detail = _HOW[factor] if provider is None else f"through {provider}"
     tell(connection, EventAction.SESSION_BEGUN, account.name, by, now, detail=detail)
     return NewSession(secret=secret, name=account.name, account_id=account.id)
 

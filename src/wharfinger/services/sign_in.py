@@ -41,7 +41,12 @@ _HERE: Final = (AccessType.BOTH,)
 """Whose passwords are taken under `/v2/`."""
 
 _NO_PASSWORDS: Final = (
-    "Passwords of accounts are not taken here (accounts.passwords); sign in with a token or an access key."
+    "Passwords of accounts are not taken here (accounts.passwords, accounts.secondfactor); sign in with a token or an "
+    "access key."
+)
+_SECOND_FACTOR: Final = (
+    "The password is right, but it is not taken here: the account has a second factor, which nobody can show at this "
+    "door. Make a personal access token in the console, on the page of your tokens, and use it as the password."
 )
 
 
@@ -208,7 +213,7 @@ class AccountIdentity:
         if _is_of_password(holder):
             await self._require_free(holder.account_id)
         with contextlib.suppress(DatabaseUnavailable):  # a full disk keeps nobody from pulling
-            await self._credentials.touch(holder)
+            await self._credentials.touch(holder, origin)
         return _principal_of(holder)
 
     def _is_good(self, holder: Holder) -> bool:
@@ -275,6 +280,8 @@ class AccountIdentity:
 
     async def _by_password(self, name: str, secret: str, origin: Origin) -> Principal:
         stored = await self._passwords.check(name, secret, _HERE, origin)
+        if stored.has_second_factor:
+            raise CredentialInvalid(_SECOND_FACTOR)
         await self._require_free(stored.account_id)
         return Principal(name=stored.name, account_id=stored.account_id)
 

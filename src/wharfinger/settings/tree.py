@@ -679,6 +679,14 @@ class Accounts:
             BOOLEAN, "Ours. Take passwords and tokens without TLS from other machines too, for all on the way to read."
         ),
     )
+    secondfactor: str = field(
+        default="optional",
+        metadata=about(
+            words("optional", "required"),
+            "Ours. Whether who signs in with a password needs a second factor too; then passwords work in the console "
+            "only.",
+        ),
+    )
     tokens: AccountTokens = field(default_factory=AccountTokens)
     oidc: tuple[OpenIdProvider, ...] = field(
         default=(),

@@ -45,6 +45,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("name", TEXT, nullable=False),
         sa.Column("display_name", TEXT, nullable=True),
         sa.Column("email", TEXT, nullable=True),
+        sa.Column("language", TEXT, nullable=True),
         sa.Column("description", TEXT, nullable=True),
         sa.Column("access_type", TEXT, server_default="both", nullable=False),
         sa.Column("anonymous_pull", INTEGER, server_default=sa.text("1"), nullable=False),
@@ -142,6 +143,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("created_by", INTEGER, nullable=True),
         sa.Column("last_used_at", INTEGER, nullable=True),
+        sa.Column("last_used_from", TEXT, nullable=True),
         sa.Column("revoked_at", INTEGER, nullable=True),
         sa.Column("parent_id", INTEGER, nullable=True),
         sa.Column("device", TEXT, nullable=True),
@@ -921,6 +923,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("account_id", INTEGER, nullable=False),
         sa.Column("fingerprint", TEXT, nullable=False),
         sa.Column("provider", TEXT, nullable=True),
+        sa.Column("factor", TEXT, nullable=True),
         sa.Column("signed_in_at", INTEGER, nullable=False),
         sa.Column("seen_at", INTEGER, nullable=False),
         sa.Column("client_address", TEXT, nullable=True),
@@ -948,6 +951,66 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         unique=False,
         sqlite_where=None,
         postgresql_where=None,
+    )
+    op.create_table(
+        "second_factors",
+        sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
+        sa.Column("account_id", INTEGER, nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("secret", TEXT, nullable=True),
+        sa.Column("public_id", TEXT, nullable=True),
+        sa.Column("public_key", TEXT, nullable=True),
+        sa.Column("site", TEXT, nullable=True),
+        sa.Column("counter", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.Column("last_used_at", INTEGER, nullable=True),
+        sa.CheckConstraint("kind IN ('app', 'passkey')", name=op.f("ck_second_factors_kind")),
+        sa.CheckConstraint(
+            "CASE WHEN secret IS NULL THEN 0 ELSE 1 END = CASE WHEN kind = 'app' THEN 1 ELSE 0 END AND "
+            "CASE WHEN public_key IS NULL OR public_id IS NULL OR site IS NULL THEN 0 ELSE 1 END = "
+            "CASE WHEN kind = 'passkey' THEN 1 ELSE 0 END",
+            name=op.f("ck_second_factors_holds"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_second_factors_account_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_second_factors")),
+        sa.UniqueConstraint("public_id", name=op.f("uq_second_factors_public_id")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_second_factors_account_id",
+        "second_factors",
+        ["account_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
+    op.create_table(
+        "recovery_codes",
+        sa.Column("account_id", INTEGER, nullable=False),
+        sa.Column("fingerprint", TEXT, nullable=False),
+        sa.Column("created_at", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_recovery_codes_account_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("account_id", "fingerprint", name=op.f("pk_recovery_codes")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "factor_locks",
+        sa.Column("account_id", INTEGER, nullable=False),
+        sa.Column("failures", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("locked_until", INTEGER, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_factor_locks_account_id"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_factor_locks")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
     )
     op.create_table(
         "external_identities",
