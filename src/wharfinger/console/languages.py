@@ -70,6 +70,10 @@ class Language:
             return format_date(as_datetime(instant), "medium", self._locale)
         return format_timedelta(timedelta(microseconds=-passed), add_direction=True, locale=self._locale)
 
+    def day(self, instant: Instant) -> str:
+        """Write the day, in UTC."""
+        return format_date(as_datetime(instant), "medium", self._locale)
+
     def moment(self, instant: Instant) -> str:
         """Write the exact time."""
         return f"{format_datetime(as_datetime(instant), 'medium', locale=self._locale)} UTC"

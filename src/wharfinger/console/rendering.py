@@ -69,6 +69,7 @@ class Renderer:
             "translate": self.translate,
         }
         environment.filters |= {
+            "day": language.day,
             "iso": lambda instant: as_datetime(instant).isoformat(timespec="seconds"),
             "moment": language.moment,
             "number": language.number,
