@@ -54,6 +54,7 @@ from wharfinger.services.repositories import Repositories
 from wharfinger.services.retention import Retention
 from wharfinger.services.reviews import Reviews
 from wharfinger.services.rounds import Rounds
+from wharfinger.services.search import Search
 from wharfinger.services.sign_in import AccountIdentity
 from wharfinger.services.sizes import Sizes
 from wharfinger.services.stars import Stars
@@ -103,8 +104,7 @@ def build(settings: Settings) -> Deployment:
     clock = storage.open_clock(settings)
     identity = sign_in.identity(settings, clock)
     registry_id = storage.default_registry(settings)  # first: a database that does not answer leaves nothing open
-    database = storage.open_database(settings)
-    store = storage.open_store(settings)
+    database, store = storage.open_database(settings), storage.open_store(settings)
     switches = _switches(settings)
     default = Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store)
     registries = Registries(default)
@@ -148,6 +148,7 @@ def build(settings: Settings) -> Deployment:
         retention=Retention(database, registries, clock, switches),
         reviews=reviews,
         rounds=Rounds(reviews, collection, switches),
+        search=Search(database),
         sizes=Sizes(database, listing, clock),
         stars=Stars(database, listing, clock, switches),
         tags=Tags(database, listing, clock, switches),

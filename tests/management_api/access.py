@@ -123,6 +123,7 @@ PUT    /namespaces/{namespace}/grants/{subject}          U   N  N  N  N   D  Y  
 DELETE /namespaces/{namespace}/grants/{subject}          U   N  N  N  N   D  Y   D  Y  Y    D D D D  Y D
 
 GET    /repositories                                     Y   Y  Y  Y  Y   Y  Y   Y  Y  Y    Y Y Y Y  D D
+GET    /search                                           Y   Y  Y  Y  Y   Y  Y   Y  Y  Y    Y Y Y Y  D D
 GET    /repositories/{name}                              U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
 PATCH  /repositories/{name}                              U   N  D  Y  Y   N  Y   D  Y  Y    D D D Y  D D
 DELETE /repositories/{name}                              U   N  D  D  Y   N  Y   D  Y  Y    D D D Y  D D

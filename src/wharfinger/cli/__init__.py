@@ -27,6 +27,7 @@ _VERBS: Final = {
     "check": "serving",
     "work": "serving",
     "migrate": "serving",
+    "search": "search",
     "verify": "verify",
     "backup": "backup",
     "restore": "backup",

@@ -28,6 +28,7 @@ from wharfinger.management_api import (
     repositories,
     retention,
     robots,
+    search,
     stars,
     tags,
     team_mappings,
@@ -68,5 +69,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *jobs.ROUTES,
     *trust.ROUTES,
     *events.ROUTES,
+    *search.ROUTES,
     *repositories.ROUTES,
 )

@@ -10,6 +10,7 @@ from wharfinger.clock import Instant
 from wharfinger.metadata.account_tables import accounts
 from wharfinger.metadata.database import InsertInto, Statement
 from wharfinger.metadata.page_tables import descriptions
+from wharfinger.metadata.search import index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +57,4 @@ def put(connection: Connection, repository_id: int, text: str, by: int | None, n
         _PUT.count(connection, repository_id=repository_id, text=text, changed_at=now, changed_by=by)
     else:
         connection.execute(delete(descriptions).where(descriptions.c.repository_id == repository_id))
+    index(connection, repository_id)

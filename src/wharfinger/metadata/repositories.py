@@ -27,6 +27,7 @@ from wharfinger.metadata.schema import (
     tags,
     uploads,
 )
+from wharfinger.metadata.search import index
 from wharfinger.metadata.standing import Sight, visible
 
 REPOSITORY = Statement(
@@ -248,6 +249,8 @@ def change(connection: Connection, repository_id: int, values: Mapping[str, obje
     """Set columns of a repository."""
     if values:
         connection.execute(update(repositories).where(repositories.c.id == repository_id).values(**values))
+    if "description" in values:
+        index(connection, repository_id)
 
 
 def link_source(connection: Connection, repository_id: int, source: str) -> bool:

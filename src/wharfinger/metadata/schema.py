@@ -33,6 +33,7 @@ from wharfinger.metadata import (
     figure_tables,
     page_tables,  # noqa: F401 - its tables are among them all
     retention_tables,  # noqa: F401 - its tables are among them all
+    search_tables,  # noqa: F401 - as above
     sign_in_tables,
     upkeep_tables,
 )

@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.retention import Retention
     from wharfinger.services.reviews import Reviews
     from wharfinger.services.rounds import Rounds
+    from wharfinger.services.search import Search
     from wharfinger.services.second_factors import SecondFactors
     from wharfinger.services.second_steps import SecondSteps
     from wharfinger.services.sessions import Sessions
@@ -104,6 +105,7 @@ class Services:
     retention: "Retention"
     reviews: "Reviews"
     rounds: "Rounds"
+    search: "Search"
     sizes: "Sizes"
     stars: "Stars"
     tags: "Tags"

@@ -1344,6 +1344,25 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
     op.create_index(
         "ix_stars_repository_id", "stars", ["repository_id"], unique=False, sqlite_where=None, postgresql_where=None
     )
+    op.create_table(
+        "search_terms",
+        sa.Column("repository_id", INTEGER, nullable=False),
+        sa.Column("term", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_search_terms_repository_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("repository_id", "term", name=op.f("pk_search_terms")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_search_terms_term",
+        "search_terms",
+        ["term", "repository_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
 
     registries = sa.table(
         "registries",
