@@ -132,6 +132,10 @@ GET    /repositories/{name}/-/tags                       U   N  Y  Y  Y   N  Y  
 GET    /repositories/{name}/-/tags/{tag}                 U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
 DELETE /repositories/{name}/-/tags/{tag}                 U   N  D  D  Y   N  Y   D  Y  Y    D D Y Y  D D
 GET    /repositories/{name}/-/manifests                  U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
+GET    /repositories/{name}/-/manifests/{digest}         U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
+GET    /repositories/{name}/-/manifests/{digest}/referrers \
+                                                         U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
+GET    /repositories/{name}/-/compare                    U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
 DELETE /repositories/{name}/-/manifests/{digest}         U   N  D  D  Y   N  Y   D  Y  Y    D D Y Y  D D
 POST   /repositories/{name}/-/manifests/{digest}/restore U   N  D  D  Y   N  Y   D  Y  Y    D D Y Y  D D
 GET    /repositories/{name}/-/tags/{tag}/history         U   N  Y  Y  Y   N  Y   Y  Y  Y    Y Y Y Y  D D
