@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`wharfinger tag`: what a tag names, what it has named, deleting it, and bringing it back."""
+"""`wharfinger tag`: what a tag names, what it has named, what is inside, deleting it, and bringing it back."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,13 +7,17 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from wharfinger.cli.inspection import print_comparison, print_inspection
 from wharfinger.cli.registry import registry_named
 from wharfinger.cli.shell import PAGE, Config, Yes, act, confirm, parsed, print_table, say
 from wharfinger.cli.terminal import fail
 from wharfinger.clock import SECOND, Instant, as_datetime
+from wharfinger.domain.comparison import Comparison, parse_side
 from wharfinger.domain.digests import Digest, parse_digest
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.inspection import Inspection
 from wharfinger.domain.names import DEFAULT_REGISTRY, RepositoryName, TagName
+from wharfinger.domain.referrers import Attached
 from wharfinger.domain.trash import parse_trashed
 from wharfinger.metadata.tag_history import Movement
 from wharfinger.services import Services
@@ -26,6 +30,10 @@ One = Annotated[str, typer.Argument(help="The tag, as NAME:TAG.", metavar="NAME:
 At = Annotated[
     str | None,
     typer.Option(help="A time, as 2026-11-21T14:30:00Z; without a zone it is in UTC.", metavar="TIME"),
+]
+Platform = Annotated[
+    str | None,
+    typer.Option(help="Of an image for several platforms, which one; or its digest.", metavar="PLATFORM"),
 ]
 
 
@@ -66,15 +74,27 @@ def history(
 
 
 @app.command()
-def show(what: One, *, at: At = None, registry: Registry = DEFAULT_REGISTRY, config: Config = None) -> None:
-    """Show what a tag names, or what it named at a time."""
+def show(
+    what: One,
+    *,
+    at: At = None,
+    platform: Platform = None,
+    registry: Registry = DEFAULT_REGISTRY,
+    config: Config = None,
+) -> None:
+    """Show what a tag names, or what it named at a time, and what is inside."""
     wanted = _parsed_tag(what)
     time = None if at is None else _parsed_time(at)
 
-    async def work(services: Services, _by: Actor) -> TagThen:
-        return await services.tags.at(registry_named(services, registry), wanted.repository, wanted.tag, time)
+    async def work(services: Services, _by: Actor) -> tuple[TagThen, Inspection | None, Attached]:
+        place = registry_named(services, registry)
+        then = await services.tags.at(place, wanted.repository, wanted.tag, time)
+        if not then.is_here:
+            return then, None, Attached(referrers=(), more=False)
+        inside = await services.inspections.look(place, wanted.repository, then.digest, variant=platform)
+        return then, inside, await services.inspections.attached(place, wanted.repository, then.digest)
 
-    found = act(config, work)
+    found, inside, attached = act(config, work)
     say(f"digest   {found.digest}")
     say(f"since    {time_of(found.since)}")
     say(f"by       {found.by}")
@@ -84,6 +104,29 @@ def show(what: One, *, at: At = None, registry: Registry = DEFAULT_REGISTRY, con
         say(f"deleted; `wharfinger trash restore {wanted.repository}@{found.digest}` brings it back")
     else:
         say("collected: it has to be pushed again")
+    if inside is not None:
+        print_inspection(inside, attached)
+
+
+@app.command("compare")
+def compare_two(
+    before: Annotated[str, typer.Argument(help="A tag or a digest of a repository.", metavar="NAME:TAG")],
+    after: Annotated[str, typer.Argument(help="Another one, or a tag of the same repository.", metavar="NAME:TAG")],
+    *,
+    platform: Platform = None,
+    registry: Registry = DEFAULT_REGISTRY,
+    config: Config = None,
+) -> None:
+    """Show how two images differ: layers, configuration, environment, labels and platforms."""
+    first = parsed(lambda text: parse_side(text, RepositoryName("")), before)
+    if not first.repository:
+        fail("name the first one whole: NAME:TAG or NAME@DIGEST")
+    second = parsed(lambda text: parse_side(text, first.repository), after)
+
+    async def work(services: Services, _by: Actor) -> Comparison:
+        return await services.inspections.compare(registry_named(services, registry), first, second, variant=platform)
+
+    print_comparison(act(config, work))
 
 
 @app.command()

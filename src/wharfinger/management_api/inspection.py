@@ -14,6 +14,7 @@ from wharfinger.domain.access import Action
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.image_config import ImageConfig
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.referrers import Referrer
 from wharfinger.management_api.calls import OnRepository, require_on_repository
 from wharfinger.management_api.fields import DigestPath, OneLine, RepositoryPath, Shown, moment, time_of
 from wharfinger.management_api.routing import Calling, Route
@@ -409,7 +410,7 @@ def _chart(chart: inside.Chart) -> ChartEntry:
     )
 
 
-def _attached(one: inside.Referrer) -> AttachedManifest:
+def _attached(one: Referrer) -> AttachedManifest:
     return AttachedManifest(
         digest=one.digest,
         media_type=one.media_type,

@@ -16,12 +16,10 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import BlobUnknown, ManifestUnknown
 from wharfinger.domain.image_config import CONFIG_TYPES, ImageConfig, parse_image_config
 from wharfinger.domain.inspection import (
-    Attached,
     Chart,
     Document,
     Image,
     Inspection,
-    Referrer,
     Variant,
     base_of,
     choose,
@@ -33,6 +31,7 @@ from wharfinger.domain.inspection import (
 from wharfinger.domain.manifests import INDEX_TYPES, MANIFEST_TYPES
 from wharfinger.domain.names import Reference, RepositoryName
 from wharfinger.domain.platforms import Platform
+from wharfinger.domain.referrers import Attached, Referrer
 from wharfinger.metadata import inspection as rows
 from wharfinger.metadata import manifests as manifest_rows
 from wharfinger.metadata import repositories as repository_rows
