@@ -110,13 +110,14 @@ def _names(operation: Mapping[str, Any]) -> Iterator[str]:
                 yield name
 
 
-def _inner(schemas: Mapping[str, Any], name: str) -> Iterator[str]:
-    """Yield the names of the schemas that one holds in lists or fields."""
+def _inner(schemas: Mapping[str, Any], name: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the names of the schemas that one holds in lists or fields; one that holds itself, once."""
     for field in schemas[name].get("properties", {}).values():
-        for one in (field, field.get("items", {})):
-            if found := one.get("$ref", "").rpartition("/")[2]:
+        for one in (field, field.get("items", {}), *field.get("anyOf", ())):
+            found = one.get("$ref", "").rpartition("/")[2]
+            if found and found not in {name, *above}:
                 yield found
-                yield from _inner(schemas, found)
+                yield from _inner(schemas, found, (name, *above))
 
 
 def _kind(field: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
