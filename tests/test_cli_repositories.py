@@ -54,7 +54,7 @@ def push(environment):
             settings = load(None, environment).settings
             storage.migrate(settings, beside=True)
             deployment = bootstrap.build(settings)
-            registry = deployment.services.registries.all()[0]
+            registry = deployment.services.registries.default
 
             def touch(connection):
                 made, _ = repositories.ensure(connection, registry.id, RepositoryName(name), SYSTEM_ACTOR, 1)

@@ -13,7 +13,7 @@ from wharfinger.bootstrap import Deployment
 from wharfinger.distribution_api.door import DistributionAPI
 from wharfinger.distribution_api.token import KEYS_PATH, TokenEndpoint
 from wharfinger.distribution_api.token import PATH as TOKEN_PATH
-from wharfinger.domain.names import DEFAULT_REGISTRY
+from wharfinger.domain.names import DEFAULT_REGISTRY, RegistryName
 from wharfinger.management_api.calls import PREFIX as API_PREFIX
 from wharfinger.management_api.door import ManagementAPI
 from wharfinger.services import Services
@@ -77,14 +77,15 @@ def _challenge(settings: Settings) -> Challenge:
         case "token" if token.autoredirect:
             # As distribution names it: the token endpoint beside us, behind the same proxy.
             return bearer_challenge(
-                lambda visit: f"{_base(settings, visit, said=False)}{token.autoredirectpath}", token.service
+                lambda visit, _registry: f"{_base(settings, visit, said=False)}{token.autoredirectpath}",
+                lambda _registry: token.service,
             )
         case "token":
             realm = str(token.realm)
-            return bearer_challenge(lambda _visit: realm, token.service)
+            return bearer_challenge(lambda _visit, _registry: realm, lambda _registry: token.service)
         case _:
             return bearer_challenge(
-                lambda visit: f"{_base(settings, visit)}{_prefix(settings)}{TOKEN_PATH}", service_of(DEFAULT_REGISTRY)
+                lambda visit, registry: f"{_site(settings, visit, registry)}{_prefix(settings)}{TOKEN_PATH}", service_of
             )
 
 
@@ -106,6 +107,16 @@ def _base(settings: Settings, visit: Visit, *, said: bool = True) -> str:
         parts = urlsplit(settings.http.host if "//" in settings.http.host else f"https://{settings.http.host}")
         return f"{parts.scheme}://{parts.netloc}"
     return f"{visit.scheme}://{visit.header(b'host')}"
+
+
+def _site(settings: Settings, visit: Visit, registry: RegistryName) -> str:
+    """Return scheme and host under which this client reaches a registry: tokens are given where it asked for them.
+
+    `http.host` is the address of `default`; whether clients come by TLS it says for all.
+    """
+    if registry == DEFAULT_REGISTRY or settings.http.host is None:
+        return _base(settings, visit)
+    return f"{urlsplit(_base(settings, visit)).scheme}://{visit.header(b'host')}"
 
 
 def _prefix(settings: Settings) -> str:

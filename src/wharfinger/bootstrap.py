@@ -16,12 +16,11 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
-from wharfinger import content_rules, health_checks, sign_in, storage, telemetry
+from wharfinger import content_rules, health_checks, registry_stores, sign_in, storage, telemetry
 from wharfinger.blobstore.base import BlobStore
 from wharfinger.clock import Clock
 from wharfinger.domain.collection import Rules
 from wharfinger.domain.errors import DatabaseUnavailable, Unavailable
-from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata.database import Database
 from wharfinger.outbound.shared import SharedClient
@@ -49,7 +48,7 @@ from wharfinger.services.outlook import Outlooks
 from wharfinger.services.pulls import Pulls
 from wharfinger.services.reach import Reaches
 from wharfinger.services.refusals import Refusals
-from wharfinger.services.registries import Registries, Registry, RegistrySwitches
+from wharfinger.services.registries import Registry, RegistrySwitches
 from wharfinger.services.repositories import Repositories
 from wharfinger.services.retention import Retention
 from wharfinger.services.reviews import Reviews
@@ -82,12 +81,19 @@ class Deployment:
     outbound: SharedClient
 
     async def start(self) -> None:
-        """Try the stores, which also makes their folders; one that fails is reported, and reads go on."""
+        """Try the stores, which also makes their folders; one that fails is reported, and reads go on.
+
+        One that bears the mark of another registry is not used.
+        """
         for store in self.stores:
             try:
                 await store.check()
             except Unavailable as error:
                 _log.error("a store is not ready", reason=error.message)
+        try:
+            await self.services.registries.check_marks()
+        except Unavailable as error:
+            _log.error("the storages of the registries cannot be looked at", reason=error.message)
 
     async def aclose(self) -> None:
         """Close the stores, the connections to others and the database; what was counted is written before."""
@@ -104,16 +110,15 @@ def build(settings: Settings) -> Deployment:
     clock = storage.open_clock(settings)
     identity = sign_in.identity(settings, clock)
     registry_id = storage.default_registry(settings)  # first: a database that does not answer leaves nothing open
-    database, store = storage.open_database(settings), storage.open_store(settings)
-    switches = _switches(settings)
-    default = Registry(id=registry_id, name=DEFAULT_REGISTRY, store=store)
-    registries = Registries(default)
+    database = storage.open_database(settings)
+    switches, opened = _switches(settings), registry_stores.open_all(settings, database, clock, registry_id)
+    registries = opened.registries
     refusals = Refusals(database, clock)
     authorization = _authorization(settings, database, switches, refusals)
     outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
     known = _known(settings, database, clock, outbound, authorization=authorization, refusals=refusals)
     if settings.auth.kind is None:
-        identity = _identity(settings, database, clock, default, known, authorization=authorization, refusals=refusals)
+        identity = _identity(settings, database, clock, opened.default, known)
     listing = Repositories(database, clock, switches)
     manifests, blobs = _manifests(settings, database, clock, switches), _blobs(settings, database, clock, switches)
     collection, reviews = Collection(database, registries, clock), _reviews(settings, database, clock, switches)
@@ -128,7 +133,7 @@ def build(settings: Settings) -> Deployment:
         descriptions=Descriptions(database, clock, switches),
         explanations=Explanations(database, authorization),
         grants=Grants(database, clock),
-        health=health_checks.health(settings, clock, database, store),
+        health=health_checks.health(settings, clock, database, opened.store),
         identity=identity,
         inspections=Inspections(database, manifests, blobs),
         figures=Figures(database, registries, clock),
@@ -143,7 +148,7 @@ def build(settings: Settings) -> Deployment:
         reaches=Reaches(database),
         refusals=refusals,
         registries=registries,
-        registry_switches=RegistrySwitches(database, clock),
+        registry_switches=RegistrySwitches(database, clock, opened.domains),
         repositories=listing,
         retention=Retention(database, registries, clock, switches),
         reviews=reviews,
@@ -158,7 +163,7 @@ def build(settings: Settings) -> Deployment:
         uploads=_uploads(settings, database, clock, switches),
         verification=Verification(database, clock, in_background=settings.verification.enabled),
     )
-    return Deployment(services=services, database=database, stores=(store,), outbound=outbound)
+    return Deployment(services=services, database=database, stores=opened.stores, outbound=outbound)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +175,8 @@ class _Known:
     tokens: Tokens
     trust: TrustRules
     people: People
+    authorization: Authorization
+    refusals: Refusals
 
 
 def _known(
@@ -188,18 +195,13 @@ def _known(
         tokens=_tokens(settings, database, clock, authorization, envelope),
         trust=TrustRules(database, clock, outbound.keys),
         people=sign_in.people(settings, database, clock, outbound, envelope, refusals),
+        authorization=authorization,
+        refusals=refusals,
     )
 
 
 def _identity(
-    settings: Settings,
-    database: Database,
-    clock: Clock,
-    registry: Registry,
-    known: _Known,
-    *,
-    authorization: Authorization,
-    refusals: Refusals,
+    settings: Settings, database: Database, clock: Clock, registry: Registry, known: _Known
 ) -> AccountIdentity:
     return AccountIdentity(
         database=database,
@@ -207,12 +209,12 @@ def _identity(
         credentials=known.credentials,
         tokens=known.tokens,
         trust=known.trust,
-        authorization=authorization,
+        authorization=known.authorization,
         registry=registry,
         clock=clock,
         passwords=known.people.passwords,
         demands=known.people.demands,
-        refusals=refusals,
+        refusals=known.refusals,
         password_login=settings.accounts.passwords and settings.accounts.secondfactor != "required",
     )
 

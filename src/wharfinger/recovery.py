@@ -211,7 +211,7 @@ async def _verify(
     try:
         services = deployment.services
         await Backups(deployment.database, services.registries, Clock(), __version__).note_restored(backup, by)
-        registry = services.registries.all()[0]
+        registry = services.registries.default
         return await services.verification.run(registry, Scope(), by, rate=rate, restart=True, progress=verifying)
     finally:
         await deployment.aclose()

@@ -158,8 +158,13 @@ def default_registry(settings: Settings) -> int:
 
 def open_store(settings: Settings) -> BlobStore:
     """Open the store of the registry `default`."""
+    return open_folder(settings, blobs_path(settings))
+
+
+def open_folder(settings: Settings, folder: Path) -> BlobStore:
+    """Open a store in a folder, with the limits that the settings have for all."""
     filesystem = settings.storage.filesystem
-    driver = FilesystemBlobStore(blobs_path(settings), reserve=filesystem.reserve, max_threads=filesystem.maxthreads)
+    driver = FilesystemBlobStore(folder, reserve=filesystem.reserve, max_threads=filesystem.maxthreads)
     return GuardedBlobStore(driver, timeout=STORE_DEADLINE, observe=_observe_store)
 
 

@@ -149,7 +149,7 @@ async def test_sizes_count_what_is_here_once_and_nothing_that_was_deleted(tmp_pa
         await site.push("app", one, "one")
         gone = await site.push("app", image("gone"), "gone")
         services = site.edge._doors[0][1]._services
-        registry = services.registries.on_host("")
+        registry = services.registries.default
         assert (await services.repositories.summary(registry, "app")).size == size_of(both, gone)
         await site.ask(f"/v2/app/manifests/{gone.digest}", "DELETE")
         summary = await services.repositories.summary(registry, "app")

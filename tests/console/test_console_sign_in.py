@@ -91,7 +91,7 @@ async def test_a_malformed_name_is_refused_before_anybody_is_asked(site):
 @pytest.mark.parametrize(("language", "title"), [("en", "Too busy to sign you in"), ("ko", "로그인이 몰려 있습니다")])
 async def test_too_many_at_once_are_told_to_come_back(site, ann, monkeypatch, language, title):
     class Crowded:
-        async def recognise(self, _shown, _by):
+        async def recognise(self, _shown, _by, _registry):
             message = "Too many clients are signing in at this moment; try again."
             raise TooManyAttempts(message)
 

@@ -121,15 +121,15 @@ def test_an_upload_can_be_ended_whoever_holds_it(connection, upload):
 def test_expired_are_those_that_stand_still_the_oldest_first(connection):
     for number, expires_at in ((1, END), (2, NOW), (3, after(NOW, -DAY)), (4, after(NOW, 1))):
         start(connection, f"u{number}", expires_at)
-    assert [row.id for row in rows.expired(connection, NOW, 10)] == ["u3", "u2"]
-    assert [row.id for row in rows.expired(connection, NOW, 1)] == ["u3"]
+    assert [row.id for row in rows.expired(connection, REGISTRY, NOW, 10)] == ["u3", "u2"]
+    assert [row.id for row in rows.expired(connection, REGISTRY, NOW, 1)] == ["u3"]
 
 
 def test_what_is_being_written_to_does_not_expire(connection):
     row = start(connection, "u1", NOW)
     rows.claim(connection, row, "first", NOW, SOON)
-    assert rows.expired(connection, NOW, 10) == []
-    assert [one.id for one in rows.expired(connection, after(SOON, 1), 10)] == ["u1"]
+    assert rows.expired(connection, REGISTRY, NOW, 10) == []
+    assert [one.id for one in rows.expired(connection, REGISTRY, after(SOON, 1), 10)] == ["u1"]
 
 
 async def test_only_one_of_many_claims_at_once_wins(place):

@@ -26,7 +26,7 @@ class Shell:
         self._thread.start()
         self._deployment = bootstrap.build(load(None, environment).settings)
         self.services = self._deployment.services
-        (self.registry,) = self.services.registries.all()
+        self.registry = self.services.registries.default
 
     def run(self, method, *arguments, **more):
         """Call a method of a service as the operator; return what it returns, or the name of its error."""

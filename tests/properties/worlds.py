@@ -117,7 +117,7 @@ class RandomWorld:
         return self._random.random() < 0.25
 
     def _another_registry(self):
-        made = insert(registries).values(name="other", created_at=NOW).returning(registries.c.id)
+        made = insert(registries).values(name="other", mark="other", created_at=NOW).returning(registries.c.id)
         return self._connection.execute(made).scalar_one()
 
     def _create(self, kind, name, **owned):
@@ -139,6 +139,9 @@ class RandomWorld:
             for (number,) in self._connection.execute(select(table.c.id)).all():
                 switch = update(table).where(table.c.id == number).values({column: int(self._often())})
                 self._connection.execute(switch)
+        for number in self.registries:
+            whole = update(registries).where(registries.c.id == number).values(public=int(self._rarely()))
+            self._connection.execute(whole)
 
     def _fill_organizations(self):
         self.teams = []

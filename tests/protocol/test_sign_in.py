@@ -292,7 +292,7 @@ def test_open_registry_does_not_look_at_what_is_shown(registry, shown):
 class Crowded:
     """An identity to which too many come at once."""
 
-    async def recognise(self, _shown, _by):
+    async def recognise(self, _shown, _by, _registry):
         message = "Too many clients are signing in at this moment; try again."
         raise TooManyAttempts(message)
 

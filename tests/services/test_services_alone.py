@@ -100,13 +100,12 @@ async def test_a_check_that_does_not_answer_is_given_up(health, monkeypatch):
     assert await health.problems() == {"database": "no answer within 0.01 seconds"}
 
 
-def test_a_registry_is_found_by_id_and_by_host():
+async def test_a_registry_is_found_by_id_and_by_host():
     registry = Registry(id=7, name=DEFAULT_REGISTRY, store=MemoryBlobStore())
     registries = Registries(registry)
-    assert registries.get(7) is registries.on_host("anything") is registry
-    assert registries.all() == (registry,)
-    with pytest.raises(KeyError):
-        registries.get(8)
+    assert await registries.get(7) is await registries.on_host("anything") is registry
+    assert await registries.all() == (registry,)
+    assert await registries.get(8) is None
 
 
 def test_the_cache_forgets_what_was_unused_longest():

@@ -411,8 +411,8 @@ async def test_what_a_workload_got_is_for_nothing_else(world, node, trust, ident
         tokens.verify(credential, node.registry),
         tokens.verify_credential(registry_token, node.registry),
         identity.recognise(Password("x", registry_token)),
-        identity.recognise_workload(credential),
-        identity.recognise_workload(registry_token),
+        identity.recognise_workload(credential, node.registry),
+        identity.recognise_workload(registry_token, node.registry),
         identity.refresh(credential),
     ):
         with pytest.raises(CredentialInvalid):

@@ -48,7 +48,7 @@ class Office:
         self._runner = asyncio.Runner()
         self._deployment = self._run(self._build(load(None, environment).settings))
         self.services = self._deployment.services
-        self.registry = self.services.registries.all()[0]
+        self.registry = self.services.registries.default
         self._passwords = Passwords()
 
     def close(self):

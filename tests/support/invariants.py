@@ -20,6 +20,7 @@ from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.blobstore.memory import MemoryBlobStore
 from wharfinger.domain.digests import Digest, Hasher, algorithm_of, digest_of
+from wharfinger.services.storages import OWN
 
 
 async def assert_invariants(database, store, *, registry_id=1):
@@ -43,15 +44,16 @@ async def broken_invariants(database, store, *, registry_id=1):
 
 
 def objects(store):
-    """Return every key under which the store has bytes, unfinished ones included."""
+    """Return every key under which the store has bytes of blobs, unfinished ones included."""
     match store:
         case GuardedBlobStore():
             return objects(store._inner)
         case MemoryBlobStore():
-            return set(store._finished) | set(store._unfinished)
+            return {key for key in (*store._finished, *store._unfinished) if not key.startswith(OWN)}
         case FilesystemBlobStore():
             files = (path for path in store._root.rglob("*") if path.is_file())
-            return {str(path.relative_to(store._root)).removesuffix(".part") for path in files}
+            found = {str(path.relative_to(store._root)).removesuffix(".part") for path in files}
+            return {key for key in found if not key.startswith(OWN)}
         case _:
             return objects(store.inner)
 

@@ -41,7 +41,7 @@ class Porter:
     async def is_open(self):
         return self._is_open
 
-    async def recognise(self, shown, _origin):
+    async def recognise(self, shown, _origin, _registry):
         self.shown.append(shown)
         return ANONYMOUS if shown is None else Principal(name="ann")
 
@@ -157,7 +157,9 @@ def test_a_password_is_asked_for_with_the_realm_in_quotes(realm, shown):
       ',scope="repository:acme/app:pull",error="insufficient_scope"')],
 )  # fmt: skip
 def test_a_token_is_asked_for_with_where_to_get_it_and_for_what(access, error, rest):
-    challenge = bearer_challenge(lambda visit: f"{visit.scheme}://tokens.test/token", "registry.test")
+    challenge = bearer_challenge(
+        lambda visit, _registry: f"{visit.scheme}://tokens.test/token", lambda _registry: "registry.test"
+    )
     (value,) = Entrance(Porter(), challenge).challenge(visit(), access, error).values()
     assert value == f'Bearer realm="https://tokens.test/token",service="registry.test"{rest}'
 
@@ -191,7 +193,7 @@ async def test_where_others_read_along_anonymous_and_open_registries_go_on():
     assert await Entrance(Porter(), basic_challenge("r")).recognise(replace(visit(), is_private=False)) is ANONYMOUS
 
     class Open(Porter):
-        async def recognise(self, _shown, _origin):
+        async def recognise(self, _shown, _origin, _registry):
             return ANONYMOUS
 
     assert await Entrance(Open(is_open=True), basic_challenge("r")).recognise(in_public) is ANONYMOUS

@@ -67,7 +67,7 @@ STANDING = {
 
 def test_each_job_has_its_interval(services):
     table = jobs(services, bury=HALF_A_MINUTE, purge_uploads=DAY, dry_run=False)
-    assert {job.name: job.interval for job in table} == STANDING | {"expire uploads of default": DAY}
+    assert {job.name: job.interval for job in table} == STANDING | {"expire uploads": DAY}
 
 
 def test_where_purging_is_off_uploads_are_left(services):
@@ -86,7 +86,7 @@ async def test_each_job_takes_on_one_batch(services, registry, calls, dry_run):
         "forget places of sign-in": 4,
         "rotate signing keys": 0,
         "take figures": 1,
-        "expire uploads of default": 2,
+        "expire uploads": 2,
     }
     assert sorted(calls, key=str) == [
         ("collection.bury", BURIALS),

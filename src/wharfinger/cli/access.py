@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wharfinger.cli.identity_token import read_token
+from wharfinger.cli.registry import registry_named
 from wharfinger.cli.shell import Config, act, parsed, say
 from wharfinger.cli.terminal import fail
 from wharfinger.domain.access import Access, Action
@@ -13,7 +14,7 @@ from wharfinger.domain.accounts import parse_any_account_name
 from wharfinger.domain.explanations import Explanation
 from wharfinger.domain.grants import word_of
 from wharfinger.domain.identity import ANONYMOUS, Actor, Principal
-from wharfinger.domain.names import parse_repository_name
+from wharfinger.domain.names import DEFAULT_REGISTRY, parse_repository_name
 from wharfinger.services import Services
 from wharfinger.services.registries import Registry
 
@@ -39,6 +40,7 @@ def explain(
     what: Annotated[str, typer.Argument(help="The repository.", metavar="REPOSITORY")],
     *,
     tag: Annotated[list[str] | None, typer.Option(help="Of a push: a tag that it sets.")] = None,
+    registry: Annotated[str, typer.Option(help="The registry that has it.", metavar="NAME")] = DEFAULT_REGISTRY,
     config: Config = None,
 ) -> None:
     """Say whether somebody may do something, and by which rule; ends with 1 if not."""
@@ -48,13 +50,13 @@ def explain(
 
     async def work(services: Services, _by: Actor) -> Explanation:
         principal = ANONYMOUS
-        (registry, *_) = services.registries.all()
+        place = registry_named(services, registry)
         if account is not None:
             found = await services.accounts.find(account)
             principal = Principal(name=found.name, account_id=found.id)
         if token is not None:
-            principal = await _workload(services, token, registry)
-        return await services.explanations.explain_all(principal, registry, access)
+            principal = await _workload(services, token, place)
+        return await services.explanations.explain_all(principal, place, access)
 
     access = Access(action, name, tuple(tag or ()))
     explanation = act(config, work)

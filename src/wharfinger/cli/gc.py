@@ -11,6 +11,7 @@ import typer
 from rich.filesize import decimal
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
+from wharfinger.cli.registry import registry_named
 from wharfinger.cli.shell import Config, act, day_of, parsed, print_table, say
 from wharfinger.cli.terminal import err, fail
 from wharfinger.domain.identity import Actor
@@ -65,10 +66,7 @@ def plan(
     target = parsed(parse_trashed, what)
 
     async def work(services: Services, _by: Actor) -> Savings:
-        found = [one for one in services.registries.all() if one.name == registry]
-        if not found:
-            fail(f"there is no registry {registry!r}")
-        return await services.outlooks.plan(found[0], target)
+        return await services.outlooks.plan(registry_named(services, registry), target)
 
     savings = act(config, work)
     if as_json:

@@ -8,7 +8,6 @@ import typer
 from wharfinger.cli.shell import Config, act, say
 from wharfinger.cli.terminal import fail
 from wharfinger.clock import DAY
-from wharfinger.domain.errors import AccountUnknown
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.metadata.registries import RegistryRow
@@ -73,13 +72,9 @@ def registry_named(services: Services, name: str) -> Registry:
     """Return the registry of that name.
 
     Raises:
-        AccountUnknown: there is none.
+        RegistryUnknown: there is none.
     """
-    for registry in services.registries.all():
-        if registry.name == name:
-            return registry
-    message = f"There is no registry {name!r}."
-    raise AccountUnknown(message)
+    return services.registries.known(name)
 
 
 def _print(row: RegistryRow) -> None:

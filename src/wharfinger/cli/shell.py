@@ -127,6 +127,7 @@ def say(sentence: str) -> None:
 async def _act(settings: Settings, work: Callable[[Services, Actor], Awaitable[T]]) -> T:
     deployment = bootstrap.build(settings)
     try:
+        await deployment.services.registries.all()  # so that commands find them by name
         return await work(deployment.services, operator())
     finally:
         await deployment.aclose()

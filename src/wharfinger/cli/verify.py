@@ -18,7 +18,7 @@ from wharfinger.clock import SECOND, Instant, as_datetime
 from wharfinger.domain.digests import parse_digest
 from wharfinger.domain.errors import UpkeepBusy, WharfingerError
 from wharfinger.domain.identity import Actor
-from wharfinger.domain.names import parse_repository_name
+from wharfinger.domain.names import DEFAULT_REGISTRY, parse_repository_name
 from wharfinger.domain.verification import Finding, Phase, Scope
 from wharfinger.metadata.verification import Run
 from wharfinger.services import Services
@@ -42,13 +42,16 @@ _FORMAT: Final = 1
 class Options:
     """What was asked for on the command line."""
 
-    def __init__(self, scope: Scope, rate: int | None, *, restart: bool, bury: bool, as_json: bool) -> None:
-        self.scope, self.rate = scope, rate
+    def __init__(
+        self, scope: Scope, rate: int | None, *, registry: str, restart: bool, bury: bool, as_json: bool
+    ) -> None:
+        self.scope, self.rate, self.registry = scope, rate, registry
         self.restart, self.bury, self.as_json = restart, bury, as_json
 
 
 def verify(
     *,
+    registry: Annotated[str, typer.Option(help="The registry whose content it is.", metavar="NAME")] = DEFAULT_REGISTRY,
     repository: Annotated[str | None, typer.Option(help="Only what this repository has.", metavar="NAME")] = None,
     digest: Annotated[str | None, typer.Option(help="Only this blob or manifest.", metavar="DIGEST")] = None,
     since: Annotated[
@@ -82,7 +85,9 @@ def verify(
         )
         if bury_orphans:
             _require_everything(scope)
-        options = Options(scope, parse_rate(rate), restart=restart, bury=bury_orphans, as_json=as_json)
+        options = Options(
+            scope, parse_rate(rate), registry=registry, restart=restart, bury=bury_orphans, as_json=as_json
+        )
         settings = read_settings(config).settings
         storage.migrate(settings, beside=True)
         if stop:
@@ -109,7 +114,7 @@ async def _stop(settings: Settings) -> None:
     verification = deployment.services.verification
     try:
         stopped = 0
-        for registry in deployment.services.registries.all():
+        for registry in await deployment.services.registries.all():
             for one in await verification.unfinished(registry):
                 if not one.is_stopped:
                     await verification.stop(registry, one.run.id, operator())
@@ -140,7 +145,7 @@ async def _verify(settings: Settings, options: Options) -> Report:
 
 async def _patiently(services: Services, options: Options, by: Actor) -> Report:
     """Run it; where a process that died has the claim still, wait until that ends."""
-    registry = services.registries.all()[0]
+    registry = await services.registries.named(options.registry)
     attempts = 3
     with _bar() as progress:
         task = progress.add_task("", total=None, count="")

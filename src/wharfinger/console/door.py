@@ -22,12 +22,12 @@ from wharfinger.console.routes import TABLE
 from wharfinger.console.routing import Route
 from wharfinger.domain.access import Access, Action, Mode
 from wharfinger.domain.errors import (
-    AccountUnknown,
     Denied,
     EndpointUnknown,
     ManifestTooLarge,
     NameUnknown,
     QueryInvalid,
+    RegistryUnknown,
     Unauthenticated,
     WharfingerError,
 )
@@ -35,7 +35,7 @@ from wharfinger.domain.identity import ANONYMOUS
 from wharfinger.services import Services
 from wharfinger.services.repositories import name_unknown
 from wharfinger.services.sessions import principal_of
-from wharfinger.web.access import check_parameters, find_registry, require, tell_of_refusal
+from wharfinger.web.access import check_parameters, require, tell_of_refusal
 from wharfinger.web.authentication import Entrance, require_private
 from wharfinger.web.bodies import Body, ClientGone, ClientStalled
 from wharfinger.web.requests import Visit
@@ -94,7 +94,7 @@ class Console:
         mode = await self._services.authorization.mode()
         guest = await session.recognise(self._services, visit, mode)
         visit.principal = ANONYMOUS if guest.session is None else principal_of(guest.session)
-        registry = self._services.registries.on_host(visit.header(b"host") or "")
+        registry = await self._services.registries.on_host(visit.header(b"host") or "", visit.client)
         scene = Scene(visit=visit, method=scope["method"], mode=mode, guest=guest, registry=registry)
         try:
             return await self._answer(scope, receive, scene)
@@ -128,7 +128,7 @@ class Console:
         check_parameters(matched.parameters)
         scene.query = read_query(scope["query_string"])
         if scene.mode is not Mode.ACCOUNTS and self._entrance is not None:
-            visit.principal = await self._entrance.recognise(visit)
+            visit.principal = await self._entrance.recognise(visit, scene.registry)
         call = self._call(scene, matched.parameters)
         call = await self._entering(matched.registry, call, scene)
         if (closed := await self._require(route, call, scene)) is not None:
@@ -169,8 +169,8 @@ class Console:
         if name is None:
             return call
         try:
-            scene.registry = find_registry(self._services, name)
-        except AccountUnknown as error:
+            scene.registry = await self._services.registries.named(name)
+        except RegistryUnknown as error:
             message = "There is no page at this address."
             raise EndpointUnknown(message) from error
         return replace(call, registry=scene.registry)
@@ -273,7 +273,8 @@ class Console:
         path = visit.path.partition("?")[0]
         sealed = session.read(visit, session.FLASH)
         flash = None if sealed is None else flashes.unseal(sealed, path, guest.secret)
-        several = self._services.registries.all() if scene.is_signed_in or scene.mode is not Mode.ACCOUNTS else ()
+        shows = scene.is_signed_in or scene.mode is not Mode.ACCOUNTS
+        several = await self._services.registries.all() if shows else ()
         may_sign_in = scene.mode is Mode.ACCOUNTS and not scene.is_signed_in
         around = {
             "flash": flash,

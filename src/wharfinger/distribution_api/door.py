@@ -18,6 +18,7 @@ from wharfinger.domain.errors import EndpointUnknown, Unauthenticated, UploadOut
 from wharfinger.domain.names import RepositoryName, parse_repository_name
 from wharfinger.services import Services
 from wharfinger.services.cache import ContentCache
+from wharfinger.services.registries import Registry
 from wharfinger.web.authentication import Entrance
 from wharfinger.web.bodies import Body, ClientGone, ClientStalled
 from wharfinger.web.requests import Visit
@@ -74,13 +75,13 @@ class DistributionAPI:
         access = Access(match.route.action, name or None)
         if match.route.sets_tags:
             access = access._replace(tags=tags_set(parameter, Query(scope)))
-        registry = self._services.registries.on_host(visit.header(b"host") or "")
+        registry = await self._services.registries.on_host(visit.header(b"host") or "", visit.client)
         try:
             if self._entrance is not None:
-                visit.principal = await self._entrance.recognise(visit)
+                visit.principal = await self._entrance.recognise(visit, registry)
             await self._services.authorization.require(visit.principal, registry, access, visit.actor)
         except Unauthenticated as error:
-            return self._challenged(visit, access, error)
+            return self._challenged(visit, registry, access, error)
         call = Call(
             scope=scope,
             body=body,
@@ -97,9 +98,9 @@ class DistributionAPI:
         except UploadOutOfOrder as error:
             return errors.respond(error, standing_headers(call, error.upload_id, error.offset))
 
-    def _challenged(self, visit: Visit, access: Access, error: Unauthenticated) -> Response:
+    def _challenged(self, visit: Visit, registry: Registry, access: Access, error: Unauthenticated) -> Response:
         """Ask for a credential, or for a better one."""
-        headers = {} if self._entrance is None else self._entrance.challenge(visit, access, error)
+        headers = {} if self._entrance is None else self._entrance.challenge(visit, access, error, registry)
         return errors.respond(error, headers)
 
 

@@ -75,7 +75,7 @@ async def _exchange(
 ) -> Response:
     subject = _read_subject(form, registry)
     wanted = parse_scopes(form.every("scope"))
-    visit.principal = principal = await identity.recognise_workload(subject)
+    visit.principal = principal = await identity.recognise_workload(subject, registry)
     asked = any(scope.strip() for scope in form.every("scope"))
     if asked:
         issued = await tokens.issue(principal, registry, wanted, "exchange", visit.actor)

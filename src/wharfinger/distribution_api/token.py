@@ -98,7 +98,7 @@ class TokenEndpoint:
         if path != PATH:
             message = f"The path is no endpoint; tokens are given at {PATH}."
             raise EndpointUnknown(message)
-        registry = self._services.registries.on_host(visit.header(b"host") or "")
+        registry = await self._services.registries.on_host(visit.header(b"host") or "", visit.client)
         match scope["method"]:
             case "GET":
                 return await self._get(_pairs(scope["query_string"]), visit, registry)
@@ -114,7 +114,7 @@ class TokenEndpoint:
         if b"authorization" in visit.headers or not wanted:
             require_private(visit)
         visit.principal = principal = await self._identity.recognise(
-            read_authorization(visit.headers.get(b"authorization")), visit.actor
+            read_authorization(visit.headers.get(b"authorization")), visit.actor, registry
         )
         if principal.ceiling.entries is not None:
             # It would live on in its successors, and the refresh token that it got would open more than it does.
@@ -139,7 +139,7 @@ class TokenEndpoint:
         match form.one("grant_type"):
             case "password":
                 shown = Password(form.one("username") or "", form.one("password") or "")
-                principal = await self._identity.recognise(shown, visit.actor)
+                principal = await self._identity.recognise(shown, visit.actor, registry)
             case "refresh_token":
                 principal = await self._identity.refresh(form.one("refresh_token") or "", visit.actor)
             case _:

@@ -66,6 +66,14 @@ class AccountUnknown(Unknown):
     """No such account, team, membership, grant or credential."""
 
 
+class RegistryUnknown(Unknown):
+    """No registry of that name."""
+
+
+class HostUnknown(Unknown):
+    """A host under which no registry answers, or not to this client."""
+
+
 class NamespaceUnknown(Unknown):
     """No namespace of that name."""
 
@@ -136,6 +144,10 @@ class ManifestTooLarge(TooLarge):
 
 class AccountInvalid(Invalid):
     """A name of an account or a team outside the grammar, or something that accounts of this kind do not have."""
+
+
+class RegistryInvalid(Invalid):
+    """A name or a host that a registry cannot have, or a storage that cannot serve one."""
 
 
 class RuleInvalid(Invalid):
@@ -231,6 +243,10 @@ class Denied(Refused):
 
 class AccountConflict(Refused):
     """The accounts as they are stand against it: a name is taken, an organization would lose its last owner."""
+
+
+class RegistryConflict(Refused):
+    """The registries as they are stand against it: a name, a host or a storage is taken."""
 
 
 class TagImmutable(Refused):

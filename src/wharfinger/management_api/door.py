@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope
 from wharfinger.domain.access import Access, Action
 from wharfinger.domain.errors import Denied, EndpointUnknown, NameInvalid, Unauthenticated, WharfingerError
 from wharfinger.management_api import bodies, problems
-from wharfinger.management_api.calls import PREFIX, Call, Everybody, check_parameters, find_registry, require
+from wharfinger.management_api.calls import PREFIX, Call, Everybody, check_parameters, require
 from wharfinger.management_api.problems import BadRequest
 from wharfinger.services import Services
 from wharfinger.web.access import tell_of_refusal
@@ -85,19 +85,20 @@ class ManagementAPI:
         matched = site.match(asked)
         visit.route = PREFIX + matched.route.path
         check_parameters(matched.parameters)
+        registry = await self._services.registries.on_host(visit.header(b"host") or "", visit.client)
         if self._entrance is not None and not isinstance(matched.route.need, Everybody):
-            visit.principal = await self._entrance.recognise(visit)
+            visit.principal = await self._entrance.recognise(visit, registry)
         call = Call(
             visit=visit,
             services=self._services,
-            registry=self._services.registries.on_host(visit.header(b"host") or ""),
+            registry=registry,
             parameters=matched.parameters,
             root=scope["root_path"],
             path=visit.path.partition("?")[0].removeprefix(PREFIX),
             query=scope["query_string"].decode("latin-1"),
         )
         if "registry" in matched.parameters and not visit.principal.is_anonymous:
-            call.registry = find_registry(self._services, matched.parameters["registry"])
+            call.registry = await self._services.registries.named(matched.parameters["registry"])
         await require(matched.route.need, call)
         site.check_query(call.query, matched.queries)
         content = await bodies.read(

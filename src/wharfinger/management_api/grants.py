@@ -171,7 +171,7 @@ def _namespace(call: Call, namespace: str) -> Place:
 
 def show_place(call: Call, place: Place) -> ShownPlace:
     """Return a place with the names of what it is."""
-    registry = None if place.registry_id is None else call.services.registries.get(place.registry_id).name
+    registry = None if place.registry_id is None else call.services.registries.name_of(place.registry_id)
     return ShownPlace(registry=registry, namespace=place.namespace, repository=place.repository)
 
 

@@ -48,7 +48,7 @@ class RegistrySwitchesChange(Model):
 
 async def list_registries(call: Calling) -> Registries:
     """List the registries."""
-    rows = [await call.services.registry_switches.of(one) for one in call.services.registries.all()]
+    rows = [await call.services.registry_switches.of(one) for one in await call.services.registries.all()]
     return Registries(items=[_show(one) for one in rows])
 
 

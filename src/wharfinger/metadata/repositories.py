@@ -9,12 +9,13 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, exi
 
 from wharfinger.clock import Instant
 from wharfinger.domain.access import Role, Visibility
-from wharfinger.domain.errors import DatabaseUnavailable
+from wharfinger.domain.errors import DatabaseUnavailable, RegistryUnknown
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.domain.policies.immutability import Immutability, parse_immutability
 from wharfinger.metadata import grants, trust
 from wharfinger.metadata import namespaces as namespace_rows
+from wharfinger.metadata import registries as registry_rows
 from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.grants import PlaceKey, SubjectKey
 from wharfinger.metadata.schema import (
@@ -144,8 +145,9 @@ class RepositorySummary:
 
 
 def find_registry(connection: Connection, name: str) -> int | None:
-    """Return the id of the registry of that name."""
-    found: int | None = connection.execute(select(registries.c.id).where(registries.c.name == name)).scalar()
+    """Return the id of the registry of that name, unless it was deleted."""
+    named = (registries.c.name == name) & registries.c.deleted_at.is_(None)
+    found: int | None = connection.execute(select(registries.c.id).where(named)).scalar()
     return found
 
 
@@ -190,6 +192,10 @@ def _create(connection: Connection, registry_id: int, name: RepositoryName, by: 
         changed_at=now,
         revision=0,
     )
+    if made is not None and not registry_rows.is_live(connection, registry_id):
+        # Asked once the row is there: its key holds the registry's row, which a deletion has to wait for.
+        message = "The registry was deleted."
+        raise RegistryUnknown(message)
     return None if made is None else int(made[0])
 
 

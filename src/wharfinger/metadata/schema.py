@@ -60,16 +60,44 @@ registries: Final = table(
     "registries",
     identifier(),
     words("name"),
+    words("mark"),
+    words("storage", nullable=True),
+    words("private_id", nullable=True),
+    number("public_endpoint", default=1),
+    number("private_endpoint", default=1),
+    number("public", default=0),
     number("anonymous_pull", default=1),
     number("account_namespaces", default=0),
     number("created_at"),
     number("untagged_after", nullable=True),
     number("sweep_after", nullable=True),
-    UniqueConstraint("name"),
+    number("version", default=1),
+    number("opened_at", nullable=True),
+    number("deleted_at", nullable=True),
+    number("deletion_id", nullable=True),
+    number("leaves_images", default=0),
+    index("uq_registries_name_live", "name", unique=True, where="deleted_at IS NULL"),
+    index("uq_registries_storage", "storage", unique=True, where="storage IS NOT NULL"),
+    UniqueConstraint("private_id"),
+    UniqueConstraint("mark"),
 )
-"""`account_namespaces` says that a new namespace belongs to the account of its name, if there is one. `untagged_after`
-is how long a manifest without a tag is kept after it was last used; nothing for as long as it is not deleted.
-`sweep_after` is the manifest after which a rule that changed is still to be applied; nothing if none is."""
+"""`mark` is also written into the storage, so that no other registry takes it for its own. `version` grows with every
+change of any registry: the highest one says whether what a process knows is still so. One without `opened_at` is being
+opened: what its storage held before is still to come back. One with `deleted_at` is being closed as long as it has its
+`storage`; `leaves_images` says that its images stay there. `account_namespaces` says that a new namespace belongs to
+the account of its name, if there is one. `untagged_after` is how long a manifest without a tag is kept after it was
+last used; nothing for as long as it is not deleted. `sweep_after` is the manifest after which a rule that changed is
+still to be applied; nothing if none is."""
+
+registry_hosts: Final = table(
+    "registry_hosts",
+    words("host"),
+    key("registry_id", "registries.id", ondelete="CASCADE"),
+    PrimaryKeyConstraint("host"),
+    index("ix_registry_hosts_registry_id", "registry_id"),
+    numbered=False,
+)
+"""Hosts that a registry was given, besides those that follow from its name and its private id."""
 
 namespaces: Final = table(
     "namespaces",

@@ -118,6 +118,10 @@ _PLACES: Final = (
 )
 
 
+_is_in_public_registry: Final = repositories.c.id.is_not(None) & (registries.c.public == 1)
+"""A registry that is public is so as a whole; of a name that is free it says nothing."""
+
+
 def _build_standing(which: ColumnElement[bool]) -> Select[tuple[object, ...]]:
     """Return one row of facts: everything is joined to a row that is always there.
 
@@ -147,7 +151,7 @@ def _build_standing(which: ColumnElement[bool]) -> Select[tuple[object, ...]]:
         select(
             repositories.c.id,
             case((repositories.c.created_by == _account, repositories.c.created_at)),
-            repositories.c.visibility,
+            case((_is_in_public_registry, "public"), else_=repositories.c.visibility),
             repositories.c.inherits,
             registries.c.anonymous_pull * func.coalesce(_owner.c.anonymous_pull, 1),
             case((_owner.c.id == _account, 1), (is_member & (memberships.c.role == "owner"), 1), else_=0),
@@ -299,6 +303,10 @@ def _build_trusted() -> ColumnElement[bool]:
     )
 
 
+def _in_public_registry() -> ColumnElement[bool]:
+    return repositories.c.registry_id.in_(select(registries.c.id).where(registries.c.public == 1))
+
+
 def _build_visible() -> ColumnElement[bool]:
     signed_in = _account != NOBODY
     active = exists().where(
@@ -334,7 +342,7 @@ def _build_visible() -> ColumnElement[bool]:
         ),
     )
     rights = or_(
-        and_(repositories.c.visibility == "public", or_(signed_in, anonymous)),
+        and_(or_(repositories.c.visibility == "public", _in_public_registry()), or_(signed_in, anonymous)),
         and_(repositories.c.visibility == "internal", signed_in),
         deployment,
         repositories.c.registry_id.in_(_granted(grants.c.registry_id)),

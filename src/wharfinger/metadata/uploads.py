@@ -173,10 +173,11 @@ def end(connection: Connection, upload_id: str, token: str | None = None) -> boo
     return _END_HELD.count(connection, upload_id=upload_id, token=token) > 0
 
 
-def expired(connection: Connection, now: Instant, limit: int) -> Sequence[UploadRow]:
-    """Return uploads whose time is over and that nobody is writing to."""
+def expired(connection: Connection, registry_id: int, now: Instant, limit: int) -> Sequence[UploadRow]:
+    """Return uploads of a registry whose time is over and that nobody is writing to."""
     free = uploads.c.claim.is_(None) | (uploads.c.claimed_until < now)
-    statement = select(*_COLUMNS).where(uploads.c.expires_at <= now, free).order_by(uploads.c.expires_at).limit(limit)
+    over = (uploads.c.registry_id == registry_id) & (uploads.c.expires_at <= now)
+    statement = select(*_COLUMNS).where(over, free).order_by(uploads.c.expires_at).limit(limit)
     return [_upload(row) for row in connection.execute(statement)]
 
 

@@ -267,8 +267,10 @@ class _Work:
             return replace(copied, already=copied.already + 1)
         if there is not None:
             await self.archive.store.delete(key)
-        source = self._registries.get(content.registry_id).store
-        digest = Digest(content.digest)
+        registry = await self._registries.get(content.registry_id)
+        if registry is None:  # it was deleted since the snapshot: its bytes are in a storage that is not ours any more
+            return copied.with_damaged(content.digest)
+        source, digest = registry.store, Digest(content.digest)
         hasher = Hasher(algorithm_of(digest))
         writer = await self.archive.store.begin(key, hasher.update)
         try:

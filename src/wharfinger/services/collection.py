@@ -67,8 +67,11 @@ class Collection:
         return len(gone)
 
     async def _remove(self, tombstone: Tombstone) -> bool:
+        registry = await self._registries.get(tombstone.registry_id)
+        if registry is None:  # its storage is another's now, and the bytes stay where they are
+            return True
         try:
-            await self._registries.get(tombstone.registry_id).store.delete(checked_key(tombstone.store_key))
+            await registry.store.delete(checked_key(tombstone.store_key))
         except Unavailable:
             await self._postpone(tombstone)
             return False
@@ -79,9 +82,11 @@ class Collection:
         settled = []
         for registry_id in sorted({tombstone.registry_id for tombstone in removed}):
             ours = [tombstone for tombstone in removed if tombstone.registry_id == registry_id]
+            registry = await self._registries.get(registry_id)
             try:
                 keys = [checked_key(tombstone.store_key) for tombstone in ours]
-                await self._registries.get(registry_id).store.settle(keys)
+                if registry is not None:
+                    await registry.store.settle(keys)
             except Unavailable:
                 for tombstone in ours:
                     await self._postpone(tombstone)

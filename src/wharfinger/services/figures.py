@@ -61,13 +61,14 @@ class Figures:
         """
         now = self._clock.now()
         today = now // DAY
-        for registry in self._registries.all():
+        every = await self._registries.all()
+        for registry in every:
             figure = await self._database.read(partial(rows.count, registry_id=registry.id, day=today))
             last = await self._database.read(partial(rows.pulls_on, registry_id=registry.id, day=today - 1))
             await self._database.write(partial(_put, registry.id, figure, last, now), durable=False)
         await self._database.write(lambda c: rows.forget(c, today - KEPT_DAYS), durable=False)
         await self._measure(now)
-        return len(self._registries.all())
+        return len(every)
 
     async def by_day(self, registry: Registry, days: int) -> Sequence[Figure]:
         """Return the last days that were counted, today among them, the oldest first."""

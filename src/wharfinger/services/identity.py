@@ -10,7 +10,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from wharfinger import telemetry
 from wharfinger.clock import Clock, Instant
@@ -20,6 +20,9 @@ from wharfinger.security.external import ExternalToken, ExternalTokens
 from wharfinger.security.htpasswd import Users
 from wharfinger.security.jws import TokenRefused
 from wharfinger.security.watched import WatchedFile
+
+if TYPE_CHECKING:
+    from wharfinger.services.registries import Registry
 
 _log = telemetry.logger("identity")
 _REMEMBERED: Final = 60.0
@@ -52,12 +55,15 @@ Origin = Callable[[], Actor]
 class Identity(Protocol):
     """Recognises callers by the rules of one mode."""
 
-    async def recognise(self, shown: Shown | None, origin: Origin = nobody_yet) -> Principal:
+    async def recognise(
+        self, shown: Shown | None, origin: Origin = nobody_yet, registry: "Registry | None" = None
+    ) -> Principal:
         """Return who it is; `ANONYMOUS` for who shows nothing.
 
         Args:
             shown: what a client shows.
             origin: says where it comes from, for what is told of a refusal.
+            registry: which one is asked: a token for another one is not taken. Nothing for `default`.
 
         Raises:
             CredentialInvalid: what was shown is wrong, or not of a kind that is taken here.
@@ -146,7 +152,12 @@ class HtpasswdIdentity:
         self._remembered = Remembered(clock)
         self._users: Users | None = None
 
-    async def recognise(self, shown: Shown | None, origin: Origin = nobody_yet) -> Principal:  # noqa: ARG002 - tells nobody
+    async def recognise(
+        self,
+        shown: Shown | None,
+        origin: Origin = nobody_yet,  # noqa: ARG002 - tells nobody
+        registry: "Registry | None" = None,  # noqa: ARG002 - the same users in all of them
+    ) -> Principal:
         """See `Identity.recognise`."""
         match shown:
             case None:
@@ -205,7 +216,12 @@ class TokenServerIdentity:
         self._verifier: ExternalTokens | None = None
         self._verified: dict[str, tuple[Principal, Instant]] = {}
 
-    async def recognise(self, shown: Shown | None, origin: Origin = nobody_yet) -> Principal:  # noqa: ARG002 - tells nobody
+    async def recognise(
+        self,
+        shown: Shown | None,
+        origin: Origin = nobody_yet,  # noqa: ARG002 - tells nobody
+        registry: "Registry | None" = None,  # noqa: ARG002 - the same users in all of them
+    ) -> Principal:
         """See `Identity.recognise`. A token that was verified is not verified again until it ends."""
         match shown:
             case None:

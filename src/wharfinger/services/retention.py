@@ -213,7 +213,10 @@ class Retention:
         for one in found:
             self._after = one.id
             try:
-                plan = await self.run(self._registries.get(one.registry_id), one.name, SYSTEM_ACTOR)
+                registry = await self._registries.get(one.registry_id)
+                if registry is None:
+                    continue
+                plan = await self.run(registry, one.name, SYSTEM_ACTOR)
             except NameUnknown:
                 continue
             except (DeletionDisabled, ReadOnly) as error:

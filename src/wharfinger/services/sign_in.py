@@ -60,7 +60,7 @@ class AccountIdentity:
         tokens: verifies registry tokens.
         authorization: knows whether there are accounts yet: until then nobody is asked, and nothing is looked at.
         trust: recognises workloads by the identity tokens of their issuers.
-        registry: which registry's tokens are taken.
+        registry: whose tokens are taken where nobody says which registry is asked.
         clock: the time.
         passwords: checks the passwords of accounts.
         demands: knows of whom single sign-on is demanded: their passwords are not taken.
@@ -97,11 +97,14 @@ class AccountIdentity:
         self._refusals = refusals
         self._password_login = password_login
 
-    async def recognise(self, shown: Shown | None, origin: Origin = nobody_yet) -> Principal:
+    async def recognise(
+        self, shown: Shown | None, origin: Origin = nobody_yet, registry: Registry | None = None
+    ) -> Principal:
         """See `Identity.recognise`."""
         if shown is None:
             return ANONYMOUS
-        known = self._known_already(shown)
+        place = self._registry if registry is None else registry
+        known = self._known_already(shown, place)
         if known is not None:
             return known
         if await self.is_open():
@@ -111,24 +114,28 @@ class AccountIdentity:
                 if secret_tokens.recognise(token) is TokenKind.PERSONAL:
                     return await self._by_secret(token, CredentialKind.TOKEN, None, origin)
                 if jws.type_of(token) not in {None, TYPE}:
-                    return await self._by_signed(token)
-                return await self._by_registry_token(token)
+                    return await self._by_signed(token, place)
+                return await self._by_registry_token(token, place)
             case Password(name, secret):
-                return await self._by_pair(name, secret, origin)
+                return await self._by_pair(name, secret, origin, place)
 
     async def is_open(self) -> bool:
         """See `Identity.is_open`."""
         return await self._authorization.mode() is Mode.OPEN
 
-    async def recognise_workload(self, token: str) -> Principal:
+    async def recognise_workload(self, token: str, registry: Registry) -> Principal:
         """Return the workload that an identity token of another issuer stands for.
+
+        Args:
+            token: what it shows.
+            registry: whose trust rules count.
 
         Raises:
             CredentialInvalid: no trust rule lets it in; the log says why.
             OutboundFailed: a rule might, but the keys of its issuer cannot be had now.
         """
         try:
-            return await self._trust.recognise(token, self._registry)
+            return await self._trust.recognise(token, registry)
         except WorkloadRefused as error:
             _log.info("an identity token was refused", reason=str(error))
             raise CredentialInvalid(WRONG) from None
@@ -167,7 +174,7 @@ class AccountIdentity:
         await self._credentials.create(AccountName(principal.name), new, by)
         return made.text
 
-    async def _by_pair(self, name: str, secret: str, origin: Origin) -> Principal:
+    async def _by_pair(self, name: str, secret: str, origin: Origin, registry: Registry) -> Principal:
         match secret_tokens.recognise(secret):
             case TokenKind.PERSONAL:
                 return await self._by_secret(secret, CredentialKind.TOKEN, name, origin)
@@ -176,7 +183,7 @@ class AccountIdentity:
             case TokenKind.REFRESH:
                 raise CredentialInvalid(WRONG)  # it is exchanged at the token endpoint, and is good for nothing else
             case None if jws.type_of(secret) not in {None, TYPE}:
-                return await self._by_signed(secret)  # whatever the name: `docker login` demands one
+                return await self._by_signed(secret, registry)  # whatever the name: `docker login` demands one
             case None if secret_tokens.looks_like_one(secret) or jws.type_of(secret) == TYPE:
                 # Mistyped, or a registry token, which is no password: no hash is spent on it, no lock-out comes nearer.
                 raise CredentialInvalid(WRONG)
@@ -185,17 +192,17 @@ class AccountIdentity:
             case None:
                 return await self._by_password(name, secret, origin)
 
-    async def _by_signed(self, token: str) -> Principal:
+    async def _by_signed(self, token: str, registry: Registry) -> Principal:
         """Return the workload that shows its own identity, or the credential that it got for it."""
         if jws.type_of(token) != WORKLOAD_TYPE:
-            return await self.recognise_workload(token)
-        principal = await self._tokens.verify_credential(token, self._registry)
-        await self._require_rule(principal)
+            return await self.recognise_workload(token, registry)
+        principal = await self._tokens.verify_credential(token, registry)
+        await self._require_rule(principal, registry)
         return principal
 
-    async def _require_rule(self, principal: Principal) -> None:
+    async def _require_rule(self, principal: Principal, registry: Registry) -> None:
         """Return if a trust rule that let the workload in still is."""
-        standing = await self._authorization.standing(principal, self._registry, Access(Action.VISIT))
+        standing = await self._authorization.standing(principal, registry, Access(Action.VISIT))
         if standing.suspended:
             _log.info("a workload was refused", reason="its trust rules are gone", principal=principal.name)
             raise CredentialInvalid(WRONG)
@@ -237,29 +244,29 @@ class AccountIdentity:
         event = Event(action=EventAction.SIGN_IN, target=target, about_id=holder.account_id, detail=why)
         await self._refusals.note(event, replace(origin(), credential_id=holder.credential_id))
 
-    def _known_already(self, shown: Shown) -> Principal | None:
+    def _known_already(self, shown: Shown, registry: Registry) -> Principal | None:
         """Return whose registry token it is, if that was found out since the last change of anything."""
         memory = self._database.memory() if isinstance(shown, Bearer) else None
         if memory is None:
             return None
-        known: _Known | None = memory.get((self, secret_tokens.fingerprint(shown[0])))
+        known: _Known | None = memory.get((self, registry.id, secret_tokens.fingerprint(shown[0])))
         return known.principal if known is not None and self._clock.now() < known.ends else None
 
-    async def _by_registry_token(self, token: str) -> Principal:
+    async def _by_registry_token(self, token: str, registry: Registry) -> Principal:
         """Return whom a registry token was made for: the same object each time, so that its rights are found again."""
         memory = self._database.memory()
-        known = await self._read(await self._tokens.verify(token, self._registry))
+        known = await self._read(await self._tokens.verify(token, registry), registry)
         if memory is not None:
-            memory[self, secret_tokens.fingerprint(token)] = known
+            memory[self, registry.id, secret_tokens.fingerprint(token)] = known
         return known.principal
 
-    async def _read(self, token: RegistryToken) -> "_Known":
+    async def _read(self, token: RegistryToken, registry: Registry) -> "_Known":
         """Find out whom a token was made for, unless its account or the credential that it was made with has ended."""
         entries = tuple(_entry(one, token.issued_at) for one in token.access)
         if token.workload is not None:
             named = token.workload
             workload = Principal(name=named.name, workload=named.workload, ceiling=Ceiling(entries=entries))
-            await self._require_rule(workload)
+            await self._require_rule(workload, registry)
             return _Known(workload, token.expires_at)
         if token.account_id is None:
             return _Known(replace(ANONYMOUS, ceiling=Ceiling(entries=entries)), token.expires_at)

@@ -191,7 +191,7 @@ class Uploads:
         Returns how many uploads ended; for a background job. A dry run only logs them.
         """
         now = self._means.clock.now()
-        found = await self._means.database.read(lambda c: rows.expired(c, now, limit))
+        found = await self._means.database.read(lambda c: rows.expired(c, registry.id, now, limit))
         if dry_run:
             for row in found:
                 _log.info("upload would end", upload=row.id, offset=row.offset)

@@ -17,6 +17,7 @@ from wharfinger.metadata.verification import Run
 from wharfinger.services.examination import Examiner
 from wharfinger.services.pace import Pace, Stop
 from wharfinger.services.registries import Registry
+from wharfinger.services.storages import is_own
 from wharfinger.telemetry import VERIFIED_AT, VERIFIED_BYTES
 
 CLAIM: Final = 30 * SECOND
@@ -184,8 +185,9 @@ class Steps:
             for listing, unfinished in ((store.keys(), False), (store.unfinished(), True)):
                 async for keys in _batches(listing):
                     await self._pay(0)
-                    await self.examiner.keys(keys, unfinished=unfinished, bury=self.bury)
-                    run = replace(run, tally=replace(run.tally, objects=run.tally.objects + len(keys)))
+                    ours = [key for key in keys if not is_own(key)]
+                    await self.examiner.keys(ours, unfinished=unfinished, bury=self.bury)
+                    run = replace(run, tally=replace(run.tally, objects=run.tally.objects + len(ours)))
                     self.tell(run)
         except _StopWanted:
             return run

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Final
 
-from wharfinger.settings import addresses, values
+from wharfinger.settings import addresses, hosts, values
 from wharfinger.settings.providers import parse_provider
 
 if TYPE_CHECKING:
@@ -95,6 +95,9 @@ PORTS: Final = Many(of=One(name="port", parse=values.integer(1, 65_535)))
 LIFETIME: Final = One(name="duration", parse=values.parse_lifetime)
 STATUS: Final = One(name="HTTP status", parse=values.integer(100, 599))
 PROXIES: Final = Many(of=One(name="network", parse=values.parse_proxy))
+NETWORKS: Final = Many(of=One(name="network", parse=values.parse_network))
+LABEL: Final = One(name="name", parse=hosts.parse_label)
+DOMAIN: Final = One(name="domain", parse=hosts.parse_domain)
 TEXTS: Final = Many(of=TEXT)
 PROVIDER: Final = One(name="name", parse=parse_provider)
 PATTERNS: Final = Many(of=One(name="regular expression", parse=values.parse_pattern))

@@ -21,6 +21,7 @@ from wharfinger.settings.exposure import (
 )
 from wharfinger.settings.kinds import Kind, Many, Named, One, Records, leaf_of
 from wharfinger.settings.problems import Findings, Mark, SettingsError, nearest_key
+from wharfinger.settings.storages import clashes
 from wharfinger.settings.tree import Settings
 from wharfinger.settings.unsupported import BY_KEY, STORAGE_KINDS
 from wharfinger.settings.values import Unfit, parse_address, parse_boolean, quoted
@@ -321,6 +322,8 @@ def _check_together(settings: Settings, root: Table, findings: Findings) -> None
             parse_address(http.addr)
     except Unfit as unfit:
         findings.problem(_mark(root, "http.addr"), "http.addr", str(unfit))
+    for clash in clashes(settings):
+        findings.problem(_mark(root, clash.key), clash.key, clash.message, clash.hint)
 
 
 def _check_exposure(settings: Settings, root: Table, findings: Findings, *, said: bool) -> None:

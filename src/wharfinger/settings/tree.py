@@ -18,13 +18,16 @@ from wharfinger.settings.kinds import (
     COUNT,
     DATABASE,
     DESTINATIONS,
+    DOMAIN,
     DURATION,
     FIELDS,
     GRACE,
     HEADERS,
+    LABEL,
     LIFETIME,
     LIMIT,
     LISTENER,
+    NETWORKS,
     PAGE_SIZE,
     PATH,
     PATTERNS,
@@ -49,7 +52,7 @@ from wharfinger.settings.kinds import (
     about,
     words,
 )
-from wharfinger.settings.values import Proxy, Secret
+from wharfinger.settings.values import Network, Proxy, Secret
 
 MEBIBYTE = 1024 * 1024
 
@@ -152,6 +155,38 @@ class Storage:
     filesystem: Filesystem = field(default_factory=Filesystem)
     delete: Delete = field(default_factory=Delete)
     maintenance: Maintenance = field(default_factory=Maintenance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedStorage:
+    """One more place for blobs, for a registry of its own."""
+
+    name: str = field(default="", metadata=about(LABEL, "Its name, in the list that a new registry chooses from."))
+    rootdirectory: Path = field(
+        default=Path(),
+        metadata=about(PATH, "Where the blobs are kept. Made if missing. One storage serves one registry."),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registries:
+    """Registries besides `default`: the host names under which they answer."""
+
+    publicdomain: str | None = field(
+        default=None,
+        metadata=about(DOMAIN, "Ours. A registry answers on `NAME.` and this domain.", unset="none"),
+    )
+    privatedomain: str | None = field(
+        default=None,
+        metadata=about(
+            DOMAIN,
+            "Ours. A registry answers on an id of its own and this domain, to `registries.privatenetworks` alone.",
+            unset="none",
+        ),
+    )
+    privatenetworks: tuple[Network, ...] = field(
+        default=(), metadata=about(NETWORKS, "Ours. The addresses of clients to which private endpoints answer.")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -708,6 +743,14 @@ class Settings:
     accounts: Accounts = field(default_factory=Accounts)
     log: Log = field(default_factory=Log)
     storage: Storage = field(default_factory=Storage)
+    storages: tuple[NamedStorage, ...] = field(
+        default=(),
+        metadata=about(
+            Records(blank=NamedStorage, needed=("name", "rootdirectory")),
+            "Ours. Storages for registries besides `default`, each a directory; buckets come with the S3 driver.",
+        ),
+    )
+    registries: Registries = field(default_factory=Registries)
     database: Database = field(default_factory=Database)
     http: Http = field(default_factory=Http)
     validation: Validation = field(default_factory=Validation)

@@ -342,8 +342,11 @@ def parse_target(text: str) -> str:
 
 def parse_proxy(text: str) -> Proxy:
     """Return an address or a network that forwarding headers are believed from, or `unix`."""
-    if text.lower() == "unix":
-        return "unix"
+    return "unix" if text.lower() == "unix" else parse_network(text, " or unix")
+
+
+def parse_network(text: str, besides: str = "") -> Network:
+    """Return an address or a network of clients; `besides` says what else would be right."""
     try:
         return ipaddress.ip_network(text)
     except ValueError:
@@ -351,7 +354,8 @@ def parse_proxy(text: str) -> Proxy:
     try:
         message = f"{quoted(text)} has bits behind its mask; give {ipaddress.ip_network(text, strict=False)}"
     except ValueError:
-        message = f"{quoted(text)} is neither an address nor a network; give for example 10.0.0.5, 10.0.0.0/8 or unix"
+        examples = f"10.0.0.5, 10.0.0.0/8{besides}" if besides else "10.0.0.5 or 10.0.0.0/8"
+        message = f"{quoted(text)} is neither an address nor a network; give for example {examples}"
     raise Unfit(message)
 
 

@@ -14,7 +14,6 @@ from wharfinger.domain.access import Access, Action, Decision, Outcome
 from wharfinger.domain.accounts import parse_account_name, parse_any_account_name, parse_robot_name, parse_subject
 from wharfinger.domain.digests import parse_digest
 from wharfinger.domain.errors import (
-    AccountUnknown,
     Denied,
     NameInvalid,
     TokenTooNarrow,
@@ -28,7 +27,7 @@ from wharfinger.domain.names import RepositoryName, parse_repository_name, parse
 from wharfinger.services import Services
 from wharfinger.services.accounts import unknown
 from wharfinger.services.namespaces import namespace_unknown
-from wharfinger.services.registries import Registry
+from wharfinger.services.registries import Registry, registry_unknown
 from wharfinger.services.repositories import name_unknown
 from wharfinger.services.trash import number_unknown
 from wharfinger.web.requests import Visit
@@ -143,26 +142,13 @@ def check_parameters(parameters: Mapping[str, str]) -> None:
             _PARSERS[name](text)
 
 
-def find_registry(services: Services, name: str) -> Registry:
-    """Return the registry of that name.
-
-    Raises:
-        AccountUnknown: there is none.
-    """
-    for registry in services.registries.all():
-        if registry.name == name:
-            return registry
-    message = f"There is no registry {name!r}."
-    raise AccountUnknown(message)
-
-
 async def require(need: Need, call: Asking) -> None:
     """Return if the caller may.
 
     Raises:
         Unauthenticated: it may not, and signing in might change that.
         Denied: it may not, and may know what is there.
-        NameUnknown, AccountUnknown: it may not know.
+        NameUnknown, AccountUnknown, RegistryUnknown: it may not know.
     """
     match need:
         case OnRepository(action):
@@ -235,7 +221,7 @@ def _unknown(matter: Matter) -> WharfingerError:
         case Target.NAMESPACE:
             return namespace_unknown(matter.name)
         case Target.REGISTRY:
-            return AccountUnknown(f"There is no registry {matter.name!r}.")
+            return registry_unknown(matter.name)
         case _:
             return unknown(matter.name)
 

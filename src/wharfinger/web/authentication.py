@@ -12,11 +12,14 @@ from typing import Final
 from wharfinger.domain.access import Access, Action
 from wharfinger.domain.errors import CredentialInvalid, Denied, TokenTooNarrow, Unauthenticated
 from wharfinger.domain.identity import ANONYMOUS, Principal
+from wharfinger.domain.names import DEFAULT_REGISTRY, RegistryName
 from wharfinger.services.identity import Bearer, Identity, Password, Shown
+from wharfinger.services.registries import Registry
 from wharfinger.web.requests import Visit
 
-Challenge = Callable[[Visit, Access, Unauthenticated], str]
-"""Makes the `WWW-Authenticate` header of a 401, from the request, what it wanted, and why that was not enough."""
+Challenge = Callable[[Visit, Access, Unauthenticated, RegistryName], str]
+"""Makes the `WWW-Authenticate` header of a 401: from the request, what it wanted, why that was not enough, and the
+registry that is asked."""
 _WANTED: Final = {
     Action.PULL: "repository:{}:pull",
     Action.PUSH: "repository:{}:pull,push",
@@ -37,8 +40,12 @@ class Entrance:
         self._identity = identity
         self._challenge = challenge
 
-    async def recognise(self, visit: Visit) -> Principal:
+    async def recognise(self, visit: Visit, registry: Registry | None = None) -> Principal:
         """Return who sent the request.
+
+        Args:
+            visit: the request.
+            registry: which one it asks; nothing for `default`.
 
         Raises:
             CredentialInvalid, TooManyAttempts: as `Identity.recognise`.
@@ -52,19 +59,22 @@ class Entrance:
             raise
         if isinstance(shown, Password) and not visit.is_private and not await self._identity.is_open():
             require_private(visit)
-        principal = await self._identity.recognise(shown, visit.actor)
+        principal = await self._identity.recognise(shown, visit.actor, registry)
         if not principal.is_anonymous:  # a token for nobody in particular is no secret
             require_private(visit)
         return principal
 
-    def challenge(self, visit: Visit, access: Access, error: Unauthenticated) -> dict[str, str]:
-        """Return the headers that ask for a credential, or for a better one.
+    def challenge(
+        self, visit: Visit, access: Access, error: Unauthenticated, registry: Registry | None = None
+    ) -> dict[str, str]:
+        """Return the headers that ask for a credential, or for a better one; as `recognise`.
 
         Raises:
             Denied: nobody must show one on this connection; who is not asked does not send a password.
         """
         require_private(visit)
-        return {"WWW-Authenticate": self._challenge(visit, access, error)}
+        name = DEFAULT_REGISTRY if registry is None else registry.name
+        return {"WWW-Authenticate": self._challenge(visit, access, error, name)}
 
 
 def require_private(visit: Visit) -> None:
@@ -84,33 +94,33 @@ def require_private(visit: Visit) -> None:
 def basic_challenge(realm: str) -> Challenge:
     """Ask for a user name and a password (RFC 7617)."""
     header = f'Basic realm="{_quoted(realm)}", charset="UTF-8"'
-    return lambda _visit, _access, _error: header
+    return lambda _visit, _access, _error, _registry: header
 
 
 def either_challenge(realm: str) -> Challenge:
     """Ask for a user name and a password, or for a token (RFC 6750), whichever the program has."""
     quoted = _quoted(realm)
 
-    def challenge(_visit: Visit, _access: Access, error: Unauthenticated) -> str:
+    def challenge(_visit: Visit, _access: Access, error: Unauthenticated, _registry: RegistryName) -> str:
         problem = ', error="invalid_token"' if isinstance(error, CredentialInvalid) else ""
         return f'Bearer realm="{quoted}"{problem}, Basic realm="{quoted}", charset="UTF-8"'
 
     return challenge
 
 
-def bearer_challenge(realm: Callable[[Visit], str], service: str) -> Challenge:
+def bearer_challenge(realm: Callable[[Visit, RegistryName], str], service: Callable[[RegistryName], str]) -> Challenge:
     """Send clients to where tokens are given, with what to ask for there.
 
     Clients read the header by simple means: no space after a comma, and the words of `error` exactly so. podman asks
     again only for `insufficient_scope` with a scope.
 
     Args:
-        realm: the URL of the token endpoint, as this client reaches it.
-        service: the name of this registry in tokens.
+        realm: gives the URL of the token endpoint, as this client reaches it.
+        service: gives the name of a registry in tokens.
     """
 
-    def challenge(visit: Visit, access: Access, error: Unauthenticated) -> str:
-        parts = [f'realm="{_quoted(realm(visit))}"', f'service="{_quoted(service)}"']
+    def challenge(visit: Visit, access: Access, error: Unauthenticated, registry: RegistryName) -> str:
+        parts = [f'realm="{_quoted(realm(visit, registry))}"', f'service="{_quoted(service(registry))}"']
         if access.action in _WANTED:
             parts.append(f'scope="{_WANTED[access.action].format(access.repository)}"')
         if isinstance(error, TokenTooNarrow):

@@ -8,8 +8,10 @@ from functools import partial
 from typing import Final
 
 from wharfinger.clock import SECOND
+from wharfinger.domain.errors import Unavailable
 from wharfinger.services import Services
 from wharfinger.services.collection import BATCH as BURIALS
+from wharfinger.services.registries import Registry
 
 BATCH: Final = 200
 """What one run takes on: small enough that no transaction is long."""
@@ -68,9 +70,8 @@ def jobs(
         Job(name="take figures", run=services.figures.take, interval=timedelta(hours=1)),
     ]
     if purge_uploads is not None:
-        for registry in services.registries.all():
-            run = partial(services.uploads.expire, registry, BATCH, dry_run=dry_run)
-            table.append(Job(name=f"expire uploads of {registry.name}", run=run, interval=purge_uploads))
+        run = partial(_in_each, services, partial(services.uploads.expire, limit=BATCH, dry_run=dry_run))
+        table.append(Job(name="expire uploads", run=run, interval=purge_uploads))
     return table
 
 
@@ -88,7 +89,7 @@ def keeping(services: Services, *, interval: timedelta) -> Sequence[Job]:
 
 
 def verifying(services: Services, *, interval: timedelta, rate: int | None, stop: Callable[[], bool]) -> Sequence[Job]:
-    """Return the jobs that verify what is stored, a registry each.
+    """Return the job that verifies what is stored, one registry after the other.
 
     Args:
         services: the use cases.
@@ -97,14 +98,24 @@ def verifying(services: Services, *, interval: timedelta, rate: int | None, stop
         stop: says whether the process is to end; a verification is left where it stands then.
     """
     microseconds = int(interval.total_seconds() * SECOND)
-    return [
-        Job(
-            name=f"verify {registry.name}",
-            run=partial(services.verification.work, registry, interval=microseconds, rate=rate, stop=stop),
-            interval=timedelta(minutes=1),
-        )
-        for registry in services.registries.all()
-    ]
+    verify = partial(services.verification.work, interval=microseconds, rate=rate, stop=stop)
+    return [Job(name="verify", run=partial(_in_each, services, verify), interval=timedelta(minutes=1))]
+
+
+async def _in_each(services: Services, run: Callable[[Registry], Awaitable[int]]) -> int:
+    """Run something in every registry that there is now; returns the most that it did in one of them.
+
+    A registry whose storage does not answer stops no other.
+    """
+    done, failed = [0], None
+    for registry in await services.registries.all():
+        try:
+            done.append(await run(registry))
+        except Unavailable as error:
+            failed = error
+    if failed is not None:
+        raise failed
+    return max(done)
 
 
 def collecting(services: Services, *, interval: timedelta, batch: int) -> Sequence[Job]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first schema: registries, namespaces, repositories, blobs, manifests, tags, uploads, accounts, grants, events."""
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -18,15 +20,62 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         "registries",
         sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
         sa.Column("name", TEXT, nullable=False),
+        sa.Column("mark", TEXT, nullable=False),
+        sa.Column("storage", TEXT, nullable=True),
+        sa.Column("private_id", TEXT, nullable=True),
+        sa.Column("public_endpoint", INTEGER, server_default=sa.text("1"), nullable=False),
+        sa.Column("private_endpoint", INTEGER, server_default=sa.text("1"), nullable=False),
+        sa.Column("public", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.Column("anonymous_pull", INTEGER, server_default=sa.text("1"), nullable=False),
         sa.Column("account_namespaces", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("untagged_after", INTEGER, nullable=True),
         sa.Column("sweep_after", INTEGER, nullable=True),
+        sa.Column("version", INTEGER, server_default=sa.text("1"), nullable=False),
+        sa.Column("opened_at", INTEGER, nullable=True),
+        sa.Column("deleted_at", INTEGER, nullable=True),
+        sa.Column("deletion_id", INTEGER, nullable=True),
+        sa.Column("leaves_images", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registries")),
-        sa.UniqueConstraint("name", name=op.f("uq_registries_name")),
+        sa.UniqueConstraint("private_id", name=op.f("uq_registries_private_id")),
+        sa.UniqueConstraint("mark", name=op.f("uq_registries_mark")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
+    )
+    op.create_index(
+        "uq_registries_name_live",
+        "registries",
+        ["name"],
+        unique=True,
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_index(
+        "uq_registries_storage",
+        "registries",
+        ["storage"],
+        unique=True,
+        sqlite_where=sa.text("storage IS NOT NULL"),
+        postgresql_where=sa.text("storage IS NOT NULL"),
+    )
+    op.create_table(
+        "registry_hosts",
+        sa.Column("host", TEXT, nullable=False),
+        sa.Column("registry_id", INTEGER, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["registry_id"], ["registries.id"], name=op.f("fk_registry_hosts_registry_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("host", name=op.f("pk_registry_hosts")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_registry_hosts_registry_id",
+        "registry_hosts",
+        ["registry_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
     )
     op.create_table(
         "signing_keys",
@@ -1367,7 +1416,20 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
     registries = sa.table(
         "registries",
         sa.column("name", TEXT),
+        sa.column("mark", TEXT),
+        sa.column("storage", TEXT),
+        sa.column("private_endpoint", INTEGER),
         sa.column("account_namespaces", INTEGER),
         sa.column("created_at", INTEGER),
+        sa.column("opened_at", INTEGER),
     )
-    op.bulk_insert(registries, [{"name": "default", "account_namespaces": 1, "created_at": 0}])
+    default = {
+        "name": "default",
+        "mark": secrets.token_hex(16),
+        "storage": "default",
+        "private_endpoint": 0,
+        "account_namespaces": 1,
+        "created_at": 0,
+        "opened_at": 0,
+    }
+    op.bulk_insert(registries, [default])

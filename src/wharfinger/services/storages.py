@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The storages that the operator declared, and to which registry each belongs.
+
+```text
+own/registry            the mark of the registry that has this storage (`registries.mark`)
+own/inventory-…         what a deleted registry left: see `inventories`
+3f/3f2a…                bytes
+```
+
+A storage serves one registry. The database says which; the mark says it too, to every other database: a directory that
+is declared twice, in two deployments or under two names, is refused by the second one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wharfinger.blobstore.absent import AbsentBlobStore
+from wharfinger.blobstore.base import BlobStore, KeyTaken, KeyUnknown, StoreKey, checked_key
+from wharfinger.domain.errors import RegistryConflict
+
+OWN: Final = "own/"
+"""Before every key that names no blob; keys of blobs begin with two characters and a slash."""
+MARK: Final = checked_key(f"{OWN}registry")
+_LONGEST_MARK: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """A storage that was declared.
+
+    Args:
+        name: in the settings, and in the list that a new registry chooses from.
+        place: where it is, for operators.
+        store: opened.
+    """
+
+    name: str
+    place: str
+    store: BlobStore
+
+
+class Storages:
+    """Every storage of the settings, opened."""
+
+    def __init__(self, declared: Sequence[Storage]) -> None:
+        self._declared = {one.name: one for one in declared}
+        self._refused: dict[str, AbsentBlobStore] = {}
+
+    def all(self) -> Sequence[Storage]:
+        """Return them in the order of the settings."""
+        return tuple(self._declared.values())
+
+    def find(self, name: str) -> Storage | None:
+        """Return the storage of that name, if it is declared."""
+        return self._declared.get(name)
+
+    def store_of(self, name: str) -> BlobStore:
+        """Return the store of a storage; one that answers nothing if it is not declared, or is another registry's."""
+        refused = self._refused.get(name)
+        if refused is not None:
+            return refused
+        found = self._declared.get(name)
+        if found is not None:
+            return found.store
+        return self._refuse(name, f"The storage {name} of this registry is not among the settings of this node.")
+
+    def problem_of(self, name: str) -> str | None:
+        """Say why the storage cannot be used, if that is known."""
+        store = self.store_of(name)
+        return store.reason if isinstance(store, AbsentBlobStore) else None
+
+    async def check_mark(self, name: str, mark: str) -> bool:
+        """Hold the mark of a storage against its registry's, and mark it if nobody has; say whether it is right.
+
+        One that is another registry's is not used by this process from here on.
+        """
+        storage = self._declared.get(name)
+        if storage is None:
+            return False
+        found = await read_mark(storage.store)
+        if found is None:
+            await write_mark(storage.store, mark)
+            found = await read_mark(storage.store)
+        if found == mark:
+            self._refused.pop(name, None)
+            return True
+        self._refuse(name, f"The storage {name} belongs to another registry, or to another deployment.")
+        return False
+
+    def _refuse(self, name: str, reason: str) -> AbsentBlobStore:
+        return self._refused.setdefault(name, AbsentBlobStore(reason))
+
+
+async def read_mark(store: BlobStore) -> str | None:
+    """Return the mark of the registry that has the storage, if one has."""
+    try:
+        size = await store.stat(MARK)
+        content = b"".join([piece async for piece in store.open(MARK, 0, min(size, _LONGEST_MARK))])
+    except KeyUnknown:
+        return None
+    return content.decode("ascii", "replace").strip()
+
+
+async def write_mark(store: BlobStore, mark: str) -> None:
+    """Mark a storage that nobody has; a mark that is there stays."""
+    try:
+        writer = await store.begin(MARK)
+    except KeyTaken:
+        return
+    try:
+        await writer.write([f"{mark}\n".encode()])
+        await writer.commit()
+    except BaseException:
+        await writer.abort()
+        raise
+
+
+async def remove_mark(store: BlobStore) -> None:
+    """Take the mark away, so that no power failure brings it back: another registry may have the storage."""
+    await store.delete(MARK)
+    await store.settle([MARK])
+
+
+async def claim(storage: Storage, mark: str) -> None:
+    """Mark a storage for a registry.
+
+    Raises:
+        RegistryConflict: it is another one's.
+        StoreUnavailable, StoreFull: it cannot be used.
+    """
+    await storage.store.check()
+    await write_mark(storage.store, mark)
+    if await read_mark(storage.store) != mark:
+        message = (
+            f"The storage {storage.name} belongs to another registry, perhaps of another deployment: its mark says so."
+        )
+        raise RegistryConflict(message)
+
+
+async def holds_bytes(store: BlobStore) -> bool:
+    """Say whether there is anything besides what is written here."""
+    async for key in store.keys():
+        if not key.startswith(OWN):
+            return True
+    return False
+
+
+def is_own(key: StoreKey) -> bool:
+    """Say whether a key names something of the storage itself, and no bytes of a blob."""
+    return key.startswith(OWN)
