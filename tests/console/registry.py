@@ -40,9 +40,10 @@ class Site:
 
     async def push(self, name, thing, *tags, **options):
         """Push an image, an index or an artifact under its tags, or under its digest alone."""
+        headers = options.pop("headers", {})
         for method, path, content, media_type in requests(name, thing, *tags):
             answer = await self.ask(
-                self._prefix + path, method, content=content, headers={"Content-Type": media_type}, **options
+                self._prefix + path, method, content=content, headers={"Content-Type": media_type, **headers}, **options
             )
             assert answer.status_code == 201, answer.text
         return thing

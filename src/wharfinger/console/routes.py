@@ -3,12 +3,13 @@
 
 from typing import Final
 
-from wharfinger.console.pages import profile, repositories, sign_in
+from wharfinger.console.pages import profile, repositories, sign_in, trash
 from wharfinger.console.routing import Route, Table
 
 ROUTES: Final[tuple[Route, ...]] = (
     *repositories.ROUTES,
     *sign_in.ROUTES,
     *profile.ROUTES,
+    *trash.ROUTES,
 )
 TABLE: Final = Table(ROUTES)

@@ -5,17 +5,15 @@ What was deleted from a repository that is there is found under that repository.
 more, for somebody else may have taken it: it has a number.
 """
 
-import re
 from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import Path, Query
 from pydantic import Field
 
-from wharfinger.clock import Instant
 from wharfinger.domain.access import Action
 from wharfinger.domain.digests import Digest
-from wharfinger.domain.errors import BlobUnknown, ManifestUnknown, QueryInvalid
+from wharfinger.domain.errors import BlobUnknown, ManifestUnknown
 from wharfinger.domain.management import Target, Task
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.trash import Trashed, TrashEntry, TrashKind
@@ -40,26 +38,10 @@ from wharfinger.management_api.fields import (
 )
 from wharfinger.management_api.paging import PAGE, Page, page
 from wharfinger.management_api.routing import Calling, Route
-from wharfinger.metadata.trash_lists import Position, position_of
-
-_POSITION: Final = re.compile(r"([0-9]{1,19})-(repository|tag|manifest|blob)-([0-9]{1,19})", re.ASCII)
-
-
-def _parse_position(text: str) -> Position:
-    """Return where a page ended.
-
-    Raises:
-        QueryInvalid: no page ends so.
-    """
-    found = _POSITION.fullmatch(text)
-    if found is None or max(int(found[1]), int(found[3])) > LONGEST_ID:
-        message = "No page ends so: follow `next` of the page before."
-        raise QueryInvalid(message)
-    return Instant(int(found[1])), TrashKind(found[2]), int(found[3])
-
+from wharfinger.metadata.trash_lists import parse_position, position_of
 
 AfterEntry = Annotated[
-    Annotated[str, Field(max_length=60), checked(_parse_position)] | None,
+    Annotated[str, Field(max_length=60), checked(parse_position)] | None,
     Query(alias="last", description="The last item of the page before: `next` of a page says it."),
 ]
 NumberPath = Annotated[
@@ -156,7 +138,7 @@ async def list_deleted_repositories(call: Calling, size: Size = PAGE, last: Afte
         return found.allowed
 
     sight = await authorization.sight(call.principal, to_list=True)
-    position = None if last is None else _parse_position(last)
+    position = None if last is None else parse_position(last)
     found = await call.services.trash.repositories(call.registry, position, size, sight, may)
     return page(call, found, key=_key, show=lambda one: _show(call, one))
 
@@ -190,7 +172,7 @@ async def purge_repository(call: Calling, number: NumberPath) -> None:
 
 
 async def _list(call: Call, repository: RepositoryName | None, size: int, last: str | None) -> Page[Entry]:
-    position = None if last is None else _parse_position(last)
+    position = None if last is None else parse_position(last)
     found = await call.services.trash.list(call.registry, repository, position, size)
     return page(call, found, key=_key, show=lambda one: _show(call, one))
 

@@ -4,6 +4,7 @@
 What lies in a deleted repository is not listed by itself: it comes back with the repository.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import merge
@@ -14,6 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
+from wharfinger.domain.errors import QueryInvalid
 from wharfinger.domain.names import RepositoryName, TagName
 from wharfinger.domain.trash import TrashEntry, TrashKind
 from wharfinger.metadata import repositories as repository_rows
@@ -21,6 +23,8 @@ from wharfinger.metadata import tags as tag_rows
 from wharfinger.metadata.schema import blobs, events, manifests, repositories, repository_blobs, tag_history
 from wharfinger.metadata.standing import Sight, visible
 
+_POSITION: Final = re.compile(r"([0-9]{1,19})-(repository|tag|manifest|blob)-([0-9]{1,19})", re.ASCII)
+_LARGEST: Final = 2**63 - 1
 _newer: Final = tag_history.alias("newer")
 _ORDER: Final = tuple(TrashKind)
 """In which order things come that were deleted in the same microsecond."""
@@ -50,6 +54,19 @@ Position = tuple[Instant, TrashKind, int]
 def position_of(entry: TrashEntry) -> Position:
     """Return where the entry stands in the list."""
     return entry.deleted_at, entry.kind, entry.number
+
+
+def parse_position(text: str) -> Position:
+    """Return where a page ended, as its parts are written with hyphens between them.
+
+    Raises:
+        QueryInvalid: no page ends so.
+    """
+    found = _POSITION.fullmatch(text)
+    if found is None or max(int(found[1]), int(found[3])) > _LARGEST:
+        message = "No page ends so: follow `next` of the page before."
+        raise QueryInvalid(message)
+    return Instant(int(found[1])), TrashKind(found[2]), int(found[3])
 
 
 def entries(connection: Connection, scope: TrashScope, last: Position | None, limit: int) -> Sequence[TrashEntry]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trash: what was deleted and comes back, bringing it back, and ending its time."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from wharfinger.clock import Clock, Instant, after
@@ -12,7 +13,7 @@ from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.switches import Switches
-from wharfinger.domain.trash import Trashed, TrashEntry
+from wharfinger.domain.trash import Trashed, TrashEntry, TrashKind
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import events, queues, trash_lists
 from wharfinger.metadata import repositories as repository_rows
@@ -24,6 +25,20 @@ from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import name_unknown, require_locked
 
 _BATCH: Final = 100
+_MOST_BATCHES: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restorable:
+    """What somebody may bring back.
+
+    Args:
+        items: the newest first.
+        last: where the next part of the trash begins; nothing at its end.
+    """
+
+    items: Sequence[TrashEntry]
+    last: Position | None
 
 
 class Trash:
@@ -103,6 +118,51 @@ class Trash:
                 break
             last = trash_lists.position_of(batch[-1])
         return page_of(found[: limit + 1], limit)
+
+    async def restorable(
+        self,
+        registry: Registry,
+        repository: RepositoryName | None,
+        last: Position | None,
+        limit: int,
+        may: Callable[[TrashEntry], Awaitable[bool]],
+    ) -> Restorable:
+        """Return what somebody may bring back, the newest first, out of the next part of the trash.
+
+        Who may bring back little of much finds a page short, or empty, and goes on from where it ends: no page looks
+        through the whole trash of others.
+
+        Args:
+            registry: of which registry.
+            repository: only what was deleted from the one of this name, and deleted repositories that were called so;
+                nothing for everything.
+            last: where the page before ended.
+            limit: how many.
+            may: says whether the caller may bring something back; asked once for each repository.
+        """
+        since = Instant(self._clock.now() - self._window)
+        scope = TrashScope(registry_id=registry.id, repository_id=None, since=since)
+        known: dict[tuple[str, int], bool] = {}
+        found: list[TrashEntry] = []
+        for _ in range(_MOST_BATCHES):
+            position = last
+            batch = await self._database.read(
+                lambda c: trash_lists.entries(c, scope, position, _BATCH)  # noqa: B023 - read at once
+            )
+            for entry in batch:
+                if len(found) == limit:
+                    return Restorable(items=found, last=last)
+                last = trash_lists.position_of(entry)
+                key = entry.repository, entry.number if entry.kind is TrashKind.REPOSITORY else 0
+                if repository is not None and entry.repository != repository:
+                    continue
+                if key not in known:
+                    known[key] = await may(entry)
+                if known[key]:
+                    found.append(entry)
+            if len(batch) < _BATCH:
+                return Restorable(items=found, last=None)
+        return Restorable(items=found, last=last)
 
     async def repository(self, registry: Registry, number: int) -> TrashEntry:
         """Return a deleted repository that can be restored.
