@@ -218,7 +218,7 @@ async def test_an_unexpected_failure_is_a_page_that_tells_nothing(site, monkeypa
         message = "secret"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(site.edge._doors[0][1]._services.repositories, "summaries", fail)
+    monkeypatch.setattr(site.edge._doors[0][1]._services.repositories, "browse", fail)
     page = await site.ask("/")
     assert page.status_code == 500
     assert "Something broke" in page.text

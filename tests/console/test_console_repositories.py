@@ -6,9 +6,13 @@ from html import unescape
 
 import pytest
 
+from tests.console.people import services_of
 from tests.console.registry import Site
 from tests.support.images import artifact, image, index, platforms
+from wharfinger.console import listing
 from wharfinger.console.pages import repositories
+from wharfinger.domain.identity import SYSTEM_ACTOR
+from wharfinger.services.repositories import RepositoryChange
 
 CHART = "application/vnd.cncf.helm.config.v1+json"
 
@@ -42,28 +46,59 @@ async def test_an_empty_registry_teaches_the_next_command(site):
     ]
 
 
-async def test_the_list_shows_names_tags_sizes_and_times(site):
-    big = image("big", layers=[{"opt/big": bytes(5000)}])
-    await site.push("acme/app", big, "1", "latest")
-    await site.push("hello", image("hello"), "latest")
+async def test_the_list_shows_what_is_there_the_one_that_changed_last_first(site):
+    await site.push("acme/app", image("app"), "1", "latest")
+    await site.push("charts/web", artifact(b"chart", kind=CHART), "0.1")
     rows = texts((await site.ask("/")).text)
-    assert [row[:2] for row in rows] == [["acme/app", "2"], ["hello", "1"]]
-    assert re.fullmatch(r"[0-9.]+ (B|kB)", rows[0][2]), rows
-    assert re.fullmatch(r"\d+ seconds? ago", rows[0][3]), rows
+    assert [row[:4] for row in rows] == [["charts/web", "Helm chart", "1", "0"], ["acme/app", "image", "2", "0"]]
+    assert re.fullmatch(r"\d+ seconds? ago", rows[0][4]), rows
 
 
-async def test_the_list_leads_on_page_by_page(site, monkeypatch):
-    monkeypatch.setattr(repositories, "REPOSITORIES_PAGE", 2)
+@pytest.mark.parametrize(
+    ("order", "pages"),
+    [("", [["f", "e"], ["d", "b/c"], ["a"]]), ("order=name", [["a", "b/c"], ["d", "e"], ["f"]])],
+)
+async def test_the_list_leads_on_and_back_page_by_page(site, monkeypatch, order, pages):
+    monkeypatch.setattr(listing, "ROWS", 2)
     for name in ("a", "b/c", "d", "e", "f"):
         await site.push(name, image("same"), "1")
-    shown, path = [], "/"
-    while path:
-        html = (await site.ask(path)).text
-        shown.append([row[0] for row in texts(html)])
-        onward = re.search(r'rel="next" href="(\?[^"]*)"', html)
-        path = onward and "/" + unescape(onward[1])
-    assert shown == [["a", "b/c"], ["d", "e"], ["f"]]
-    assert "No more repositories" in (await site.ask("/?last=zzz")).text
+
+    async def walk(path, way):
+        shown = []
+        while path:
+            html = (await site.ask(path)).text
+            shown.append([row[0] for row in texts(html)])
+            last, onward = path, re.search(rf'rel="{way}" href="(\?[^"]*)"', html)
+            path = onward and "/" + unescape(onward[1])
+        return shown, last
+
+    shown, last = await walk(f"/?{order}", "next")
+    assert shown == pages
+    back, first = await walk(last, "prev")
+    assert back == pages[::-1]
+    assert "First page" not in (await site.ask(first)).text
+    beyond = await site.ask("/?order=name&after=1.zzz")
+    assert "No more repositories" in beyond.text
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [("q=APP", ["acme/app"]), ("q=b_c", ["b_c"]), ("q=%25", []), ("q=+app+", ["acme/app"]), ("q=tuesdays", ["hello"])],
+)
+async def test_the_list_is_narrowed_by_names_and_descriptions(site, query, names):
+    for name in ("acme/app", "b_c", "bxc", "hello"):
+        await site.push(name, image("same"), "1")
+    services = services_of(site)
+    change = RepositoryChange(description="Deployed on Tuesdays")
+    await services.repositories.change(services.registries.on_host(""), "hello", change, SYSTEM_ACTOR)
+    page = await site.ask(f"/?{query}")
+    assert [row[0].split()[0] for row in texts(page.text)] == names
+    assert ("Nothing here has" in page.text) is (not names)
+
+
+@pytest.mark.parametrize("query", ["order=size", "after=x", "after=1.UPPER", "before=1", "after=" + "9" * 30 + ".a"])
+async def test_a_list_that_cannot_be_asked_for_is_refused(site, query):
+    assert (await site.ask(f"/?{query}")).status_code == 400
 
 
 async def test_a_repository_shows_its_tags_the_newest_first(site):
@@ -169,7 +204,7 @@ async def test_sizes_count_what_is_here_once_and_nothing_that_was_deleted(tmp_pa
         ("/nothing", 404, "Nothing here"),
         ("//evil.example", 404, "Nothing here"),
         ("/static/../door.py", 404, "Nothing here"),
-        ("/?last=NOT", 400, "Not understood"),
+        ("/?after=NOT", 400, "Not understood"),
         ("/repositories/app?from=-1", 400, "Not understood"),
         ("/repositories/app?from=99999", 400, "Not understood"),
         ("/repositories/app?tag=a&tag=b", 400, "Not understood"),

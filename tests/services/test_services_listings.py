@@ -8,6 +8,7 @@ from tests.services.test_services_failures import Failing
 from tests.services.world import ACTOR, EXPIRY, NAME, OTHER, image, push_blob, push_image, push_manifest
 from tests.support.invariants import objects
 from wharfinger.clock import DAY, HOUR, SECOND
+from wharfinger.domain.access import Visibility
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.errors import (
     DeletionDisabled,
@@ -16,8 +17,12 @@ from wharfinger.domain.errors import (
     ReadOnly,
     StoreUnavailable,
 )
+from wharfinger.domain.identity import ANONYMOUS
+from wharfinger.domain.manifests import OCI_MANIFEST
+from wharfinger.domain.repository_lists import RepositoryOrder
 from wharfinger.metadata import queues
-from wharfinger.metadata.standing import EVERYTHING
+from wharfinger.metadata.standing import EVERYTHING, sight_of
+from wharfinger.services.repositories import RepositoryChange, RepositorySearch
 
 
 async def tags(node, last=None, limit=100, name=NAME):
@@ -133,17 +138,61 @@ async def test_the_catalog_comes_by_bytes_in_pages(node):
     assert await catalog(node, limit=0) == ([], False)
 
 
-async def test_summaries_show_what_is_here(world, node):
+async def test_a_summary_shows_what_is_here(world, node):
     await push_image(node, b"layer", tags=("v1", "v2"))
     world.clock.move(HOUR)
-    await push_image(node, b"layer", name=OTHER)
-    page = await node.repositories.summaries(node.registry, None, 10, EVERYTHING)
-    assert [(one.name, one.tags, one.manifests) for one in page.items] == [(NAME, 2, 1), (OTHER, 1, 1)]
-    assert page.items[0].size == len(image(b"layer")) + len(b"layer") + len(b"{}")
-    assert page.items[1].changed_at == world.clock.now()
-    assert await node.repositories.summary(node.registry, OTHER) == page.items[1]
+    found = await node.repositories.summary(node.registry, NAME)
+    assert (found.name, found.tags, found.manifests) == (NAME, 2, 1)
+    assert found.size == len(image(b"layer")) + len(b"layer") + len(b"{}")
     (tag, _) = await node.tags.summaries(node.registry, NAME, 10)
-    assert (tag.digest, tag.size) == (digest_of(image(b"layer")), page.items[0].size)
+    assert (tag.digest, tag.size) == (digest_of(image(b"layer")), found.size)
+
+
+async def test_people_browse_in_either_order_from_any_place_both_ways(world, node):
+    for name in ("b", "acme/a", "acme-x/a", "zeta"):
+        await push_image(node, b"one", name=name)
+        world.clock.move(HOUR)
+
+    async def browse(limit=10, **wanted):
+        page = await node.repositories.browse(node.registry, RepositorySearch(**wanted), limit, EVERYTHING)
+        return [one.name for one in page.items], page.more
+
+    changed, named = ["zeta", "acme-x/a", "acme/a", "b"], ["acme-x/a", "acme/a", "b", "zeta"]
+    for order, names in ((RepositoryOrder.CHANGED, changed), (RepositoryOrder.NAME, named)):
+        assert await browse(order=order) == (names, False)
+        page = await node.repositories.browse(node.registry, RepositorySearch(order=order), 10, EVERYTHING)
+        places = [one.position for one in page.items]
+        assert await browse(order=order, after=places[1], limit=1) == ([names[2]], True)
+        assert await browse(order=order, after=places[1]) == (names[2:], False)
+        assert await browse(order=order, before=places[3], limit=2) == (names[1:3], True)
+        assert await browse(order=order, before=places[2]) == (names[:2], False)
+    assert await browse(namespace="acme") == (["acme/a"], False)
+    assert await browse(text="ACME") == (["acme-x/a", "acme/a"], False)
+    assert await browse(text="%") == ([], False)
+
+
+async def test_people_see_of_a_list_what_they_may_pull(node):
+    await push_image(node, b"one", name="acme/closed")
+    await push_image(node, b"one", name="acme/open")
+    change = RepositoryChange(visibility=Visibility.PUBLIC, description="For everybody")
+    await node.repositories.change(node.registry, "acme/open", change, ACTOR)
+    page = await node.repositories.browse(node.registry, RepositorySearch(), 10, sight_of(ANONYMOUS))
+    assert [(one.name, one.description, one.visibility) for one in page.items] == [
+        ("acme/open", "For everybody", Visibility.PUBLIC)
+    ]
+
+
+async def test_a_line_says_what_was_pushed_last_and_not_what_is_attached_to_it(node):
+    digest = await push_image(node, b"layer", tags=("v1", "v2"), artifactType="application/vnd.example.card")
+    subject = {"mediaType": OCI_MANIFEST, "digest": digest, "size": 1}
+    await push_image(node, b"x", tags=(), artifactType="application/vnd.example.signature", subject=subject)
+    page = await node.repositories.browse(node.registry, RepositorySearch(), 10, EVERYTHING)
+    (line,) = page.items
+    assert (line.tags, line.stars, line.pulls) == (2, 0, 0)
+    assert (line.media_type, line.artifact_type) == (OCI_MANIFEST, "application/vnd.example.card")
+    await node.manifests.delete(node.registry, NAME, digest, ACTOR)
+    (line,) = (await node.repositories.browse(node.registry, RepositorySearch(), 10, EVERYTHING)).items
+    assert (line.tags, line.media_type) == (0, None)
 
 
 async def test_a_deleted_tag_is_gone_and_its_manifest_stays(world, node):

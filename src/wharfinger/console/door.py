@@ -277,6 +277,7 @@ class Console:
         several = await self._services.registries.all() if shows else ()
         may_sign_in = scene.mode is Mode.ACCOUNTS and not scene.is_signed_in
         around = {
+            "accounts": scene.mode is Mode.ACCOUNTS,
             "flash": flash,
             "form_token": guest.form_token,
             "here": scene.here,
@@ -326,6 +327,7 @@ class Console:
 
 
 _NOTHING_AROUND: Final[Mapping[str, object]] = {
+    "accounts": False,
     "flash": None,
     "form_token": "",
     "here": "",

@@ -21,13 +21,30 @@ from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.policies.immutability import Immutability, parse_immutability
 from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
-from wharfinger.metadata import events, tag_history, trash
+from wharfinger.metadata import events, repository_lists, tag_history, trash
 from wharfinger.metadata import repositories as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.repositories import Repository, RepositorySummary
+from wharfinger.metadata.repository_lists import RepositoryLine, RepositorySearch
 from wharfinger.metadata.standing import Sight
 from wharfinger.metadata.tags import TagChange
 from wharfinger.services.registries import Registry
+
+__all__ = [
+    "REVIEW_DELAY",
+    "Held",
+    "Repositories",
+    "RepositoryChange",
+    "RepositoryLine",
+    "RepositorySearch",
+    "ensure",
+    "ensure_locked",
+    "link_source",
+    "name_unknown",
+    "require_locked",
+    "tag_change",
+    "tell_change",
+]
 
 REVIEW_DELAY: Final = DAY
 _ATTEMPTS: Final = 5
@@ -169,16 +186,17 @@ class Repositories:
         found = await self._database.read(lambda c: rows.list_names(c, registry.id, last, limit + 1, sight))
         return page_of(found, limit)
 
-    async def summaries(
-        self, registry: Registry, last: str | None, limit: int, sight: Sight
-    ) -> Page[RepositorySummary]:
-        """Return what a list shows of the repositories after `last`, as far as the caller sees them."""
+    async def browse(
+        self, registry: Registry, wanted: RepositorySearch, limit: int, sight: Sight
+    ) -> Page[RepositoryLine]:
+        """Return a page of a list that people read, as far as the caller sees it.
 
-        def work(connection: Connection) -> Page[RepositorySummary]:
-            names = page_of(rows.list_names(connection, registry.id, last, limit + 1, sight), limit)
-            return Page(rows.summarize(connection, registry.id, names.items), more=names.more)
-
-        return await self._database.read(work)
+        `more` says whether there are further ones on the side to which the search looks.
+        """
+        found = await self._database.read(lambda c: repository_lists.browse(c, registry.id, wanted, limit + 1, sight))
+        if wanted.before is not None and len(found) > limit:
+            return Page(found[-limit:], more=True)
+        return page_of(found, limit)
 
     async def summary(self, registry: Registry, name: RepositoryName) -> RepositorySummary:
         """Return what a page shows of one repository.

@@ -10,14 +10,14 @@ from wharfinger.console import commands
 from wharfinger.console.calls import Call, View
 from wharfinger.console.commands import Command
 from wharfinger.console.kinds import Kind, kind_of
+from wharfinger.console.listing import listing
 from wharfinger.console.routing import Route
 from wharfinger.domain.access import Action
 from wharfinger.domain.digests import Digest
-from wharfinger.domain.errors import ManifestUnknown, NameInvalid, QueryInvalid
-from wharfinger.domain.names import TagName, parse_repository_name
+from wharfinger.domain.errors import ManifestUnknown, QueryInvalid
+from wharfinger.domain.names import TagName
 from wharfinger.web.access import OnRepository
 
-REPOSITORIES_PAGE: Final = 50
 TAGS_PAGE: Final = 50
 TAGS_SHOWN: Final = 2_000
 """How far back the pages of tags go; each costs what all before it cost, and nobody reads so far."""
@@ -51,17 +51,12 @@ class Chosen:
 
 
 async def show_list(call: Call) -> View:
-    """Show what is in the registry, and how to push to it and pull from it."""
-    last = _last_name(call)
-    page = await call.services.repositories.summaries(call.registry, last, REPOSITORIES_PAGE, await call.sight())
+    """Show what is in the registry, and how to push to it."""
+    person = call.guest.session
+    image = "hello" if person is None else f"{person.name}/hello"
     return View(
         template="repositories/list.html",
-        values={
-            "repositories": page.items,
-            "more": page.more,
-            "first": last is None,
-            "push": commands.push(call.address, "hello", image="hello"),
-        },
+        values={"listing": await listing(call), "push": commands.push(call.address, image, image="hello")},
     )
 
 
@@ -127,18 +122,6 @@ def _chosen(call: Call, row: TagRow) -> Chosen:
         by_tag=commands.pull(call.address, call.name, row.name, row.kind),
         by_digest=commands.pull(call.address, call.name, row.digest, row.kind),
     )
-
-
-def _last_name(call: Call) -> str | None:
-    """Return the name after which the page begins."""
-    text = call.query.get("last")
-    if not text:
-        return None
-    try:
-        return parse_repository_name(text)
-    except NameInvalid:
-        message = "`last` must be a repository name, the last one of the page before."
-        raise QueryInvalid(message) from None
 
 
 def _start(call: Call) -> int:
