@@ -71,7 +71,7 @@ class Browser:
 
 def form_of(html, action):
     """Return the hidden fields of the form with this action."""
-    (found,) = re.findall(rf'<form method="post" action="{action}".*?</form>', html, re.DOTALL)[:1]
+    (found,) = re.findall(rf'<form method="post" action="{re.escape(action)}".*?</form>', html, re.DOTALL)[:1]
     return {
         name: unescape(value) for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found)
     }

@@ -3,7 +3,17 @@
 
 from typing import Final
 
-from wharfinger.console.pages import profile, repositories, sign_in, trash
+from wharfinger.console.pages import (
+    grants,
+    members,
+    organizations,
+    profile,
+    repositories,
+    robots,
+    sign_in,
+    teams,
+    trash,
+)
 from wharfinger.console.routing import Route, Table
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -11,5 +21,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     *sign_in.ROUTES,
     *profile.ROUTES,
     *trash.ROUTES,
+    *organizations.ROUTES,
+    *members.ROUTES,
+    *teams.ROUTES,
+    *robots.ROUTES,
+    *grants.ROUTES,
 )
 TABLE: Final = Table(ROUTES)
