@@ -5,6 +5,7 @@ Apart from `bootstrap`, because the main process and the background jobs serve n
 loading what does.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from wharfinger.bootstrap import Deployment
 from wharfinger.distribution_api.door import DistributionAPI
 from wharfinger.distribution_api.token import KEYS_PATH, TokenEndpoint
 from wharfinger.distribution_api.token import PATH as TOKEN_PATH
+from wharfinger.domain.deployment import Setting
 from wharfinger.domain.names import DEFAULT_REGISTRY, RegistryName
 from wharfinger.management_api.calls import PREFIX as API_PREFIX
 from wharfinger.management_api.door import ManagementAPI
@@ -30,10 +32,15 @@ from wharfinger.web.requests import Proxies, Visit
 from wharfinger.web.routing import Limits
 
 
-def application(settings: Settings) -> Edge:
-    """Return the site of one worker process."""
+def application(settings: Settings, shown: Sequence[Setting] = ()) -> Edge:
+    """Return the site of one worker process.
+
+    Args:
+        settings: what counts.
+        shown: the same for people, each with where it was said.
+    """
     bootstrap.configure_log(settings)
-    deployment = bootstrap.build(settings)
+    deployment = bootstrap.build(settings, shown)
     probes = Probes(deployment.services.health, open_metrics=False)
     limits = Limits(
         body_deadline=settings.http.timeouts.body.total_seconds(),

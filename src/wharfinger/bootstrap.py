@@ -20,6 +20,7 @@ from wharfinger import content_rules, health_checks, registry_stores, sign_in, s
 from wharfinger.blobstore.base import BlobStore
 from wharfinger.clock import Clock
 from wharfinger.domain.collection import Rules
+from wharfinger.domain.deployment import Setting
 from wharfinger.domain.errors import DatabaseUnavailable, Unavailable
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata.database import Database
@@ -45,6 +46,7 @@ from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
 from wharfinger.services.organizations import Organizations
 from wharfinger.services.outlook import Outlooks
+from wharfinger.services.premises import Premises
 from wharfinger.services.pulls import Pulls
 from wharfinger.services.reach import Reaches
 from wharfinger.services.refusals import Refusals
@@ -105,15 +107,14 @@ class Deployment:
         await self.database.aclose()
 
 
-def build(settings: Settings) -> Deployment:
-    """Open the database and the stores and make every service; the database has been migrated."""
+def build(settings: Settings, shown: Sequence[Setting] = ()) -> Deployment:
+    """Open database and stores and make every service; the database was migrated. `shown` is what people see."""
     clock = storage.open_clock(settings)
     identity = sign_in.identity(settings, clock)
     registry_id = storage.default_registry(settings)  # first: a database that does not answer leaves nothing open
     database = storage.open_database(settings)
     switches, opened = _switches(settings), registry_stores.open_all(settings, database, clock, registry_id)
-    registries = opened.registries
-    refusals = Refusals(database, clock)
+    registries, refusals = opened.registries, Refusals(database, clock)
     authorization = _authorization(settings, database, switches, refusals)
     outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
     known = _known(settings, database, clock, outbound, authorization=authorization, refusals=refusals)
@@ -122,6 +123,7 @@ def build(settings: Settings) -> Deployment:
     listing = Repositories(database, clock, switches)
     manifests, blobs = _manifests(settings, database, clock, switches), _blobs(settings, database, clock, switches)
     collection, reviews = Collection(database, registries, clock), _reviews(settings, database, clock, switches)
+    watch = _watch(settings, shown, database, clock, opened, authorization)
     services = Services(
         accounts=known.accounts,
         audit=Audit(database),
@@ -133,17 +135,18 @@ def build(settings: Settings) -> Deployment:
         descriptions=Descriptions(database, clock, switches),
         explanations=Explanations(database, authorization),
         grants=Grants(database, clock),
-        health=health_checks.health(settings, clock, database, opened.store),
+        health=watch.health,
         identity=identity,
         inspections=Inspections(database, manifests, blobs),
-        figures=Figures(database, registries, clock),
-        jobs=Jobs(database, clock, socket.gethostname()),
+        figures=watch.figures,
+        jobs=watch.jobs,
         management=Management(database, authorization),
         manifests=manifests,
         namespaces=Namespaces(database, clock),
         organizations=Organizations(database, clock),
         outlooks=Outlooks(database, clock, Rules(window=_microseconds(settings.undo.window))),
         people=known.people,
+        premises=watch,
         pulls=Pulls(database, listing, clock),
         reaches=Reaches(database),
         refusals=refusals,
@@ -161,9 +164,30 @@ def build(settings: Settings) -> Deployment:
         trash=Trash(database, clock, switches, window=_microseconds(settings.undo.window)),
         trust=known.trust,
         uploads=_uploads(settings, database, clock, switches),
-        verification=Verification(database, clock, in_background=settings.verification.enabled),
+        verification=watch.verification,
     )
     return Deployment(services=services, database=database, stores=opened.stores, outbound=outbound)
+
+
+def _watch(
+    settings: Settings,
+    shown: Sequence[Setting],
+    database: Database,
+    clock: Clock,
+    opened: registry_stores.Opened,
+    authorization: Authorization,
+) -> Premises:
+    """Return what watches the deployment, with the services that it looks through."""
+    return Premises(
+        facts=health_checks.facts(settings, shown),
+        clock=clock,
+        authorization=authorization,
+        health=health_checks.health(settings, clock, database, opened.store),
+        registries=opened.registries,
+        figures=Figures(database, opened.registries, clock),
+        jobs=Jobs(database, clock, socket.gethostname()),
+        verification=Verification(database, clock, in_background=settings.verification.enabled),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes a node healthy: put together from the settings, for `bootstrap`."""
+"""What makes a node healthy, and what its operator sees of it: put together from the settings, for `bootstrap`."""
 
 import contextlib
+from collections.abc import Sequence
 from functools import partial
 
 from wharfinger.blobstore.base import BlobStore
 from wharfinger.clock import Clock
+from wharfinger.domain.deployment import Facts, Setting
 from wharfinger.domain.errors import StoreFull
 from wharfinger.metadata.database import Database
 from wharfinger.outbound import checks
 from wharfinger.services.health import Health
-from wharfinger.settings import Settings
+from wharfinger.settings import Settings, reaches_others
 
 
 def health(settings: Settings, clock: Clock, database: Database, store: BlobStore) -> Health:
@@ -46,6 +48,26 @@ def health(settings: Settings, clock: Clock, database: Database, store: BlobStor
             threshold=url.threshold,
         )
     return found
+
+
+def facts(settings: Settings, shown: Sequence[Setting]) -> Facts:
+    """Return what pages and programs may know of the settings.
+
+    Args:
+        settings: what counts.
+        shown: the same for people, each with where it was said.
+    """
+    host = settings.http.host or ""
+    return Facts(
+        database="SQLite" if settings.database.url is None else "PostgreSQL",
+        encrypted=settings.http.tls.certificate is not None or host.lower().startswith("https:"),
+        reaches_others=reaches_others(settings),
+        deletion=settings.storage.delete.enabled,
+        read_only=settings.storage.maintenance.readonly.enabled,
+        collects=settings.collection.enabled,
+        verifies=settings.verification.enabled,
+        settings=tuple(shown),
+    )
 
 
 async def _serves(store: BlobStore) -> None:

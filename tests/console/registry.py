@@ -4,7 +4,7 @@
 import httpx
 
 from wharfinger.application import application
-from wharfinger.settings import load
+from wharfinger.settings import load, shown
 from wharfinger.storage import migrate
 
 
@@ -20,9 +20,9 @@ class Site:
         self._prefix = environment.get("HTTP_PREFIX", "").rstrip("/")
         named = {f"REGISTRY_{name}": value for name, value in environment.items()}
         root = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(folder), "REGISTRY_LOG_ACCESSLOG_DISABLED": "true"}
-        settings = load(None, {"REGISTRY_STORAGE_DELETE_ENABLED": "true", **root, **named}).settings
-        migrate(settings)
-        self.edge = application(settings)
+        loaded = load(None, {"REGISTRY_STORAGE_DELETE_ENABLED": "true", **root, **named})
+        migrate(loaded.settings)
+        self.edge = application(loaded.settings, shown(loaded))
 
     async def __aenter__(self):
         await self.edge._started()

@@ -104,6 +104,8 @@ GET    /registries/{registry}/trust-rules                U   N  N  N  N   N  N  
 POST   /registries/{registry}/trust-rules                U   N  N  N  N   N  N   D  Y  Y    D D D D  D Y
 DELETE /registries/{registry}/trust-rules/{rule}         U   N  N  N  N   N  N   D  Y  Y    D D D D  D Y
 
+GET    /deployment                                       U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
+GET    /deployment/settings                              U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
 GET    /deployment/grants                                U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
 PUT    /deployment/grants/{subject}                      U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
 DELETE /deployment/grants/{subject}                      U   D  D  D  D   D  D   D  Y  D    D D D D  D Y

@@ -11,7 +11,7 @@ from rich.table import Table
 from wharfinger import __version__, server, storage
 from wharfinger.cli.terminal import ConfigFile, complain, err, fail, note, out, read_settings
 from wharfinger.domain.errors import WharfingerError
-from wharfinger.settings import Loaded, Settings, describe
+from wharfinger.settings import Loaded, Settings, describe, shown
 
 
 def serve(
@@ -31,7 +31,7 @@ def serve(
         _greet(loaded, before, has_accounts=storage.require_safe(settings))
         if concern:
             note(concern, warning=True)
-        server.serve(settings, with_jobs=not no_work)
+        server.serve(settings, shown(loaded), with_jobs=not no_work)
     except (storage.MigrationNeeded, server.CannotListen, server.BadCertificate, WharfingerError, OSError) as error:
         fail(str(error) or repr(error))
 

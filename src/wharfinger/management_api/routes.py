@@ -23,6 +23,7 @@ from wharfinger.management_api import (
     me,
     namespaces,
     organizations,
+    premises,
     pulls,
     reach,
     registries,
@@ -43,6 +44,7 @@ from wharfinger.management_api.routing import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *deployment.ROUTES,
+    *premises.ROUTES,
     *me.ROUTES,
     *users.ROUTES,
     *external_identities.ROUTES,

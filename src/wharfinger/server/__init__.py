@@ -17,7 +17,7 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from granian.log import LogLevels
 
 from wharfinger import failpoints, telemetry
 from wharfinger.clock import Clock
+from wharfinger.domain.deployment import Setting
 from wharfinger.loading import loading
 from wharfinger.server.companions import companion, end_with
 from wharfinger.server.metrics_folder import counting_folder
@@ -90,8 +91,13 @@ def require_free(settings: Settings) -> None:
             raise CannotListen(message) from error
 
 
-def serve(settings: Settings, *, with_jobs: bool) -> None:
+def serve(settings: Settings, shown: Sequence[Setting] = (), *, with_jobs: bool) -> None:
     """Serve until SIGTERM or SIGINT, and return when everything has ended.
+
+    Args:
+        settings: what counts.
+        shown: the same for people, each with where it was said.
+        with_jobs: whether to run the background jobs too.
 
     Raises:
         CannotListen: somebody else has the address, or it is not ours.
@@ -116,7 +122,7 @@ def serve(settings: Settings, *, with_jobs: bool) -> None:
         if certificate is not None:
             server.use(certificate, str(_TLS[settings.http.tls.minimumtls]))
             stack.enter_context(_watched(certificate, server.replace_soon))
-        _run(server, partial(_application, settings, os.getpid()), settings.http.addr)
+        _run(server, partial(_application, settings, shown, os.getpid()), settings.http.addr)
 
 
 def _allow_many_files() -> None:
@@ -173,13 +179,15 @@ def _serve_debug(settings: Settings, parent: int) -> None:
     _run(_server(settings, address, 1, plain=True), partial(_debug_application, settings, os.getpid()), address)
 
 
-def _application(settings: Settings, parent: int, listening: Listening | None = None) -> "Edge":
+def _application(
+    settings: Settings, shown: Sequence[Setting], parent: int, listening: Listening | None = None
+) -> "Edge":
     _leave_sighup_to_the_main_process()
     end_with(parent)
     with loading():
         from wharfinger import application  # noqa: PLC0415 - only a worker loads what it serves
 
-        return _telling(application.application(settings), listening)
+        return _telling(application.application(settings, shown), listening)
 
 
 def _debug_application(settings: Settings, parent: int, listening: Listening | None = None) -> "Edge":

@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.organizations import Organizations
     from wharfinger.services.outlook import Outlooks
     from wharfinger.services.passwords import AccountPasswords
+    from wharfinger.services.premises import Premises
     from wharfinger.services.pulls import Pulls
     from wharfinger.services.reach import Reaches
     from wharfinger.services.refusals import Refusals
@@ -96,6 +97,7 @@ class Services:
     organizations: "Organizations"
     outlooks: "Outlooks"
     people: "People"
+    premises: "Premises"
     pulls: "Pulls"
     reaches: "Reaches"
     refusals: "Refusals"

@@ -5,8 +5,8 @@ Only the composition root and the command line import this floor; everybody else
 """
 
 from wharfinger.settings.environment import environment, path_from
-from wharfinger.settings.exposure import Exposure, SignIn, open_beyond_loopback, where_to_sign_in
-from wharfinger.settings.load import Loaded, Row, describe, load
+from wharfinger.settings.exposure import Exposure, SignIn, open_beyond_loopback, reaches_others, where_to_sign_in
+from wharfinger.settings.load import Loaded, Row, describe, load, shown
 from wharfinger.settings.problems import Mark, Problem, SettingsError
 from wharfinger.settings.tree import FileCheck, HttpCheck, Platform, Settings, TcpCheck, TokenServer
 from wharfinger.settings.values import Address, Proxy, Secret, parse_address
@@ -34,5 +34,7 @@ __all__ = [
     "open_beyond_loopback",
     "parse_address",
     "path_from",
+    "reaches_others",
+    "shown",
     "where_to_sign_in",
 ]

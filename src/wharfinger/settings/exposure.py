@@ -27,14 +27,14 @@ def open_beyond_loopback(settings: Settings, *, said: bool) -> Exposure:
         said: whether the settings choose open mode: `auth: none`, or a configuration file without `auth`, which means
             the same to distribution.
     """
-    if not _reaches_others(settings):
+    if not reaches_others(settings):
         return Exposure.LOCAL
     return Exposure.CHOSEN if said else Exposure.ACCIDENTAL
 
 
 def is_plain_beyond_loopback(settings: Settings) -> bool:
     """Say whether other machines reach the registry without TLS of its own; a proxy may speak it all the same."""
-    return _reaches_others(settings) and settings.http.tls.certificate is None
+    return reaches_others(settings) and settings.http.tls.certificate is None
 
 
 class SignIn(Enum):
@@ -59,5 +59,6 @@ def where_to_sign_in(settings: Settings) -> SignIn:
     return SignIn.UNSAFE if all(one.is_loopback for one in listed) else SignIn.BEHIND_PROXY
 
 
-def _reaches_others(settings: Settings) -> bool:
+def reaches_others(settings: Settings) -> bool:
+    """Say whether other machines reach the registry."""
     return settings.http.net != "unix" and not parse_address(settings.http.addr).is_loopback

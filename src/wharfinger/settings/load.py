@@ -5,11 +5,12 @@ Everything that is wrong is collected and raised together. What was said is neve
 file is an error, because a misspelt `auth` that is passed over would open the registry.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from wharfinger.domain.deployment import Setting
 from wharfinger.settings.document import Node, Scalar, Series, Table, find, is_null, read_file
 from wharfinger.settings.environment import LEAVES, OLD_KEYS, SECTIONS, open_kinds, overlay
 from wharfinger.settings.exposure import (
@@ -105,6 +106,11 @@ def describe(loaded: Loaded) -> Iterator[Row]:
         for part in key.split("."):
             value = getattr(value, part)
         yield Row(key=key, value=leaf.shown(value), origin=loaded.origins[key])
+
+
+def shown(loaded: Loaded) -> Sequence[Setting]:
+    """Return the same for pages and programs, apart from the floor that knows settings."""
+    return [Setting(key=row.key, value=row.value, origin=row.origin) for row in describe(loaded)]
 
 
 # --- before the tree is read -----------------------------------------------------------------------------------------
