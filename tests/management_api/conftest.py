@@ -73,11 +73,12 @@ def world(request, tmp_path_factory, postgres):
             Office(server.environment) as office,
             httpx.Client(base_url=server.url, timeout=60, trust_env=False) as http,
         ):
-            yield _furnish(World(server, office, http, secrets=[PASSWORD]))
+            yield furnish(World(server, office, http, secrets=[PASSWORD]))
         servers.stop()
 
 
-def _furnish(made):
+def furnish(made):
+    """Put people, an organization, a private repository and a deleted one into a registry."""
     office = made.office
     for name in (*PEOPLE[1:], "una"):
         made.user(name)

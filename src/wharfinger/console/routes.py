@@ -10,6 +10,7 @@ from wharfinger.console.pages import (
     profile,
     repositories,
     robots,
+    search,
     sign_in,
     teams,
     trash,
@@ -18,6 +19,7 @@ from wharfinger.console.routing import Route, Table
 
 ROUTES: Final[tuple[Route, ...]] = (
     *repositories.ROUTES,
+    *search.ROUTES,
     *sign_in.ROUTES,
     *profile.ROUTES,
     *trash.ROUTES,
