@@ -4,6 +4,7 @@
 from typing import Final
 
 from wharfinger.console.pages import (
+    access,
     grants,
     members,
     organizations,
@@ -23,6 +24,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *sign_in.ROUTES,
     *profile.ROUTES,
     *trash.ROUTES,
+    *access.ROUTES,
     *organizations.ROUTES,
     *members.ROUTES,
     *teams.ROUTES,
