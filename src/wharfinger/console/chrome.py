@@ -71,7 +71,7 @@ def personal_links(scene: Scene) -> Sequence[Link]:
         return ()
     found = [
         ("/profile", mark("Profile"), "/profile"),
-        (f"/accounts/{scene.guest.session.name}", mark("My repositories"), "/accounts/{account}"),
+        (f"/accounts/{scene.guest.session.name}", mark("My repositories"), "/accounts/{owner}"),
         ("/profile/tokens", mark("Tokens"), "/profile/tokens"),
         (f"{scene.here}/access", mark("Who may do what"), "/access"),
     ]

@@ -5,6 +5,7 @@ from typing import Final
 
 from wharfinger.console.pages import (
     access,
+    accounts,
     grants,
     members,
     organizations,
@@ -21,6 +22,7 @@ from wharfinger.console.routing import Route, Table
 ROUTES: Final[tuple[Route, ...]] = (
     *repositories.ROUTES,
     *search.ROUTES,
+    *accounts.ROUTES,
     *sign_in.ROUTES,
     *profile.ROUTES,
     *trash.ROUTES,
