@@ -76,7 +76,7 @@ def test_a_repository_is_shown_and_changed(done, push):
                  "--visibility", "public", "--inherit")  # fmt: skip
     more = done("repository", "show", "acme/app")
     assert more[: len(shown)] == shown
-    assert more[len(shown) + 1 :] == [
+    assert more[len(shown) :] == [
         "tags 0",
         "manifests 0",
         "size 0 bytes, 0 of them shared with other repositories",

@@ -83,8 +83,9 @@ async def test_a_blob_that_another_repository_has_is_shared_and_everything_else_
     await push_image(node, b"base", b"app", config=b"{}")
     found = await size(node)
     assert (found.unique, found.shared) == (len(b"baseapp{}"), 0)
-    assert found.manifests == len(image(b"base", b"app"))
-    assert found.total == found.unique + found.manifests
+    assert found.own == len(image(b"base", b"app"))
+    assert found.total == found.unique + found.own
+    assert (found.tags, found.manifests) == (1, 1)
     await push_image(node, b"base", name=OTHER, config=b"{ }")
     world.clock.move(sizes.LONGEST * SECOND)
     found = await size(node)

@@ -228,16 +228,14 @@ _WAYS: Final = {
 async def _figures(services: Services, registry: RegistryRow, name: RepositoryName) -> Sequence[str]:
     """Return lines with how much is in a repository; none before its first manifest."""
     try:
-        summary = await services.repositories.summary(registry, name)
+        size = await services.sizes.of_repository(registry, name)
     except NameUnknown:
         return ()
-    size = await services.sizes.of_repository(registry, name)
     pulls = (await services.pulls.of(registry, name)).get(WHOLE)
     stars = (await services.stars.of_repository(registry, name, ANONYMOUS)).stars
     return (
-        f"changed      {day_of(summary.changed_at)}",
-        f"tags         {summary.tags:,}",
-        f"manifests    {summary.manifests:,}",
+        f"tags         {size.tags:,}",
+        f"manifests    {size.manifests:,}",
         f"size         {size.total:,} bytes, {size.shared:,} of them shared with other repositories",
         f"pulls        {0 if pulls is None else pulls.pulls:,}",
         f"stars        {stars:,}",
@@ -262,6 +260,7 @@ def _print(repository: Repository) -> None:
     say(f"inherits     {'yes' if repository.inherits else 'no'}")
     say(f"immutable    {repository.immutability}{_deletable(repository)}")
     say(f"created      {day_of(repository.created_at)}")
+    say(f"changed      {day_of(repository.changed_at)}")
 
 
 def _deletable(repository: Repository) -> str:

@@ -57,3 +57,11 @@ def _podman(address: Address) -> str:
 
 def _plain(address: Address) -> str:
     return "" if address.encrypted else " --plain-http"
+
+
+def login(address: Address, account: str) -> Sequence[Command]:
+    """Return how a client signs in; it asks for the password or token, so that none stands in a shell's history."""
+    return (
+        Command("Docker", f"docker login -u {account} {address.authority}"),
+        Command("podman", f"podman login{_podman(address)} -u {account} {address.authority}"),
+    )

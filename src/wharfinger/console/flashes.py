@@ -29,12 +29,14 @@ class Flash:
         values: what stands in the places.
         said: what a service said of it, in its own words.
         failed: whether what was asked for did not happen.
+        link: where one can go from there: a label, marked for translation, and a path below the site's prefix.
     """
 
     text: str
     values: Mapping[str, str | int] = field(default_factory=dict)
     said: str | None = None
     failed: bool = False
+    link: tuple[str, str] | None = None
 
 
 def seal(flash: Flash, page: str, secret: str) -> str:
@@ -47,7 +49,7 @@ def seal(flash: Flash, page: str, secret: str) -> str:
     """
     values = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in flash.values.items()}
     said = None if flash.said is None else flash.said[: 2 * _LONGEST]
-    content = orjson.dumps([page, flash.text, values, said, flash.failed])
+    content = orjson.dumps([page, flash.text, values, said, flash.failed, flash.link])
     return base64.urlsafe_b64encode(_mac(content, secret) + content).decode()
 
 
@@ -60,8 +62,10 @@ def unseal(text: str, page: str, secret: str) -> Flash | None:
     mac, content = whole[:_MAC], whole[_MAC:]
     if not hmac.compare_digest(mac, _mac(content, secret)):
         return None
-    wanted, marked, values, said, failed = orjson.loads(content)
-    return Flash(text=marked, values=values, said=said, failed=failed) if wanted == page else None
+    wanted, marked, values, said, failed, link = orjson.loads(content)
+    if wanted != page:
+        return None
+    return Flash(text=marked, values=values, said=said, failed=failed, link=None if link is None else (link[0], link[1]))
 
 
 def _mac(content: bytes, secret: str) -> bytes:

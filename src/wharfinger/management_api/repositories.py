@@ -116,13 +116,12 @@ async def read_repository(call: Calling, name: RepositoryPath) -> Repository:
 
 async def read_usage(call: Calling, name: RepositoryPath) -> Usage:
     """Show how much is in a repository."""
-    found = await call.services.repositories.summary(call.registry, RepositoryName(name))
     size = await call.services.sizes.of_repository(call.registry, RepositoryName(name))
     return Usage(
-        tags=found.tags,
-        manifests=found.manifests,
+        tags=size.tags,
+        manifests=size.manifests,
         size=size.total,
-        unique_size=size.manifests + size.unique,
+        unique_size=size.own + size.unique,
         shared_size=size.shared,
     )
 

@@ -7,27 +7,31 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, case, exists, func, select
 
 from wharfinger.metadata.database import Statement
-from wharfinger.metadata.schema import blobs, manifest_references, manifests, repositories, repository_blobs
+from wharfinger.metadata.schema import blobs, manifest_references, manifests, repositories, repository_blobs, tags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositorySize:
-    """The bytes of a repository's manifests and of the distinct blobs that they need, without what is in the trash.
+    """How much is in a repository: bytes of manifests and of the distinct blobs that they need, without the trash.
 
     Args:
-        manifests: of manifests, which are always its own.
+        tags: how many tags there are.
+        manifests: how many manifests.
+        own: bytes of manifests, which are always its own.
         unique: of blobs that no other repository of the registry has.
         shared: of blobs that some other one has as well: they would stay if this one went.
     """
 
+    tags: int
     manifests: int
+    own: int
     unique: int
     shared: int
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.manifests + self.unique + self.shared
+        return self.own + self.unique + self.shared
 
 
 _elsewhere: Final = repository_blobs.alias("elsewhere")
@@ -60,14 +64,19 @@ _BLOBS: Final = Statement(
     .where(repository_blobs.c.repository_id == bindparam("repository"), _needed)
 )
 _MANIFESTS: Final = Statement(
-    select(func.coalesce(func.sum(manifests.c.size), 0)).where(
+    select(func.count(), func.coalesce(func.sum(manifests.c.size), 0)).where(
         manifests.c.repository_id == bindparam("repository"), manifests.c.deleted_at.is_(None)
     )
 )
 
+_TAGS: Final = Statement(select(func.count()).select_from(tags).where(tags.c.repository_id == bindparam("repository")))
+
 
 def measure(connection: Connection, repository_id: int) -> RepositorySize:
     """Return the size of a repository; it looks at each of its blobs once."""
-    (own,) = _MANIFESTS.first(connection, repository=repository_id) or (0,)
+    (named,) = _TAGS.first(connection, repository=repository_id) or (0,)
+    count, own = _MANIFESTS.first(connection, repository=repository_id) or (0, 0)
     unique, total = _BLOBS.first(connection, repository=repository_id) or (0, 0)
-    return RepositorySize(manifests=int(own), unique=int(unique), shared=int(total) - int(unique))
+    return RepositorySize(
+        tags=int(named), manifests=int(count), own=int(own), unique=int(unique), shared=int(total) - int(unique)
+    )

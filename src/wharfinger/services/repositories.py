@@ -10,9 +10,11 @@ from wharfinger.domain.errors import (
     CHANGED_MEANWHILE,
     ContentGone,
     DatabaseUnavailable,
+    DeletionDisabled,
     NameTaken,
     NameUnknown,
     PreconditionFailed,
+    ReadOnly,
 )
 from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
@@ -220,6 +222,14 @@ class Repositories:
         if row is None or row[1] is None:
             raise name_unknown(name)
         return int(row[0]), int(row[2])
+
+    def why_nothing_goes(self) -> str | None:
+        """Return why nobody may delete anything here, in the words of the refusal; nothing where roles decide."""
+        try:
+            self._switches.require_deletion()
+        except (DeletionDisabled, ReadOnly) as error:
+            return error.message
+        return None
 
     async def delete(self, registry: Registry, name: RepositoryName, by: Actor) -> None:
         """Put the whole repository into the trash, its immutable tags too. Its name is free at once.
