@@ -65,7 +65,9 @@ def unseal(text: str, page: str, secret: str) -> Flash | None:
     wanted, marked, values, said, failed, link = orjson.loads(content)
     if wanted != page:
         return None
-    return Flash(text=marked, values=values, said=said, failed=failed, link=None if link is None else (link[0], link[1]))
+    return Flash(
+        text=marked, values=values, said=said, failed=failed, link=None if link is None else (link[0], link[1])
+    )
 
 
 def _mac(content: bytes, secret: str) -> bytes:

@@ -47,19 +47,26 @@ async def save(call: Call) -> View | Leave:
         return await _form(call, text, seen, error=error.message)
     if call.form.get("do") == "preview":
         return await _form(call, text, seen, preview=wanted)
-    found = await call.services.descriptions.find(call.registry, call.name)
-    try:
-        if seen != _version(found):
-            raise PreconditionFailed
-        before = "" if found is None else found.text
-        await call.services.descriptions.change(call.registry, call.name, wanted, call.by, seen=before)
-    except PreconditionFailed:
+    if not await _keep(call, wanted, seen):
         found = await call.services.descriptions.find(call.registry, call.name)
         return await _form(call, text, _version(found), overtaken_by=found)
     return Leave(
         to=call.repository_path("description"),
         flash=Flash(text=mark("The description was saved.") if wanted else mark("The description was taken away.")),
     )
+
+
+async def _keep(call: Call, wanted: str, seen: str) -> bool:
+    """Keep what was written, and say whether it is what the writer saw that was replaced."""
+    found = await call.services.descriptions.find(call.registry, call.name)
+    if seen != _version(found):
+        return False
+    before = "" if found is None else found.text
+    try:
+        await call.services.descriptions.change(call.registry, call.name, wanted, call.by, seen=before)
+    except PreconditionFailed:
+        return False
+    return True
 
 
 async def _form(

@@ -77,9 +77,6 @@ async def set_immutability(call: Call) -> View | Leave:
         immutable_deletable=call.form.is_checked("deletable"),
     )
     try:
-        if choice == "patterns" and not patterns:
-            message = "Write at least one pattern, such as `v*`, or choose none or all."
-            raise RuleInvalid(message)
         return await _change(call, change)
     except RuleInvalid as error:
         said = {"immutable": choice, "patterns": patterns, "deletable": change.immutable_deletable}

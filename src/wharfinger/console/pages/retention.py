@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which tags of a repository stay: its rules, what they would do, and doing exactly that.
 
-The preview is the plan of `services.retention` itself. Its fingerprint goes with the form that has it done: if something
-else would go by then, nothing does.
+The preview is the plan of `services.retention` itself. Its fingerprint goes with the form that has it done: if
+something else would go by then, nothing does.
 """
 
 from collections.abc import Sequence
@@ -134,9 +134,7 @@ async def _page(
 
 def _shown(plan: Plan) -> Shown:
     staying = [one for one in plan.verdicts if one.kept]
-    return Shown(
-        plan=plan, going=plan.going[:VERDICTS_SHOWN], staying=staying[:VERDICTS_SHOWN], stays=len(staying)
-    )
+    return Shown(plan=plan, going=plan.going[:VERDICTS_SHOWN], staying=staying[:VERDICTS_SHOWN], stays=len(staying))
 
 
 def _read(form: Form) -> Sequence[RuleRow]:
