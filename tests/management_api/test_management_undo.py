@@ -255,6 +255,14 @@ def test_a_token_is_tested_against_the_rules_of_the_place_and_no_others(world):
         "role": "read",
     }
     rule = post(world, "/repositories/acme/app/-/trust-rules", status=201, **new)
+    claims = {"iss": new["issuer"], "aud": new["audience"], "sub": "b"}
+    tested = post(world, "/repositories/acme/app/-/trust-rules/test", claims=claims)
+    (verdict,) = [one for one in tested["verdicts"] if one["id"] == rule["id"]]
+    assert verdict["reasons"] == ["sub is 'b', and must be 'a'"]
+    assert (tested["lets_in"], tested["expires_at"]) == (False, None)
+    for neither in ({}, {"token": TOKEN, "claims": claims}):
+        answer = world.ask("POST", "/repositories/acme/app/-/trust-rules/test", "max", json=neither)
+        assert TOKEN not in refused(answer, 422, "fields-invalid")
     keys = f"/repositories/acme/app/-/trust-rules/{rule['id']}/keys"
     refused(world.ask("PUT", keys, "oli", json={"jwks": "{}"}), 400, "account-invalid")
     assert world.ask("PUT", keys, "oli", json={"jwks": None}).status_code == 200

@@ -25,7 +25,7 @@ from wharfinger.domain.grants import Place
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.roles import Role
-from wharfinger.domain.trust import NewRule
+from wharfinger.domain.trust import NewRule, parse_claims
 from wharfinger.services import trust as trust_service
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.identity import Bearer, Password
@@ -460,3 +460,23 @@ async def test_a_test_says_that_an_issuer_cannot_be_asked(node, trust, forge):
 async def test_what_is_no_identity_token_is_called_so(node, trust, text):
     with pytest.raises(AccountInvalid, match="not an identity token"):
         await trust.test(text, node.registry)
+
+
+async def test_claims_alone_are_held_against_every_rule_and_let_nobody_in(node, trust, forge):
+    """Whoever writes a rule has the claims of a job, from its log, before there is a token to show."""
+    await trust.create(rule(), ACTOR)
+    await trust.create(rule(conditions={"repository_owner": ("beta",)}), ACTOR)
+    forge.is_up = False  # nobody is asked
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "repo:acme/app", "repository_owner": "acme"}
+    report = await trust.test_claims(claims, node.registry)
+    assert [list(one.reasons) for one in report.verdicts] == [[], ["repository_owner is 'acme', and must be 'beta'"]]
+    assert (report.issuer, report.subject, list(report.audience)) == (ISSUER, "repo:acme/app", [AUDIENCE])
+    assert (report.principal, report.expires_at, report.problem) == (None, None, None)
+    strange = await trust.test_claims({"iss": ["no", "text"], "sub": 7, "aud": {}}, node.registry)
+    assert strange.verdicts[0].reasons == [f"iss is '', and must be {ISSUER!r}"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '"iss"', "{" * 30_000, '{"a": "' + "x" * 20_000 + '"}'])
+def test_what_are_no_claims_is_called_so(text):
+    with pytest.raises(AccountInvalid, match="Claims are a JSON object"):
+        parse_claims(text)

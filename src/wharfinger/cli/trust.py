@@ -18,7 +18,7 @@ from wharfinger.domain.forges import Code, Wish, github, gitlab, kubernetes
 from wharfinger.domain.grants import Place, parse_role, word_of
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import DEFAULT_REGISTRY, parse_repository_name
-from wharfinger.domain.trust import NewRule, TrustRule
+from wharfinger.domain.trust import NewRule, TrustRule, parse_claims
 from wharfinger.services import Services
 from wharfinger.services.trust import Report
 
@@ -258,17 +258,34 @@ def keys(
 
 @app.command("test")
 def explain(token: Token, *, config: Config = None) -> None:
-    """Say which rules let the holder of an identity token in, and why the others do not; ends with 1 if none does."""
+    """Say which rules let the holder of an identity token in, and why the others do not; ends with 1 if none does.
+
+    The file may also hold the claims of a token as JSON: then signature and times are not looked at.
+    """
     text = read_token(token)
 
     async def work(services: Services, _by: Actor) -> Report:
+        if text.startswith("{"):
+            claims = parse_claims(text)
+            return await services.trust.test_claims(claims, registry_named(services, DEFAULT_REGISTRY))
         return await services.trust.test(text, registry_named(services, DEFAULT_REGISTRY))
 
     report = act(config, work)
+    _say_of(report)
+    has_token = report.expires_at is not None
+    if not has_token:
+        say("only the claims were looked at: neither the signature, nor when the token ends")
+    if report.principal is None and (has_token or all(one.reasons for one in report.verdicts)):
+        raise typer.Exit(1)
+
+
+def _say_of(report: Report) -> None:
+    """Say what a token says, and what every rule says of it."""
     say(f"issuer    {report.issuer}")
     say(f"subject   {report.subject}")
     say(f"audience  {', '.join(report.audience) or '-'}")
-    say(f"ends      {as_datetime(report.expires_at):%Y-%m-%d %H:%M:%S} UTC")
+    if report.expires_at is not None:
+        say(f"ends      {as_datetime(report.expires_at):%Y-%m-%d %H:%M:%S} UTC")
     if report.principal is not None and report.principal.workload is not None:
         say(f"source    {report.principal.workload.source or '-'}")
     for verdict in report.verdicts:
@@ -280,8 +297,6 @@ def explain(token: Token, *, config: Config = None) -> None:
         say("there are no trust rules; make one with `wharfinger trust github`, `gitlab`, `kubernetes` or `add`")
     if report.problem is not None:
         say(f"no rule counts: the token is {report.problem}")
-    if report.principal is None:
-        raise typer.Exit(1)
 
 
 def _add(config: Path | None, make: Callable[[Services], NewRule]) -> None:

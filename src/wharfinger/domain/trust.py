@@ -9,10 +9,11 @@ A rule says what it believes word by word: a claim has one of the values named, 
 What a token says beyond its claims (who signed it, until when it is good) was verified before.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from wharfinger.clock import Instant
 from wharfinger.domain.errors import AccountInvalid
@@ -29,6 +30,8 @@ MAX_CONDITIONS: Final = 16
 MAX_VALUES: Final = 32
 MAX_TEXT: Final = 512
 MAX_TAGS: Final = 16
+MAX_CLAIMS: Final = 20_000
+"""Characters."""
 _MAX_WILDCARDS: Final = 8
 _ISSUER: Final = re.compile(r"https?://[^\s/?#@\\]+(?:/[^\s?#@\\]*)?", re.ASCII)
 _TAGS: Final = re.compile(r"[a-zA-Z0-9_.*-]{1,128}", re.ASCII)
@@ -168,6 +171,21 @@ def names_audience(audience: str, claims: Claims) -> bool:
     """Say whether the token is meant for this audience: the only one, or one of several."""
     said = claims.get("aud")
     return said == audience or (isinstance(said, list) and audience in said)
+
+
+def parse_claims(text: str) -> Claims:
+    """Return the claims that somebody copied out of a token, to see which rules they meet.
+
+    Raises:
+        AccountInvalid: it is no JSON object.
+    """
+    try:
+        found: object = json.loads(text[: MAX_CLAIMS + 1])
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or len(text) > MAX_CLAIMS:
+        _refuse('Claims are a JSON object, as {"iss": "https://…", "aud": "registry.example.com"}; or give a token.')
+    return cast("Claims", found)
 
 
 def check_rule(rule: NewRule) -> None:

@@ -22,11 +22,15 @@ from wharfinger.management_api.fields import (
     RepositoryPath,
     RoleWord,
     Shown,
+    moment,
     time_of,
 )
+from wharfinger.management_api.problems import BadRequest, FieldError
 from wharfinger.management_api.routing import Calling, Route
 
 Text = Annotated[OneLine, Field(min_length=1, max_length=MAX_TEXT)]
+TestedToken = Annotated[str, Field(min_length=1, max_length=20_000, json_schema_extra={"format": "password"})]
+TestedClaims = Annotated[dict[str, object], Field(max_length=100, examples=[{"iss": "https://issuer.example.com"}])]
 RulePath = Annotated[
     int, Path(description="The number of a rule, as lists show it.", ge=1, le=LONGEST_ID, examples=[3])
 ]
@@ -65,10 +69,12 @@ class NewKeys(Model):
 
 
 class TokenTest(Model):
-    """An identity token that is to be looked at."""
+    """An identity token that is to be looked at, or what it would say: one of the two."""
 
-    token: Annotated[str, Field(min_length=1, max_length=20_000, json_schema_extra={"format": "password"})]
+    token: TestedToken | None = None
     """It is not kept, and nobody is let in."""
+    claims: TestedClaims | None = None
+    """Claims without a token: signature and times are not looked at then."""
 
 
 class RuleVerdict(Shown):
@@ -86,11 +92,12 @@ class TokenReport(Shown):
     issuer: str
     subject: str
     audience: list[str]
-    expires_at: datetime
+    expires_at: datetime | None
+    """Nothing for claims."""
     problem: str | None
     """Why no rule can let it in, whatever the rules say."""
     lets_in: bool
-    """Whether a rule at this place lets it in."""
+    """Whether a rule at this place lets it in; never for claims, which nobody has signed."""
     verdicts: list[RuleVerdict]
 
 
@@ -255,12 +262,19 @@ async def _change_keys(call: Call, place: Place, number: int, keys: NewKeys) -> 
 
 async def _test(call: Call, place: Place, tested: TokenTest) -> TokenReport:
     """Judge a token by the rules of the place only: of those elsewhere the caller may not know."""
-    found = await call.services.trust.test(tested.token, call.registry, place)
+    trust = call.services.trust
+    if (tested.token is None) is (tested.claims is None):
+        field = FieldError("give either a token or claims", pointer="/token")
+        raise BadRequest(422, "fields-invalid", "Fields of the body cannot be taken.", [field])
+    if tested.claims is not None:
+        found = await trust.test_claims(tested.claims, call.registry, place)
+    else:
+        found = await trust.test(tested.token or "", call.registry, place)
     return TokenReport(
         issuer=found.issuer,
         subject=found.subject,
         audience=list(found.audience),
-        expires_at=time_of(found.expires_at),
+        expires_at=moment(found.expires_at),
         problem=found.problem,
         lets_in=found.principal is not None,
         verdicts=[RuleVerdict(id=one.rule.id, name=one.rule.name, reasons=list(one.reasons)) for one in found.verdicts],

@@ -17,7 +17,16 @@ from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.grants import Place
 from wharfinger.domain.identity import Actor, Principal, Workload
 from wharfinger.domain.roles import WORDS
-from wharfinger.domain.trust import NewRule, TrustRule, check_rule, mismatches, names_audience, source_of, texts_of
+from wharfinger.domain.trust import (
+    Claims,
+    NewRule,
+    TrustRule,
+    check_rule,
+    mismatches,
+    names_audience,
+    source_of,
+    texts_of,
+)
 from wharfinger.metadata import events
 from wharfinger.metadata import namespaces as namespace_rows
 from wharfinger.metadata import trust as rows
@@ -72,16 +81,16 @@ class Report:
         issuer: who it says it is from.
         subject: whom it says it is for.
         audience: whom it says it is meant for.
-        expires_at: when it ends.
+        expires_at: when it ends; nothing for claims without a token.
         problem: why no rule can let it in, whatever the rules say.
         verdicts: what each rule says, in the order in which they were made.
-        principal: who comes in with it, if anybody does.
+        principal: who comes in with it, if anybody does: nobody with claims, which nobody has signed.
     """
 
     issuer: str
     subject: str
     audience: Sequence[str]
-    expires_at: Instant
+    expires_at: Instant | None
     problem: str | None
     verdicts: Sequence[Verdict]
     principal: Principal | None
@@ -236,20 +245,46 @@ class TrustRules:
             token.check(self._clock.now())
         except TokenRefused as error:
             problem = str(error)
-        registry_rules = await self._database.read(rows.every)
-        here = [rule for rule in registry_rules if rule.place.registry_id == registry.id]
-        rules = [rule for rule in here if place is None or rule.place == place]
+        rules = await self._rules(registry, place)
         verdicts = [Verdict(rule=rule, reasons=await self._reasons(rule, token)) for rule in rules]
         matching = [one.rule for one in verdicts if not one.reasons]
         return Report(
             issuer=token.issuer,
-            subject=_subject(token),
+            subject=_subject(token.claims),
             audience=texts_of(token.claims.get("aud")),
             expires_at=token.expires_at,
             problem=problem,
             verdicts=verdicts,
             principal=_principal(token, matching) if matching and problem is None else None,
         )
+
+    async def test_claims(self, claims: Claims, registry: Registry, place: Place | None = None) -> Report:
+        """Say of every rule whether it would let a token with these claims in. Signature and times are not looked at.
+
+        Args:
+            claims: as `domain.trust.parse_claims` reads them.
+            registry: whose rules.
+            place: only those at this place itself.
+        """
+        issuer = claims.get("iss")
+        said = issuer if isinstance(issuer, str) else ""
+        verdicts = [
+            Verdict(rule=rule, reasons=_differences(rule, said, claims)) for rule in await self._rules(registry, place)
+        ]
+        return Report(
+            issuer=_shown(said),
+            subject=_subject(claims),
+            audience=texts_of(claims.get("aud")),
+            expires_at=None,
+            problem=None,
+            verdicts=verdicts,
+            principal=None,
+        )
+
+    async def _rules(self, registry: Registry, place: Place | None) -> Sequence[TrustRule]:
+        every = await self._database.read(rows.every)
+        here = [rule for rule in every if rule.place.registry_id == registry.id]
+        return [rule for rule in here if place is None or rule.place == place]
 
     async def _judge(self, token: IdentityToken, registry: Registry) -> Principal:
         rules = await self._database.read(lambda c: rows.of_issuer(c, registry.id, token.issuer))
@@ -273,12 +308,7 @@ class TrustRules:
         raise WorkloadRefused(" and ".join(sorted({str(problem) for problem in problems.values()})))
 
     async def _reasons(self, rule: TrustRule, token: IdentityToken) -> Sequence[str]:
-        if rule.issuer != token.issuer:
-            return [f"iss is {token.issuer!r}, and must be {rule.issuer!r}"]
-        reasons = [str(one) for one in mismatches(rule.conditions, token.claims)]
-        if not names_audience(rule.audience, token.claims):
-            said = " and ".join(repr(one) for one in texts_of(token.claims.get("aud"))) or "missing"
-            reasons.insert(0, f"aud is {said}, and must be {rule.audience!r}")
+        reasons = _differences(rule, token.issuer, token.claims)
         if reasons:
             return reasons
         problem = await self._problem(token, rule.jwks)
@@ -298,6 +328,17 @@ class TrustRules:
         return None
 
 
+def _differences(rule: TrustRule, issuer: str, claims: Claims) -> Sequence[str]:
+    """Return why what a token says does not meet a rule; none if it does."""
+    if rule.issuer != issuer:
+        return [f"iss is {_shown(issuer)!r}, and must be {rule.issuer!r}"]
+    reasons = [str(one) for one in mismatches(rule.conditions, claims)]
+    if not names_audience(rule.audience, claims):
+        said = " and ".join(repr(one) for one in texts_of(claims.get("aud"))) or "missing"
+        reasons.insert(0, f"aud is {said}, and must be {rule.audience!r}")
+    return reasons
+
+
 def _principal(token: IdentityToken, rules: Sequence[TrustRule]) -> Principal:
     if len(rules) > MAX_MATCHING:
         _log.warning("more rules match a token than count", matching=len(rules), counting=MAX_MATCHING)
@@ -307,11 +348,11 @@ def _principal(token: IdentityToken, rules: Sequence[TrustRule]) -> Principal:
     )
     host = token.issuer.partition("://")[2].partition("/")[0] or token.issuer
     # No account can have such a name: it has spaces.
-    return Principal(name=_shown(f"{_subject(token)} of {host}"), workload=workload)
+    return Principal(name=_shown(f"{_subject(token.claims)} of {host}"), workload=workload)
 
 
-def _subject(token: IdentityToken) -> str:
-    said = token.claims.get("sub")
+def _subject(claims: Claims) -> str:
+    said = claims.get("sub")
     return _shown(said)[:_LONGEST_SUBJECT] if isinstance(said, str) and said else "somebody"
 
 
