@@ -90,7 +90,7 @@ def test_the_config_differs_field_by_field():
     assert sections(inspected(config=before), inspected(config=after, annotations={"k": "v"})) == {
         "config": [
             ("user", "root", None),
-            ("command", 'serve "a b"', "serve"),
+            ("command", "serve 'a b'", "serve"),
             ("port 80/tcp", "80/tcp", None),
             ("port 81/tcp", None, "81/tcp"),
         ],
@@ -154,4 +154,4 @@ def test_what_names_nothing_is_refused(text):
 
 
 def test_arguments_with_blanks_stand_in_quotes():
-    assert in_words(("a", "b c", "")) == 'a "b c" ""'
+    assert in_words(("a", "b c", "", "$HOME", '"')) == """a 'b c' '' $HOME '"'"""

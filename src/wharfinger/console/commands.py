@@ -26,7 +26,7 @@ def push(address: Address, name: str, *, image: str) -> Sequence[Command]:
     place = f"{address.authority}/{name}"
     return (
         Command("Docker", f"docker tag {image} {place} && docker push {place}"),
-        Command("podman", f"podman push{_podman(address)} {image} {place}"),
+        Command("podman", f"podman push{podman_plain(address)} {image} {place}"),
     )
 
 
@@ -37,7 +37,7 @@ def pull(address: Address, name: RepositoryName, reference: Reference, kind: Kin
         case Puller.ENGINE:
             return (
                 Command("Docker", f"docker pull {place}"),
-                Command("podman", f"podman pull{_podman(address)} {place}"),
+                Command("podman", f"podman pull{podman_plain(address)} {place}"),
             )
         case Puller.HELM:
             return (_helm(address, name, reference), Command("oras", f"oras pull{_plain(address)} {place}"))
@@ -51,7 +51,8 @@ def _helm(address: Address, name: RepositoryName, reference: Reference) -> Comma
     return Command("Helm", f"helm pull{_plain(address)} {at}")
 
 
-def _podman(address: Address) -> str:
+def podman_plain(address: Address) -> str:
+    """Return the option by which podman speaks plain HTTP, if it must."""
     return "" if address.encrypted else " --tls-verify=false"
 
 
@@ -63,5 +64,5 @@ def login(address: Address, account: str) -> Sequence[Command]:
     """Return how a client signs in; it asks for the password or token, so that none stands in a shell's history."""
     return (
         Command("Docker", f"docker login -u {account} {address.authority}"),
-        Command("podman", f"podman login{_podman(address)} -u {account} {address.authority}"),
+        Command("podman", f"podman login{podman_plain(address)} -u {account} {address.authority}"),
     )

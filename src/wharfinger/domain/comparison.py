@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How two images differ: layers, configuration field by field, platforms, annotations."""
 
+import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -191,6 +193,7 @@ def _annotations(inspection: Inspection) -> Mapping[str, str]:
     return {**inspection.document.annotations, **inner}
 
 
+_APART: Final = re.compile(r"[\s'\"\\]")
 _SCALARS: Final = (
     ("created", lambda config: "" if config.created_at is None else as_datetime(config.created_at).isoformat()),
     ("author", lambda config: config.author),
@@ -216,8 +219,8 @@ def _fields(config: ImageConfig) -> Mapping[str, str]:
 
 
 def in_words(arguments: Sequence[str]) -> str:
-    """Return arguments in one line, those with blanks in quotes."""
-    return " ".join(f'"{one}"' if not one or any(c.isspace() for c in one) else one for one in arguments)
+    """Return arguments in one line, quoted as a shell takes them where they would not be told apart."""
+    return " ".join(shlex.quote(one) if not one or _APART.search(one) else one for one in arguments)
 
 
 def _by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, str]:
