@@ -24,6 +24,7 @@ from wharfinger.domain.management import Target, Task
 from wharfinger.web.access import SIGNED_IN, Managing, OnRepository
 
 HOSTILE = '"><script>alert(1)</script>'
+PACKED = {"Accept-Encoding": "gzip, br"}
 PATH = "/repositories/acme/app/-/note"
 
 
@@ -327,5 +328,16 @@ async def test_a_full_page_of_the_list_is_light(open_site):
     page = await open_site.ask("/")
     assert page.text.count("<tr>") > 50
     linked = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text))
-    kept = [len((await open_site.ask(path)).content) for path in linked]
+    kept = [int((await open_site.ask(path, headers=PACKED)).headers["Content-Length"]) for path in linked]
     assert len(page.content) + sum(kept) < 100_000, (len(page.content), kept)
+
+
+async def test_style_and_scripts_are_packed_for_browsers_that_can_unpack(open_site):
+    (style,) = set(re.findall(r'href="(/static/console[^"]+css)"', (await open_site.ask("/")).text))
+    plain = await open_site.ask(style, headers={"Accept-Encoding": "gzip;q=0, br"})
+    packed = await open_site.ask(style, headers=PACKED)
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert int(packed.headers["Content-Length"]) < len(plain.content) / 2
+    assert packed.content == plain.content

@@ -5,6 +5,8 @@ An address that contains the content's digest can be kept for ever, and a new ve
 one file as served, joined in the order of `_FIRST` and then of the names. A script is a module of its own.
 """
 
+import gzip
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +25,16 @@ _TYPES: Final[Mapping[str, str]] = {
     ".svg": "image/svg+xml",
 }
 _FIRST: Final = ("tokens.css", "page.css", "parts.css")
+_GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:,|\s|$))")
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file."""
+    """One file, and the same packed: it holds no secret, so nothing can be learnt from how well it packs."""
 
     content: bytes
+    packed: bytes
     media_type: str
 
 
@@ -57,19 +61,28 @@ class Assets:
         stem, dot, suffix = name.rpartition(".")
         path = f"{PREFIX}{stem}.{digest_of(content).partition(':')[2][:12]}{dot}{suffix}"
         self._urls[name] = prefix + path
-        self._by_path[path] = Asset(content, _TYPES[dot + suffix])
+        self._by_path[path] = Asset(content, gzip.compress(content, mtime=0), _TYPES[dot + suffix])
         return prefix + path
 
     def url(self, name: str) -> str:
         """Return the address of a file, for templates."""
         return self._urls[name]
 
-    def find(self, method: str, path: str) -> Response | None:
-        """Return the answer to a request for a file, or nothing if it is for none."""
+    def find(self, method: str, path: str, encodings: str = "") -> Response | None:
+        """Return the answer to a request for a file, or nothing if it is for none.
+
+        Args:
+            method: of the request.
+            path: below the site's prefix.
+            encodings: what the browser takes, as its `Accept-Encoding` says.
+        """
         asset = self._by_path.get(path) if method in {"GET", "HEAD"} else None
         if asset is None:
             return None
-        return Response(asset.content, headers={"Cache-Control": _FOR_EVER}, media_type=asset.media_type)
+        headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
+        if not _GZIP.search(encodings):
+            return Response(asset.content, headers=headers, media_type=asset.media_type)
+        return Response(asset.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=asset.media_type)
 
 
 def _place(file: Path) -> tuple[int, str]:

@@ -88,7 +88,7 @@ class Console:
 
     async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:
         """Answer a request for a page, or for what pages link to."""
-        asset = self._assets.find(scope["method"], visit.path)
+        asset = self._assets.find(scope["method"], visit.path, visit.header(b"accept-encoding") or "")
         if asset is not None:
             return asset
         mode = await self._services.authorization.mode()

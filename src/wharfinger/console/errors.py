@@ -53,7 +53,7 @@ SIGN_ON_NEEDED: Final = Trouble(
         "can authorize tokens."
     ),
 )
-TABLE: Final[Sequence[tuple[type[WharfingerError], Trouble]]] = (
+TABLE: Final[Sequence[tuple[type[WharfingerError] | tuple[type[WharfingerError], ...], Trouble]]] = (
     (
         errors.NameUnknown,
         Trouble(
@@ -73,6 +73,10 @@ TABLE: Final[Sequence[tuple[type[WharfingerError], Trouble]]] = (
         Trouble(
             404, mark("Nothing here"), mark("The address leads to no page. The list of repositories is the way in.")
         ),
+    ),
+    (
+        (errors.AccountInvalid, errors.RegistryInvalid, errors.RepositoryInvalid, errors.RuleInvalid),
+        Trouble(400, mark("Cannot be taken so"), mark("Nothing was changed. Go back, and change what you typed.")),
     ),
     (
         errors.NameInvalid,
@@ -128,6 +132,33 @@ TABLE: Final[Sequence[tuple[type[WharfingerError], Trouble]]] = (
     (
         errors.FormRefused,
         Trouble(403, mark("Nothing was done"), mark("Open the page again, and send its form from there.")),
+    ),
+    (
+        errors.PreconditionFailed,
+        Trouble(
+            412,
+            mark("Somebody was faster"),
+            mark("It was changed since you opened the page. Open it again, and see what is there now."),
+        ),
+    ),
+    (
+        (
+            errors.AccountConflict,
+            errors.ContentGone,
+            errors.NameTaken,
+            errors.RegistryConflict,
+            errors.TagImmutable,
+            errors.StillReferenced,
+        ),
+        Trouble(409, mark("Not as things stand"), mark("Nothing was changed. Go back, and try it in another way.")),
+    ),
+    (
+        (errors.DeletionDisabled, errors.ReadOnly, errors.UpkeepDisabled),
+        Trouble(
+            409,
+            mark("Switched off"),
+            mark("Nothing was changed. Whoever runs this registry can switch it on, in its configuration."),
+        ),
     ),
     (errors.Refused, Trouble(403, mark("Not for you"), mark("Ask an admin of the repository to give you access."))),
     (

@@ -23,3 +23,10 @@ document.addEventListener("pointerdown", (event) => {
     if (!menu.contains(event.target)) menu.open = false;
   });
 });
+
+// On a narrow screen the rows of links scroll: the one of this page is brought into view, without moving the page.
+document.querySelectorAll(".tabs [aria-current], .ways-on [aria-current]").forEach((link) => {
+  const row = link.closest("ul");
+  const scroller = row.scrollWidth > row.clientWidth ? row : row.parentElement;
+  scroller.scrollLeft = link.offsetLeft - (scroller.clientWidth - link.offsetWidth) / 2;
+});
