@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a page function is given, and what it gives back: no HTML and no HTTP on either side."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from wharfinger.clock import Instant
@@ -123,4 +123,19 @@ class Leave:
     arrives: bool = False
 
 
-PageFunction = Callable[[Call], Awaitable[View | Leave]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file that the browser keeps, made while it is sent.
+
+    Args:
+        name: of the file.
+        media_type: of its content.
+        pieces: its bytes.
+    """
+
+    name: str
+    media_type: str
+    pieces: AsyncIterator[bytes]
+
+
+PageFunction = Callable[[Call], Awaitable[View | Leave | Download]]

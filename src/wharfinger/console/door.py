@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope
 
 from wharfinger.clock import Clock
 from wharfinger.console import chrome, errors, flashes, languages, session
 from wharfinger.console.addresses import FALLBACK, Address, address_of, site_of
 from wharfinger.console.assets import Assets
-from wharfinger.console.calls import Call, Leave, View
+from wharfinger.console.calls import Call, Download, Leave, View
 from wharfinger.console.chrome import Scene
 from wharfinger.console.forms import Form, link, read_form, read_query
 from wharfinger.console.pages.sign_in import link_to
@@ -140,7 +140,14 @@ class Console:
         elif (chosen := self._choose(scene)) is not None:
             return chosen
         done = await route.page(call)
-        return self._leave(done, scene) if isinstance(done, Leave) else await self._show(done, scene)
+        match done:
+            case Leave():
+                return self._leave(done, scene)
+            case Download():
+                named = {"Content-Disposition": f'attachment; filename="{done.name}"'}
+                return StreamingResponse(done.pieces, headers={**HEADERS, **named}, media_type=done.media_type)
+            case _:
+                return await self._show(done, scene)
 
     def _call(self, scene: Scene, parameters: Mapping[str, str]) -> Call:
         return Call(

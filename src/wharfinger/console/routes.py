@@ -7,6 +7,8 @@ from wharfinger.console.pages import (
     access,
     accounts,
     activity,
+    administration,
+    audit,
     comparison,
     descriptions,
     grants,
@@ -25,6 +27,8 @@ from wharfinger.console.pages import (
     tag_restoration,
     teams,
     trash,
+    upkeep,
+    users,
 )
 from wharfinger.console.routing import Route, Table
 
@@ -44,6 +48,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     *sign_in.ROUTES,
     *profile.ROUTES,
     *trash.ROUTES,
+    *administration.ROUTES,
+    *upkeep.ROUTES,
+    *audit.ROUTES,
+    *users.ROUTES,
     *access.ROUTES,
     *organizations.ROUTES,
     *members.ROUTES,

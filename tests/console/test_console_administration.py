@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Administration in the console: who sees it, what it shows, and what can be done from it."""
+
+import json
+import re
+
+import pytest
+
+from tests.console.people import HORSE, Browser, services_of, user
+from tests.support.images import image
+from wharfinger.clock import DAY
+from wharfinger.domain.access import Role
+from wharfinger.domain.accounts import AccountName
+from wharfinger.domain.grants import DEPLOYMENT
+from wharfinger.domain.identity import SYSTEM_ACTOR
+from wharfinger.domain.names import RepositoryName
+
+PAGES = ("", "/storage", "/collection", "/verification", "/jobs", "/audit", "/users", "/sign-in", "/settings")
+APP = RepositoryName("team/app")
+
+
+@pytest.fixture
+async def town(site):
+    """A site with an image, a manager, a viewer, and somebody who is neither."""
+    await site.push(APP, image("app"), "v1")
+    for name in ("max", "vic", "sam"):
+        await user(site, name)
+    for name, role in (("max", Role.ADMIN), ("vic", Role.READ)):
+        await services_of(site).grants.give(AccountName(name), DEPLOYMENT, role, SYSTEM_ACTOR)
+    await services_of(site).figures.take()
+    await services_of(site).jobs.announce({"bury": 30_000_000})
+    return site
+
+
+async def browser_of(town, name):
+    browser = Browser(town)
+    await browser.sign_in(name)
+    return browser
+
+
+@pytest.fixture
+async def manager(town):
+    return await browser_of(town, "max")
+
+
+def token_in(page):
+    return re.search(r'name="form_token" value="([^"]*)"', page.text)[1]
+
+
+async def said(browser, answer):
+    """Return what the page says to which a form led."""
+    assert answer.status_code == 303, answer.text
+    return re.search(r"data-flash>\s*<p>(.*?)</p>", (await browser.get(answer.headers["location"])).text)[1]
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+async def test_every_page_is_there_for_managers_and_viewers(town, manager, language):
+    viewer = await browser_of(town, "vic")
+    for path in PAGES:
+        for browser in (manager, viewer):
+            page = await browser.get(f"/administration{path}", headers={"Accept-Language": language})
+            assert page.status_code == 200, page.text
+            assert len(page.content) < 100_000
+            assert page.text.count('aria-current="page"') >= 1
+
+
+async def test_for_everybody_else_there_is_no_such_page(town):
+    stranger, visitor = await browser_of(town, "sam"), Browser(town)
+    for path in (*PAGES, "/new-user", "/users/vic", "/audit/export?format=csv"):
+        assert (await stranger.get(f"/administration{path}")).status_code in {403, 404}
+        assert (await visitor.get(f"/administration{path}")).status_code == 303
+    assert "/administration" not in (await stranger.get("/")).text
+
+
+async def test_in_open_mode_nobody_is_an_administrator(site):
+    for path in PAGES:
+        assert (await site.ask(f"/administration{path}")).status_code in {403, 404}
+
+
+async def test_who_only_views_is_shown_no_button_and_refused(town):
+    viewer = await browser_of(town, "vic")
+    form_token = token_in(await viewer.get("/administration/jobs"))
+    for path in ("collection", "verification", "jobs", "new-user", "users/sam/suspension", "users/sam/password"):
+        answer = await viewer.post(f"/administration/{path}", {"form_token": form_token, "name": "bury"})
+        assert answer.status_code in {403, 404}, path
+    for path in ("collection", "verification", "jobs", "users", "users/sam"):
+        assert f'action="/administration/{path}' not in (await viewer.get(f"/administration/{path}")).text
+
+
+async def test_the_overview_says_what_to_know_and_which_line_decides(tmp_path):
+    from tests.console.registry import Site  # noqa: PLC0415 - a site with settings of its own
+
+    async with Site(tmp_path, STORAGE_DELETE_ENABLED="false") as site:
+        await user(site, "max")
+        await services_of(site).grants.give(AccountName("max"), DEPLOYMENT, Role.ADMIN, SYSTEM_ACTOR)
+        browser = await browser_of(site, "max")
+        page = await browser.get("/administration")
+        assert "Deletion is off" in page.text
+        assert "<code>REGISTRY_STORAGE_DELETE_ENABLED</code>" in page.text
+        assert "No background job runs" in page.text
+        assert "<code>REGISTRY_STORAGE_DELETE_ENABLED</code>" in (await browser.get("/administration/settings")).text
+        assert "<code>http.addr</code>" in (await browser.get("/administration/settings?all=1")).text
+
+
+async def test_storage_shows_what_is_held_and_how_it_grew(manager):
+    page = await manager.get("/administration/storage")
+    assert "/repositories/team/app" in page.text
+    assert '<svg viewBox="0 0 720 160" role="img"' in page.text
+    assert "are free on this disk" in page.text
+    assert (await manager.get("/administration/storage?days=365")).status_code == 200
+    assert (await manager.get("/administration/storage?days=7")).status_code == 400
+    assert (await manager.get("/administration/storage?registry=none")).status_code == 404
+
+
+async def test_collection_runs_when_it_is_told_to(town, manager):
+    services = services_of(town)
+    registry = services.registries.default
+    assert "Nothing: all that is stored is needed" in (await manager.get("/administration/collection")).text
+    await services.repositories.delete(registry, APP, SYSTEM_ACTOR)
+    page = await manager.get("/administration/collection")
+    assert "Repositories in the trash: 1" in page.text
+    answer = await manager.post("/administration/collection", {"form_token": token_in(page)})
+    assert await said(manager, answer) in {
+        "Nothing was due.",
+        "Looked at 0; removed 0 manifests, 0 blobs and 0 repositories.",
+    }
+    (number,) = (one.number for one in (await services.trash.list(registry, None, None, 9)).items)
+    from wharfinger.domain.trash import Trashed  # noqa: PLC0415 - once
+
+    await services.trash.purge(registry, Trashed(repository=APP), SYSTEM_ACTOR, number=number)
+    answer = await manager.post("/administration/collection", {"form_token": token_in(page)})
+    assert "1 repositories" in await said(manager, answer)
+
+
+async def test_a_verification_is_ordered_shown_stopped_and_says_what_it_found(town, manager):
+    services = services_of(town)
+    registry = services.registries.default
+    page = await manager.get("/administration/verification")
+    assert "Nothing was verified yet" in page.text
+    answer = await manager.post("/administration/verification", {"form_token": token_in(page), "registry": "default"})
+    one = answer.headers["location"]
+    shown = await manager.get(one)
+    assert "waits" in shown.text
+    assert "data-poll" in shown.text
+    answer = await manager.fill(one, f"{one}/stop")
+    assert (await said(manager, answer)).startswith("It stops within some seconds")
+    assert "stopped" in (await manager.get(one)).text
+    assert "data-poll" not in (await manager.get(one)).text
+    (layer,) = {blob.digest for blob in image("app").blobs[:1]}
+    found = await services.blobs.stat(registry, APP, layer)
+    registry.store.path(found.store_key).write_bytes(b"rotten")
+    await services.verification.order(registry, SYSTEM_ACTOR)
+    await services.verification.work(registry, interval=DAY, rate=None, stop=lambda: False)
+    done = await manager.get(one)
+    assert "blob-damaged" in done.text
+    assert "push the image again" in done.text
+    assert "The last verification of default found something" in (await manager.get("/administration")).text
+    assert (await manager.get("/administration/verification/default/999")).status_code == 404
+
+
+async def test_a_job_is_ordered_from_its_row(town, manager):
+    page = await manager.get("/administration/jobs")
+    answer = await manager.post("/administration/jobs", {"form_token": token_in(page), "name": "bury"})
+    assert await said(manager, answer) == "bury runs within some seconds."
+    assert list(await services_of(town).jobs.wanted()) == ["bury"]
+    assert "as soon as it can" in (await manager.get("/administration/jobs")).text
+    answer = await manager.post("/administration/jobs", {"form_token": token_in(page), "name": "dig"})
+    assert answer.status_code == 404
+
+
+async def test_the_audit_log_is_narrowed_followed_and_taken_along(manager, monkeypatch):
+    monkeypatch.setattr("wharfinger.console.pages.audit._SIZE", 2)
+    first = await manager.get("/administration/audit")
+    assert first.text.count('<th scope="row">') == 2
+    following = re.search(r'rel="next" href="([^"]*)"', first.text)[1].replace("&amp;", "&")
+    assert (await manager.get(f"/administration/audit{following}")).text.count('<th scope="row">') == 2
+    narrowed = await manager.get("/administration/audit?action=repository&repository=team/app")
+    assert "<code>repository.created</code>" in narrowed.text
+    assert "<code>tag.moved</code>" not in narrowed.text
+    assert "No event fulfils that" in (await manager.get("/administration/audit?who=nobody")).text
+    for query in ("since=yesterday", "repository=UPPER", "action=dance", "result=maybe"):
+        assert (await manager.get(f"/administration/audit?{query}")).status_code == 400
+    exported = await manager.get("/administration/audit/export?format=jsonl&action=repository")
+    assert exported.headers["content-disposition"] == 'attachment; filename="audit.jsonl"'
+    assert {json.loads(line)["action"] for line in exported.text.splitlines()} == {"repository.created"}
+    assert (await manager.get("/administration/audit/export?format=csv")).text.startswith("id,at,action,")
+    assert (await manager.get("/administration/audit/export?format=xml")).status_code == 400
+
+
+async def test_a_user_is_made_with_a_password_that_is_shown_once(town, manager):
+    made = await manager.fill("/administration/new-user", "/administration/new-user", name="new", email="n@example.com")
+    assert made.status_code == 200
+    password = re.search(r"data-copy><code>([^<]+)</code>", made.text)[1]
+    assert password not in (await manager.get("/administration/users/new")).text
+    browser = Browser(town)
+    assert (await browser.sign_in("new", password)).status_code == 303
+    assert '"/administration/users/new"' in (await manager.get("/administration/users")).text
+    for name in ("New", "new", ""):
+        refused = await manager.fill("/administration/new-user", "/administration/new-user", name=name)
+        assert refused.status_code == 400, name
+    taken = await manager.fill("/administration/new-user", "/administration/new-user", name="team")
+    assert (taken.status_code, "Repositories that begin with this name already" in taken.text) == (400, True)
+    claimed = await manager.fill("/administration/new-user", "/administration/new-user", name="team", claim="leave")
+    assert claimed.status_code == 200
+
+
+async def test_a_user_is_suspended_resumed_and_given_a_new_password(town, manager):
+    one = "/administration/users/sam"
+    answer = await manager.fill(one, f"{one}/suspension")
+    assert "sam is suspended" in await said(manager, answer)
+    assert (await Browser(town).sign_in("sam")).status_code != 303
+    answer = await manager.fill(one, f"{one}/resumption")
+    assert "sam may sign in again" in await said(manager, answer)
+    issued = await manager.fill(one, f"{one}/password")
+    password = re.search(r"data-copy><code>([^<]+)</code>", issued.text)[1]
+    assert (await Browser(town).sign_in("sam", HORSE)).status_code != 303
+    assert (await Browser(town).sign_in("sam", password)).status_code == 303
+
+
+async def test_roles_and_access_of_a_user_are_changed(town, manager):
+    one = "/administration/users/sam"
+    answer = await manager.fill(one, one, role="read", access_type="console")
+    assert await said(manager, answer) == "Saved."
+    assert (await (await browser_of(town, "sam")).get("/administration")).status_code == 200
+    page = await manager.get(one)
+    assert '<option value="read" selected>' in page.text
+    assert '<option value="console" selected>' in page.text
+    await manager.fill(one, one, role="", access_type="both")
+    assert (await (await browser_of(town, "sam")).get("/administration")).status_code in {403, 404}
+    wrong = await manager.post(one, {"form_token": token_in(page), "role": "king", "access_type": "both"})
+    assert wrong.status_code == 400
+
+
+async def test_a_user_is_deleted_where_its_name_is_typed(manager):
+    path = "/administration/users/sam/deletion"
+    assert (await manager.fill(path, path, typed="max")).status_code == 400
+    answer = await manager.fill(path, path, typed="sam")
+    assert await said(manager, answer) == "sam is deleted."
+    assert (await manager.get("/administration/users/sam")).status_code == 404
+
+
+async def test_nobody_shuts_out_oneself(manager):
+    page = await manager.get("/administration/users/max")
+    assert "This is your own account" in page.text
+    form_token = token_in(page)
+    for path in ("", "/suspension", "/password", "/second-factor", "/deletion"):
+        answer = await manager.post(f"/administration/users/max{path}", {"form_token": form_token, "typed": "max"})
+        assert answer.status_code in {403, 409}, path
+    assert (await manager.get("/administration")).status_code == 200
