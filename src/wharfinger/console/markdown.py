@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Descriptions: Markdown in, HTML that can do nothing out. The only place where the text of a user becomes HTML.
+"""Descriptions: Markdown in, HTML that can do nothing out. The only place where text becomes HTML (ADR 0036).
 
 ```text
 text ── markdown-it: HTML is text ── links and images of ours ── nh3: only what is listed ── the page, under its CSP

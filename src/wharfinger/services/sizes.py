@@ -3,7 +3,7 @@
 
 Measuring looks at every blob of one repository, so it is bounded by what is in it. What was measured is shown until the
 repository changes, for ten minutes at most, since other repositories come and go; and a repository that changes all
-the time is measured so rarely that it takes no more than a twentieth of the time.
+the time is measured so rarely that it takes no more than a twentieth of the time (ADR 0036).
 """
 
 import asyncio
