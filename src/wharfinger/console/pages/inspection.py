@@ -44,7 +44,17 @@ async def show_tag(call: Call) -> View:
         return await _gone(call, tag, then, await _history(call, tag, STEPS), at)
     view = await _show(call, then.digest, tag)
     steps = await _history(call, tag, STEPS + 1)
-    more = {"then": then, "at": at, "steps": steps[:STEPS], "more_steps": len(steps) > STEPS}
+    repository = await call.services.repositories.find(call.registry, call.name)
+    pulls = (await call.services.pulls.of(call.registry, call.name, [tag])).get(tag)
+    more = {
+        "then": then,
+        "at": at,
+        "steps": steps[:STEPS],
+        "more_steps": len(steps) > STEPS,
+        "pulls": 0 if pulls is None else pulls.pulls,
+        "is_immutable": repository.immutability.matches(tag),
+        "may_delete": view.values["may_restore"] and call.services.repositories.why_nothing_goes() is None,
+    }
     return replace(view, values={**view.values, **more})
 
 
