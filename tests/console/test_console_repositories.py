@@ -89,7 +89,7 @@ async def test_the_list_is_narrowed_by_names_and_descriptions(site, query, names
         await site.push(name, image("same"), "1")
     services = services_of(site)
     change = RepositoryChange(description="Deployed on Tuesdays")
-    await services.repositories.change(services.registries.on_host(""), "hello", change, SYSTEM_ACTOR)
+    await services.repositories.change(await services.registries.on_host(""), "hello", change, SYSTEM_ACTOR)
     page = await site.ask(f"/?{query}")
     assert [row[0].split()[0] for row in texts(page.text)] == names
     assert ("Nothing here has" in page.text) is (not names)

@@ -367,7 +367,7 @@ async def test_pulls_are_drawn_and_counted_for_each_tag(signed_in, town):
     rae = await signed_in("rae")
     await town.ask("/v2/acme/app/manifests/v1")  # refused: no pull
     services = services_of(town)
-    found = await services.manifests.find(services.registries.on_host(""), NAME, "v1")
+    found = await services.manifests.find(await services.registries.on_host(""), NAME, "v1")
     services.pulls.note(("192.0.2.1", None), found.id, "v1", fetched=True)
     await services.pulls.flush()
     assert {row[1]: row[4] for row in padded(texts((await rae.get(APP)).text))} == {"latest": "0", "v2": "0", "v1": "1"}
@@ -392,7 +392,7 @@ async def test_a_star_is_given_counted_and_taken_back(signed_in, town):
     assert 'aria-pressed="false"' in (await rae.get(APP)).text
     change = RepositoryChange(visibility=Visibility.PUBLIC)
     services = services_of(town)
-    await services.repositories.change(services.registries.on_host(""), NAME, change, SYSTEM_ACTOR)
+    await services.repositories.change(await services.registries.on_host(""), NAME, change, SYSTEM_ACTOR)
     visitor = (await Browser(town).get(APP)).text
     assert "<dt>Stars</dt><dd>1</dd>" in visitor
     assert "/-/star" not in visitor
@@ -413,7 +413,7 @@ async def test_retention_is_tried_saved_and_does_exactly_what_the_page_said(sign
     run = form_of(shown, f"{page}/run")
     again = ManifestPush(content=image("v1").manifest.content, content_type=None, digest=None, tags=("v3",))
     services = services_of(town)
-    await services.manifests.put(services.registries.on_host(""), NAME, again, SYSTEM_ACTOR)
+    await services.manifests.put(await services.registries.on_host(""), NAME, again, SYSTEM_ACTOR)
     late = await follow(ann, await ann.post(f"{page}/run", run))
     assert "Nothing was deleted." in late
     done = await follow(ann, await ann.fill(page, f"{page}/run"))
@@ -427,7 +427,7 @@ async def test_rules_of_the_namespace_are_shown_as_its_and_wrong_ones_are_kept_i
     ann = await signed_in("ann")
     services = services_of(town)
     policy = make_policy([make_rule("all", "*", moved_within=30)])
-    await services.retention.set_for_namespace(services.registries.on_host(""), "acme", policy, SYSTEM_ACTOR)
+    await services.retention.set_for_namespace(await services.registries.on_host(""), "acme", policy, SYSTEM_ACTOR)
     page = f"{APP}/-/settings/retention"
     html = (await ann.get(page)).text
     assert "These are the rules of the namespace acme." in html
