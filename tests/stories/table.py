@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which page is there for whom: written by hand, one line for each, and held against every page that there is.
+
+The columns: nobody · the manager of the deployment · the owner of the organization · a member of it, who may read one
+repository · a stranger.
+
+Y: the page. S: to the page to sign in at. H: to the first page. N: it is not there. D: one may not.
+"""
+
+EXPECTED = """
+                                                             no ma ol ra sa
+/                                                            Y  Y  Y  Y  Y
+/search                                                      Y  Y  Y  Y  Y
+/sign-in                                                     Y  H  H  H  H
+/sign-in/with/{provider}                                     N  N  N  N  N
+/sign-in/from/{provider}                                     N  N  N  N  N
+/profile                                                     S  Y  Y  Y  Y
+/trash                                                       Y  Y  Y  Y  Y
+/trash/repositories/{number}                                 S  Y  Y  N  N
+/trash/repositories/{number}/purge                           S  Y  Y  N  N
+/repositories/{name}                                         N  Y  Y  Y  N
+/repositories/{name}/-/trash/purge                           N  Y  Y  D  N
+/repositories/{name}/-/tags/{tag}                            N  Y  Y  Y  N
+/repositories/{name}/-/tags/{tag}/history                    N  Y  Y  Y  N
+/repositories/{name}/-/tags/{tag}/restore                    N  Y  Y  D  N
+/repositories/{name}/-/manifests/{digest}                    N  Y  Y  Y  N
+/repositories/{name}/-/compare                               N  Y  Y  Y  N
+/repositories/{name}/-/description                           N  Y  Y  Y  N
+/repositories/{name}/-/description/edit                      N  Y  Y  D  N
+/repositories/{name}/-/activity                              N  Y  Y  Y  N
+/repositories/{name}/-/people                                N  Y  Y  D  N
+/repositories/{name}/-/settings                              N  Y  Y  D  N
+/repositories/{name}/-/settings/retention                    N  Y  Y  D  N
+/repositories/{name}/-/delete                                N  Y  Y  D  N
+/access                                                      S  Y  Y  Y  Y
+/accounts/{owner}                                            Y  Y  Y  Y  Y
+/organizations/new                                           S  Y  D  D  D
+/accounts/{organization}/-/settings                          S  Y  Y  D  D
+/accounts/{organization}/-/settings/deletion                 S  Y  Y  D  D
+/accounts/{organization}/-/members                           S  Y  Y  Y  D
+/accounts/{organization}/-/members/{user}/removal            S  Y  Y  D  D
+/accounts/{organization}/-/teams                             S  Y  Y  Y  D
+/accounts/{organization}/-/teams/{team}                      S  Y  Y  Y  D
+/accounts/{organization}/-/teams/{team}/deletion             S  Y  Y  D  D
+/accounts/{organization}/-/robots                            S  Y  Y  D  D
+/accounts/{namespace}/-/access                               S  Y  Y  Y  N
+/robots/{robot}                                              S  Y  Y  N  N
+/robots/{robot}/deletion                                     S  Y  Y  N  N
+/robots/{robot}/credentials/{number}/revocation              S  Y  Y  N  N
+"""
+
+
+def table():
+    """Return the letters for each path."""
+    rows = [line.split() for line in EXPECTED.strip("\n").splitlines()[1:] if line.strip()]
+    return {path: "".join(letters) for path, *letters in rows}
