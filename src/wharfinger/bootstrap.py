@@ -41,6 +41,7 @@ from wharfinger.services.figures import Figures
 from wharfinger.services.grants import Grants
 from wharfinger.services.inspection import Inspections
 from wharfinger.services.jobs import Jobs
+from wharfinger.services.lifecycle import Lifecycle
 from wharfinger.services.management import Management
 from wharfinger.services.manifests import Manifests
 from wharfinger.services.namespaces import Namespaces
@@ -114,15 +115,14 @@ def build(settings: Settings, shown: Sequence[Setting] = ()) -> Deployment:
     registry_id = storage.default_registry(settings)  # first: a database that does not answer leaves nothing open
     database = storage.open_database(settings)
     switches, opened = _switches(settings), registry_stores.open_all(settings, database, clock, registry_id)
-    registries, refusals = opened.registries, Refusals(database, clock)
+    refusals, listing = Refusals(database, clock), Repositories(database, clock, switches)
     authorization = _authorization(settings, database, switches, refusals)
     outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
     known = _known(settings, database, clock, outbound, authorization=authorization, refusals=refusals)
     if settings.auth.kind is None:
         identity = _identity(settings, database, clock, opened.default, known)
-    listing = Repositories(database, clock, switches)
     manifests, blobs = _manifests(settings, database, clock, switches), _blobs(settings, database, clock, switches)
-    collection, reviews = Collection(database, registries, clock), _reviews(settings, database, clock, switches)
+    collection, reviews = Collection(database, opened.registries, clock), _reviews(settings, database, clock, switches)
     watch = _watch(settings, shown, database, clock, opened, authorization)
     services = Services(
         accounts=known.accounts,
@@ -140,6 +140,7 @@ def build(settings: Settings, shown: Sequence[Setting] = ()) -> Deployment:
         inspections=Inspections(database, manifests, blobs),
         figures=watch.figures,
         jobs=watch.jobs,
+        lifecycle=Lifecycle(database, opened.storages, clock, switches),
         management=Management(database, authorization),
         manifests=manifests,
         namespaces=Namespaces(database, clock),
@@ -150,10 +151,10 @@ def build(settings: Settings, shown: Sequence[Setting] = ()) -> Deployment:
         pulls=Pulls(database, listing, clock),
         reaches=Reaches(database),
         refusals=refusals,
-        registries=registries,
+        registries=opened.registries,
         registry_switches=RegistrySwitches(database, clock, opened.domains),
         repositories=listing,
-        retention=Retention(database, registries, clock, switches),
+        retention=Retention(database, opened.registries, clock, switches),
         reviews=reviews,
         rounds=Rounds(reviews, collection, switches),
         search=Search(database),

@@ -110,6 +110,10 @@ GET    /deployment/grants                                U   D  D  D  D   D  D  
 PUT    /deployment/grants/{subject}                      U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
 DELETE /deployment/grants/{subject}                      U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
 GET    /registries                                       U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
+POST   /registries                                       U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
+DELETE /registries/{registry}                            U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
+GET    /registries/{registry}/contents                   U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
+GET    /storages                                         U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
 GET    /registries/{registry}                            U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
 PATCH  /registries/{registry}                            U   N  N  N  N   N  N   D  Y  Y    D D D D  D Y
 GET    /registries/{registry}/grants                     U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y

@@ -171,3 +171,24 @@ def new_private_id() -> str:
 def new_mark() -> str:
     """Return what tells a registry apart from all others everywhere: it is written into its storage."""
     return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """How much is in a registry.
+
+    Args:
+        repositories: that are listed.
+        trashed: repositories in the trash.
+        tags: of those that are listed.
+        manifests: of those that are listed.
+        blobs: all of them.
+        size: their bytes.
+    """
+
+    repositories: int
+    trashed: int
+    tags: int
+    manifests: int
+    blobs: int
+    size: int

@@ -15,10 +15,12 @@ from sqlalchemy import (
     Connection,
     Table,
     bindparam,
+    case,
     delete,
     exists,
     func,
     literal_column,
+    null,
     select,
     tuple_,
     update,
@@ -53,10 +55,18 @@ _parents = manifests.alias("parents")
 _subjects = manifests.alias("subjects")
 _needing = manifests.alias("needing")
 _edges = manifest_references
+_closing: Final = registries.alias("closing")
+_is_to_be_written: Final = exists().where(
+    _closing.c.id == repositories.c.registry_id,
+    _closing.c.deleted_at.is_not(None),
+    _closing.c.storage.is_not(None),
+    _closing.c.leaves_images == 1,
+)
+"""Of a registry that was deleted, and whose inventory is not durable yet: nothing of it may go before."""
 _OF_REPOSITORY: Final = (
     repositories.c.registry_id,
     repositories.c.name,
-    repositories.c.deleted_at.label("repository_deleted_at"),
+    case((_is_to_be_written, null()), else_=repositories.c.deleted_at).label("repository_deleted_at"),
     repositories.c.purged_at.label("repository_purged_at"),
 )
 _MANIFEST: Final = Statement(
@@ -157,7 +167,7 @@ _ORPHAN_REFERRERS: Final = _orphaned(
 _DELETE_MANIFEST: Final = Statement(delete(manifests).where(manifests.c.id == bindparam("manifest")))
 _ENDED: Final = Statement(
     select(repositories.c.id)
-    .where(repositories.c.deleted_at.is_not(None), repositories.c.deleted_at <= bindparam("before"))
+    .where(repositories.c.deleted_at.is_not(None), repositories.c.deleted_at <= bindparam("before"), ~_is_to_be_written)
     .order_by(repositories.c.deleted_at)
     .limit(bindparam("most"))
 )
@@ -173,6 +183,7 @@ _END_REPOSITORY: Final = Statement(
         repositories.c.id == bindparam("repository"),
         repositories.c.deleted_at.is_not(None),
         (repositories.c.deleted_at <= bindparam("before")) | repositories.c.purged_at.is_not(None),
+        ~_is_to_be_written,
     )
     .values(purged_at=func.coalesce(repositories.c.purged_at, bindparam("now", type_=INTEGER)))
     .returning(repositories.c.registry_id, repositories.c.name, repositories.c.deleted_at)

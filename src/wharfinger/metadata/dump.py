@@ -21,7 +21,7 @@ import orjson
 from sqlalchemy import Connection, Engine, LargeBinary, Table, delete, inspect, select, text, tuple_, update
 
 from wharfinger.domain.verification import State
-from wharfinger.metadata.schema import LEFT_OUT, blobs, metadata
+from wharfinger.metadata.schema import LEFT_OUT, blobs, metadata, registries
 
 FORMAT: Final = 1
 Sink = Callable[[bytes], None]
@@ -63,7 +63,8 @@ def write(connection: Connection, lines: Sink, contents: Sink) -> Summary:
     lines(_line({"end": counts}))
     statement = (
         select(blobs.c.registry_id, blobs.c.digest, blobs.c.size, blobs.c.store_key)
-        .where(blobs.c.state == State.LIVE.value)
+        .join(registries, registries.c.id == blobs.c.registry_id)
+        .where(blobs.c.state == State.LIVE.value, registries.c.deleted_at.is_(None))
         .order_by(blobs.c.digest, blobs.c.registry_id)
     )
     for row in connection.execute(statement, execution_options={"yield_per": _ROWS}):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.identity import Identity
     from wharfinger.services.inspection import Inspections
     from wharfinger.services.jobs import Jobs
+    from wharfinger.services.lifecycle import Lifecycle
     from wharfinger.services.management import Management
     from wharfinger.services.manifests import Manifests
     from wharfinger.services.namespaces import Namespaces
@@ -91,6 +92,7 @@ class Services:
     """Recognises callers; nothing in open mode, where nobody is asked."""
     inspections: "Inspections"
     jobs: "Jobs"
+    lifecycle: "Lifecycle"
     management: "Management"
     manifests: "Manifests"
     namespaces: "Namespaces"

@@ -92,20 +92,8 @@ class Archive:
         Raises:
             BackupUnfit: it is not there, or cannot be read to its end.
         """
-        key = checked_key(piece_key(backup_id, name))
-        decompressor, rest = zlib.decompressobj(_GZIP), b""
-        try:
-            size = await self.store.stat(key)
-            async for piece in self.store.open(key, 0, size):
-                *lines, rest = (rest + await asyncio.to_thread(decompressor.decompress, piece)).split(b"\n")
-                if lines:
-                    yield lines
-        except (KeyUnknown, zlib.error) as error:
-            message = f"{key} cannot be read to its end"
-            raise BackupUnfit(message) from error
-        if rest or not decompressor.eof:
-            message = f"{key} ends before its end"
-            raise BackupUnfit(message)
+        async for lines in lines_of(self.store, checked_key(piece_key(backup_id, name))):
+            yield lines
 
     async def ids(self) -> tuple[list[str], list[str]]:
         """Return the ids of whole backups, the oldest first, and those of halves."""
@@ -151,3 +139,24 @@ class Archive:
         except KeyUnknown:
             return None
         return Piece(size=hasher.size, digest=hasher.digest())
+
+
+async def lines_of(store: BlobStore, key: StoreKey) -> AsyncIterator[list[bytes]]:
+    """Yield the lines that a `LineWriter` wrote, as many at a time as come together.
+
+    Raises:
+        BackupUnfit: they are not there, or cannot be read to their end.
+    """
+    decompressor, rest = zlib.decompressobj(_GZIP), b""
+    try:
+        size = await store.stat(key)
+        async for piece in store.open(key, 0, size):
+            *lines, rest = (rest + await asyncio.to_thread(decompressor.decompress, piece)).split(b"\n")
+            if lines:
+                yield lines
+    except (KeyUnknown, zlib.error) as error:
+        message = f"{key} cannot be read to its end"
+        raise BackupUnfit(message) from error
+    if rest or not decompressor.eof:
+        message = f"{key} ends before its end"
+        raise BackupUnfit(message)

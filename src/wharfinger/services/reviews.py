@@ -28,6 +28,7 @@ from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import collection as rows
 from wharfinger.metadata import events, queues
+from wharfinger.metadata import registries as registry_rows
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.queues import BlobReview, ManifestReview
@@ -269,13 +270,14 @@ class Reviews:
             if rows.take_apart(connection, repository_id, now, after(now, BURY_DELAY)):
                 return True
             rows.remove_repository(connection, repository_id)
-            event = Event(
-                action=EventAction.REPOSITORY_COLLECTED,
-                repository_id=repository_id,
-                repository=ended.name,
-                detail=f"it was deleted on {day(ended.deleted_at)}",
-            )
-            events.record(connection, ended.registry_id, event, SYSTEM_ACTOR, now)
+            if registry_rows.is_live(connection, ended.registry_id):  # of others, their deletion was told
+                event = Event(
+                    action=EventAction.REPOSITORY_COLLECTED,
+                    repository_id=repository_id,
+                    repository=ended.name,
+                    detail=f"it was deleted on {day(ended.deleted_at)}",
+                )
+                events.record(connection, ended.registry_id, event, SYSTEM_ACTOR, now)
             failpoint("repository.collect.committing")
             return False
 

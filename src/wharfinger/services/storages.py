@@ -116,10 +116,11 @@ async def write_mark(store: BlobStore, mark: str) -> None:
         raise
 
 
-async def remove_mark(store: BlobStore) -> None:
-    """Take the mark away, so that no power failure brings it back: another registry may have the storage."""
-    await store.delete(MARK)
-    await store.settle([MARK])
+async def remove_mark(store: BlobStore, mark: str) -> None:
+    """Take a registry's mark away, so that no power failure brings it back; the mark of another one stays."""
+    if await read_mark(store) in {mark, None}:
+        await store.delete(MARK)
+        await store.settle([MARK])
 
 
 async def claim(storage: Storage, mark: str) -> None:

@@ -66,6 +66,7 @@ def jobs(
             run=partial(services.people.passwords.forget_places, BATCH),
             interval=timedelta(hours=1),
         ),
+        Job(name="open and close registries", run=services.lifecycle.settle, interval=timedelta(seconds=10)),
         Job(name="rotate signing keys", run=services.tokens.rotate, interval=timedelta(hours=1)),
         Job(name="take figures", run=services.figures.take, interval=timedelta(hours=1)),
     ]

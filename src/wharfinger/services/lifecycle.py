@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How registries come into being and end (ADR 0035).
+
+```text
+create ──▶ row ──▶ mark in the storage ──▶ what its inventory names comes back ──▶ it answers
+delete ──▶ it answers no more ──▶ inventory, durable ──▶ mark removed ──▶ the storage is free, rows go by themselves
+       or ──▶ it answers no more ──▶ images go, bytes too ──▶ mark removed ──▶ the storage is free
+```
+
+Each arrow can be the last one that a process gets to: `settle` looks for registries that are on the way and takes
+them further, and doing a step twice changes nothing. As long as an inventory is not durable, nothing of the registry is
+collected; once its storage is free, nothing that is in it is touched for this registry any more.
+"""
+
+from wharfinger.clock import Clock
+from wharfinger.domain.errors import (
+    RegistryConflict,
+    RegistryInvalid,
+    StoreUnavailable,
+    Unavailable,
+    WharfingerError,
+)
+from wharfinger.domain.events import Event, EventAction
+from wharfinger.domain.identity import SYSTEM_ACTOR, Actor
+from wharfinger.domain.inventories import Inventory, InventoryUnfit
+from wharfinger.domain.names import DEFAULT_REGISTRY, RegistryName
+from wharfinger.domain.registries import Contents, new_mark, new_private_id
+from wharfinger.domain.switches import Switches
+from wharfinger.metadata import closing, events
+from wharfinger.metadata import registries as rows
+from wharfinger.metadata.database import Connection, Database
+from wharfinger.metadata.registries import RegistryRow
+from wharfinger.services.inventories import Inventories
+from wharfinger.services.registries import Registry, registry_unknown
+from wharfinger.services.storages import Storage, Storages, claim, holds_bytes, remove_mark
+from wharfinger.telemetry import logger
+
+_log = logger("registries")
+
+
+class Lifecycle:
+    """Creates and deletes registries.
+
+    Args:
+        database: where rows are.
+        storages: what the operator declared.
+        clock: the time.
+        switches: the operator's.
+    """
+
+    def __init__(self, database: Database, storages: Storages, clock: Clock, switches: Switches) -> None:
+        self._database = database
+        self._storages = storages
+        self._clock = clock
+        self._switches = switches
+        self._inventories = Inventories(database, clock)
+
+    @property
+    def storages(self) -> Storages:
+        """What the operator declared."""
+        return self._storages
+
+    async def holders(self) -> dict[str, RegistryRow]:
+        """Return which registry has which storage, also one that is being opened or closed."""
+        return {row.storage: row for row in await self._database.read(rows.list_held) if row.storage is not None}
+
+    async def contents(self, registry: Registry) -> Contents:
+        """Return how much is in a registry."""
+        return await self._database.read(lambda c: closing.contents(c, registry.id))
+
+    async def left_in(self, storage: str) -> Inventory | None:
+        """Return what a deleted registry left in a storage, if one did."""
+        found = self._storages.find(storage)
+        if found is None:
+            return None
+        try:
+            return await self._inventories.find(found.store)
+        except (InventoryUnfit, Unavailable):
+            return None
+
+    async def create(self, name: RegistryName, storage: str, by: Actor) -> RegistryRow:
+        """Make a registry over a free storage; images that another one left there come back.
+
+        It answers once they are back, which `settle` sees to if this process ends on the way.
+
+        Raises:
+            RegistryInvalid: no such storage is declared, or what is in it cannot be taken over.
+            RegistryConflict: the name or the storage is taken.
+            StoreUnavailable, StoreFull: the storage cannot be used.
+            ReadOnly: nothing may be written.
+        """
+        self._switches.require_writable()
+        place = self._storages.find(storage)
+        if place is None:
+            raise RegistryInvalid(_storage_unknown(storage, self._storages))
+        now, mark, private_id = self._clock.now(), new_mark(), new_private_id()
+
+        def work(connection: Connection) -> RegistryRow:
+            made = rows.create(connection, name, storage=storage, mark=mark, private_id=private_id, now=now)
+            if made is None:
+                raise RegistryConflict(_taken(connection, name, storage))
+            return rows.get(connection, made)
+
+        row = await self._database.write(work)
+        try:
+            inventory = await self._take(place, row)
+        except WharfingerError:
+            await self._database.write(lambda c: closing.remove(c, row.id))
+            raise
+        return await self._open(place, row, inventory, by)
+
+    async def delete(self, registry: Registry, by: Actor, *, images: bool) -> None:
+        """Have a registry answer no more; `settle` does the rest.
+
+        Args:
+            registry: which one.
+            by: who deletes it.
+            images: whether its images go too. If not, they stay in the storage, with an inventory, and a new registry
+                over that storage has them again. What is in the trash goes in either case.
+
+        Raises:
+            RegistryInvalid: it is `default`.
+            RegistryUnknown: it was deleted already.
+            DeletionDisabled: its images are to go, and deletion is off.
+            ReadOnly: nothing may be written.
+        """
+        self._switches.require_writable()
+        if images:
+            self._switches.require_deletion()
+        if registry.name == DEFAULT_REGISTRY:
+            message = "`default` cannot be deleted: it is the registry that there always is."
+            raise RegistryInvalid(message)
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            closing.lock(connection, registry.id)
+            row = rows.get(connection, registry.id)
+            if row.deleted_at is not None:
+                raise registry_unknown(registry.name)
+            detail = "with its images" if images else f"its images stay in the storage {row.storage}"
+            event = Event(action=EventAction.REGISTRY_DELETED, target=registry.name, detail=detail)
+            number = events.record(connection, registry.id, event, by, now)
+            for robot in closing.close(connection, registry.id, number, now, leaves_images=not images):
+                told = Event(action=EventAction.ACCOUNT_DELETED, target=robot, detail="its registry was deleted")
+                events.record(connection, registry.id, told, by, now)
+
+        await self._database.write(work)
+
+    async def settle(self) -> int:
+        """Take every registry further that is being opened or closed; returns how many came to their end."""
+        if self._switches.read_only:
+            return 0
+        done = 0
+        for row in await self._database.read(rows.list_unsettled):
+            try:
+                done += await self._settle(row)
+            except (WharfingerError, InventoryUnfit) as error:
+                _log.error("a registry is on the way, and stays there", registry=row.name, reason=str(error))
+        return done
+
+    async def _settle(self, row: RegistryRow) -> bool:
+        place = self._storages.find(row.storage or "")
+        if place is None:
+            message = f"The storage {row.storage} is not among the settings of this node."
+            raise StoreUnavailable(message)
+        if row.deleted_at is not None:
+            return await self._close(place, row)
+        await self._open(place, row, await self._take(place, row), SYSTEM_ACTOR)
+        return True
+
+    async def _take(self, place: Storage, row: RegistryRow) -> Inventory | None:
+        """Mark a storage for a registry, if all that is in it can be told; returns what another one left there."""
+        await claim(place, row.mark)
+        try:
+            inventory = await self._inventories.find(place.store)
+            if inventory is not None:
+                await self._inventories.check(place.store, inventory)
+            else:
+                await _require_empty(place)
+        except (RegistryInvalid, InventoryUnfit, Unavailable) as error:
+            await remove_mark(place.store, row.mark)
+            if isinstance(error, InventoryUnfit):
+                message = f"The images in the storage {place.name} cannot be brought back: {error}."
+                raise RegistryInvalid(message) from error
+            raise
+        return inventory
+
+    async def _open(self, place: Storage, row: RegistryRow, inventory: Inventory | None, by: Actor) -> RegistryRow:
+        event_id = await self._database.write(lambda c: self._told(c, row, place, by))
+        count = 0
+        if inventory is not None:
+            count = await self._inventories.bring_back(place.store, inventory, row, event_id)
+        now = self._clock.now()
+
+        def work(connection: Connection) -> RegistryRow:
+            closing.lock(connection, row.id)
+            seen = rows.get(connection, row.id)
+            if seen.opened_at is None and seen.deleted_at is None:
+                closing.set_opened(connection, row.id, now)
+                if inventory is not None:
+                    detail = f"{count} repositories that {inventory.registry} left in the storage {place.name}"
+                    event = Event(action=EventAction.REGISTRY_RESTORED, target=row.name, detail=detail)
+                    events.record(connection, row.id, event, by, now)
+            return rows.get(connection, row.id)
+
+        opened = await self._database.write(work)
+        await self._inventories.remove(place.store)
+        return opened
+
+    def _told(self, connection: Connection, row: RegistryRow, place: Storage, by: Actor) -> int:
+        """Return the event that tells of a registry's creation, which is recorded once."""
+        known = closing.creation_of(connection, row.id)
+        if known is not None:
+            return known
+        detail = f"over the storage {place.name}"
+        event = Event(action=EventAction.REGISTRY_CREATED, target=row.name, detail=detail)
+        return events.record(connection, row.id, event, by, self._clock.now())
+
+    async def _close(self, place: Storage, row: RegistryRow) -> bool:
+        now = self._clock.now()
+        if row.leaves_images and row.opened_at is not None:
+            await self._inventories.write(place.store, row)
+        elif not row.leaves_images:
+            if await self._database.write(lambda c: closing.hurry(c, row.id, now)):
+                return False  # collection is at it
+            await self._inventories.remove(place.store)
+        await remove_mark(place.store, row.mark)
+        return await self._database.write(lambda c: closing.free(c, row.id, now))
+
+
+async def _require_empty(place: Storage) -> None:
+    if await holds_bytes(place.store):
+        message = (
+            f"The storage {place.name} holds bytes, and nothing says what they are: empty it, or declare another "
+            "directory."
+        )
+        raise RegistryInvalid(message)
+
+
+def _storage_unknown(name: str, storages: Storages) -> str:
+    known = ", ".join(one.name for one in storages.all() if one.name != DEFAULT_REGISTRY)
+    advice = f"there are {known}" if known else "none is declared besides that of `default`: add one to `storages`"
+    return f"There is no storage {name[:60]!r}: {advice}."
+
+
+def _taken(connection: Connection, name: RegistryName, storage: str) -> str:
+    if rows.find(connection, name) is not None:
+        return f"There is a registry {name!r} already; choose another name."
+    holder = next((row for row in rows.list_held(connection) if row.storage == storage), None)
+    if holder is None:
+        return "The name or the storage was taken a moment ago; try again."
+    state = "" if holder.is_live else ", which is on the way"
+    return f"The storage {storage} serves the registry {holder.name!r}{state}; one storage serves one registry."
