@@ -45,7 +45,7 @@ class Browser:
         """Send fields as a page of the site does."""
         return await self._ask(path, "POST", {"Sec-Fetch-Site": "same-origin"}, {"data": fields, **options})
 
-    async def fill(self, path, action, **fields):
+    async def fill(self, path, action, /, **fields):
         """Open a page and send the form of it that has this action, with some fields filled in."""
         page = await self.get(path)
         return await self.post(action, {**form_of(page.text, action), **fields})

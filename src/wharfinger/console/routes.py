@@ -27,6 +27,7 @@ from wharfinger.console.pages import (
     tag_restoration,
     teams,
     trash,
+    trust,
     upkeep,
     users,
 )
@@ -58,5 +59,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *teams.ROUTES,
     *robots.ROUTES,
     *grants.ROUTES,
+    *trust.ROUTES,
 )
 TABLE: Final = Table(ROUTES)
