@@ -146,3 +146,9 @@ def test_an_artifact_without_a_config_of_an_image_is_shown_by_its_type(world):
     found = get(world, f"/repositories/acme/things/-/manifests/{digest}")
     assert (found["nature"], found["artifact_type"]) == ("artifact", "application/vnd.example.sbom.v1")
     assert [layer["command"] for layer in found["content"]["layers"]] == [None]
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00%2B14:00"])
+def test_a_time_outside_of_all_years_is_refused(world, pushed, time):
+    assert pushed
+    refused(world.ask("GET", f"{BASE}/tags/v1?at={time}", "oli"), 400, "parameters-invalid")

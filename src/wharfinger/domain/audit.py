@@ -129,10 +129,10 @@ def parse_moment(text: str) -> Instant:
     """
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (OverflowError, ValueError):  # its zone may lead out of the years that there are
         message = f"{text[:40]!r} is not a time; give a day (2026-05-01), or RFC 3339 (2026-05-01T13:00:00Z)."
         raise QueryInvalid(message) from None
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return Instant(int(aware.timestamp()) * SECOND + aware.microsecond)
 
 

@@ -22,7 +22,7 @@ from wharfinger.domain.names import TagName
 from wharfinger.domain.referrers import Attached
 from wharfinger.metadata.tag_history import Movement
 from wharfinger.services.tags import TagThen
-from wharfinger.web.access import OnRepository
+from wharfinger.web.access import OnRepository, parse_number
 
 STEPS: Final = 10
 HISTORY_PAGE: Final = 50
@@ -66,8 +66,7 @@ async def show_manifest(call: Call) -> View:
 async def show_history(call: Call) -> View:
     """Show every step of a tag, the newest first."""
     tag = TagName(call.parameters["tag"])
-    text = call.query.get("before", "")
-    before = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None  # noqa: PLR2004 - 64 bits
+    before = parse_number(call.query["before"]) if "before" in call.query else None
     page = await call.services.tags.history(call.registry, call.name, tag, before, HISTORY_PAGE)
     if not page.items and before is None:
         message = f"There never was a tag {tag!r} in this repository."
