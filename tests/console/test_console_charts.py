@@ -28,7 +28,7 @@ def test_what_did_not_happen_is_zero():
 
 
 @pytest.mark.parametrize(
-    ("highest", "top"), [(0, 1), (1, 1), (3, 5), (10, 10), (11, 20), (999, 1000), (4_500_000, 5_000_000)]
+    ("highest", "top"), [(0, 1), (1, 1), (3, 3), (7, 8), (10, 10), (11, 20), (999, 1000), (4_500_000, 5_000_000)]
 )
 def test_the_upper_edge_is_a_number_that_is_easily_read(highest, top):
     drawn = chart({TODAY: highest}, TODAY, 7)

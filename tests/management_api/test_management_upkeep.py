@@ -18,7 +18,7 @@ def test_every_job_says_when_it_ran_and_when_it_runs_again(world):
     found = jobs(world)["take figures"]
     assert (found["outcome"], found["is_working"], found["interval"]) == ("ok", False, 3600)
     assert found["started_at"] <= found["ended_at"] < found["next_at"]
-    assert {"bury", "review blobs", "verify default", "expire uploads of default"} <= jobs(world).keys()
+    assert {"bury", "review blobs", "verify", "expire uploads"} <= jobs(world).keys()
 
 
 def test_a_job_runs_when_somebody_says_so(world):

@@ -14,7 +14,7 @@ WIDTH: Final = 720
 HEIGHT: Final = 160
 _TOP: Final = 8
 """Above the highest value, so that a line is drawn whole."""
-_STEPS: Final = (1, 2, 5, 10)
+_STEPS: Final = (1, 2, 3, 4, 5, 6, 8, 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
