@@ -152,6 +152,7 @@ def test_the_list_follows_what_is_typed_and_the_address_follows_the_list(chromiu
         page.get_by_label("Name or description").fill("hell")
         page.wait_for_url("**/?q=hell")
         assert page.locator("#listing tbody tr").count() == 1
+        assert page.get_by_role("status").inner_text() == "1 repository on this page"
         page.reload()
         assert page.locator("#listing tbody tr").count() == 1
         page.get_by_label("Name or description").fill("")

@@ -136,6 +136,13 @@ repositories: Final = table(
     number("purged_at", nullable=True),
     one_of("visibility", "private", "internal", "public"),
     index("uq_repositories_name_live", "registry_id", "name", unique=True, where="deleted_at IS NULL"),
+    index(
+        "ix_repositories_changed_at",
+        "registry_id",
+        "changed_at",
+        "name",
+        where="deleted_at IS NULL AND listed_at IS NOT NULL",
+    ),
     index("ix_repositories_deleted_at", "deleted_at", where="deleted_at IS NOT NULL"),
     index("ix_repositories_purged_at", "purged_at", where="purged_at IS NOT NULL"),
 )

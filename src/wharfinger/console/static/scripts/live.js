@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A form with `data-live="id"` answers while somebody types: the page that it would lead to is fetched, and the element
-// of that id is put in the place of the one here. The address follows, so that it can be kept and reloaded.
+// of that id is put in the place of the one here, and its `data-said` is said to who does not see it. The address
+// follows, so that it can be kept and reloaded.
 
 const PAUSE = 200;
 
@@ -30,6 +31,7 @@ document.querySelectorAll("form[data-live]").forEach((form) => {
       if (!found) throw new Error("the page has no such part");
       place.replaceWith(document.adoptNode(found));
       history.replaceState(null, "", url);
+      document.getElementById("said").textContent = found.dataset.said ?? "";
     } catch {
       place.removeAttribute("aria-busy");
     }

@@ -425,6 +425,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sqlite_strict=True,
     )
     op.create_index(
+        "ix_repositories_changed_at",
+        "repositories",
+        ["registry_id", "changed_at", "name"],
+        unique=False,
+        sqlite_where=sa.text("deleted_at IS NULL AND listed_at IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL AND listed_at IS NOT NULL"),
+    )
+    op.create_index(
         "ix_repositories_deleted_at",
         "repositories",
         ["deleted_at"],
