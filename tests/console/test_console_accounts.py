@@ -188,7 +188,7 @@ async def test_one_signs_out_everywhere_else(town, browser):
     other = Browser(town)
     await other.sign_in()
     await browser.sign_in()
-    assert (await browser.fill("/profile", "/profile/sessions")).status_code == 303
+    assert (await browser.fill("/profile/sessions", "/profile/sessions")).status_code == 303
     assert (await browser.get("/profile")).status_code == 200
     assert (await other.get("/profile")).status_code == 303
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.support.authenticator import Authenticator, encoded
-from wharfinger.domain.second_factors import AppCode, RecoveryCode, read_code, steps_at
+from wharfinger.domain.second_factors import AppCode, RecoveryCode, passkey_host, read_code, steps_at
 from wharfinger.security import passkeys, recovery_codes, totp
 from wharfinger.security.passkeys import PasskeyRefused, Site
 
@@ -186,4 +186,4 @@ def test_what_makes_no_passkey_is_refused(answer):
     ],
 )
 def test_browsers_have_passkeys_for_names_over_tls_and_for_localhost(url, host):
-    assert passkeys.host_for(url) == host
+    assert passkey_host(url) == host

@@ -52,6 +52,9 @@ HEADERS: Final[Mapping[str, str]] = {
     "Vary": "Accept-Language, Cookie",
 }
 """On every page. `nosniff` comes from the edge; transport security is the operator's word, for it binds every port."""
+_FACTORS: Final = "/profile/second-factor"
+_WITHOUT_FACTOR: Final = (_FACTORS, "/sign-")
+"""Pages for who has no second factor yet where everybody needs one."""
 _YEAR: Final = 365 * 24 * 3600
 
 
@@ -129,6 +132,8 @@ class Console:
         scene.query = read_query(scope["query_string"])
         if scene.mode is not Mode.ACCOUNTS and self._entrance is not None:
             visit.principal = await self._entrance.recognise(visit, scene.registry)
+        if not route.path.startswith(_WITHOUT_FACTOR) and session.lacks_factor(self._services, scene.guest):
+            return self._leave(Leave(to=_FACTORS), scene)
         call = self._call(scene, matched.parameters)
         call = await self._entering(matched.registry, call, scene)
         if (closed := await self._require(route, call, scene)) is not None:
@@ -244,18 +249,21 @@ class Console:
             session.forget(answer, visit, session.VISITOR)
         if leave.journey is not None:
             session.keep(answer, visit, session.JOURNEY, leave.journey)
+        secret = leave.session or scene.guest.secret
         if leave.signs_out:
             session.forget(answer, visit, session.SESSION)
+            if leave.flash is not None:  # who has no session any more reads it as a visitor
+                secret = session.make_secret()
+                session.keep(answer, visit, session.VISITOR, secret)
         if leave.arrives:
             session.forget(answer, visit, session.JOURNEY)
         if leave.flash is not None:
-            secret = leave.session or scene.guest.secret
             session.keep(answer, visit, session.FLASH, flashes.seal(leave.flash, urlsplit(leave.to).path, secret))
         return answer
 
     def _choose(self, scene: Scene) -> Response | None:
         """Remember the language or theme that the address chooses, and lead back to the page; its path is ours."""
-        for name, known in ((languages.COOKIE, languages.CODES), (chrome.THEME, chrome.THEMES)):
+        for name, known in ((languages.COOKIE, (*languages.CODES, languages.FORGET)), (chrome.THEME, chrome.THEMES)):
             value = scene.query.get(name)
             if value is None or value not in known:
                 continue
@@ -265,7 +273,7 @@ class Console:
             answer.set_cookie(
                 name,
                 value,
-                max_age=_YEAR,
+                max_age=0 if value == languages.FORGET else _YEAR,
                 path=f"{self._prefix}/",
                 secure=scene.visit.scheme == "https",
                 httponly=True,
@@ -299,7 +307,8 @@ class Console:
             "sign_in": link_to(self._way_back(scene)) if may_sign_in else None,
             "path": path,
         }
-        answer = self._respond(view, visit, around)
+        preferred = None if guest.session is None else guest.session.language
+        answer = self._respond(view, visit, around, preferred)
         if guest.is_new and guest.form_token.encode() in answer.body:
             session.keep(answer, visit, session.VISITOR, guest.secret)
         if flash is not None:
@@ -313,11 +322,13 @@ class Console:
             path = urlsplit(scene.visit.header(b"referer") or "").path.removeprefix(self._prefix)
         return "/" if path.startswith("/sign-") else session.within_site(path)
 
-    def _respond(self, view: View, visit: Visit | None, around: Mapping[str, object]) -> HTMLResponse:
+    def _respond(
+        self, view: View, visit: Visit | None, around: Mapping[str, object], preferred: str | None = None
+    ) -> HTMLResponse:
         code, theme = languages.CODES[0], "system"
         address = Address(FALLBACK, encrypted=False)
         if visit is not None:
-            code = languages.choose(visit.header(b"cookie"), visit.header(b"accept-language"))
+            code = languages.choose(visit.header(b"cookie"), visit.header(b"accept-language"), preferred)
             theme = languages.cookie_of(visit.header(b"cookie") or "", chrome.THEME)
             address = address_of(visit, self._host)
         shared = {

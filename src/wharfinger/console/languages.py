@@ -21,10 +21,13 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
 from wharfinger.clock import DAY, SECOND, Instant, as_datetime
+from wharfinger.domain.accounts import LANGUAGES
 
-CODES: Final = ("en", "ko")
+CODES: Final = LANGUAGES
 CATALOGS: Final = Path(__file__).parent.parent / "locale"
 COOKIE: Final = "lang"
+FORGET: Final = "browser"
+"""In the place of a language: what the browser keeps of one is forgotten."""
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _STEP: Final = 1000
 _RECENT: Final = 30 * DAY
@@ -89,11 +92,19 @@ def load() -> dict[str, Language]:
     return {code: Language(code, _translations(code)) for code in CODES}
 
 
-def choose(cookie: str | None, accepted: str | None) -> str:
-    """Return the code of the language that the visitor chose before, or else prefers among those that there are."""
+def choose(cookie: str | None, accepted: str | None, preferred: str | None = None) -> str:
+    """Return the code of the language that is shown.
+
+    Args:
+        cookie: what the browser keeps: a language that the visitor chose in it comes first.
+        accepted: what the browser says that it prefers; that comes last.
+        preferred: what the visitor's profile says.
+    """
     chosen = cookie_of(cookie or "", COOKIE)
     if chosen in CODES:
         return chosen
+    if preferred in CODES:
+        return preferred
     return next((wish for wish in _wishes(accepted or "") if wish in CODES), CODES[0])
 
 

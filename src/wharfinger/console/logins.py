@@ -4,6 +4,7 @@
 Whoever lists the processes of a machine, or reads the history of a shell, sees what stands on a command line.
 """
 
+import json
 import shlex
 from collections.abc import Sequence
 
@@ -30,10 +31,14 @@ def podman(address: Address, user: str) -> Sequence[Command]:
 
 
 def kubernetes(address: Address, user: str) -> Sequence[Command]:
-    """Return the line that makes a pull secret; `imagePullSecrets` of a pod names it."""
+    """Return the line that makes a pull secret; `imagePullSecrets` of a pod names it.
+
+    `printf` is the shell's own, so no process has the secret among its arguments, as kubectl's own options would.
+    """
+    login = json.dumps({"auths": {address.authority: {"username": user, "password": "%s"}}}, separators=(",", ":"))
     line = (
-        f"kubectl create secret docker-registry registry --docker-server={address.authority} "
-        f'--docker-username={_quoted(user)} --docker-password="${VARIABLE}"'
+        f'printf {_quoted(login)} "${VARIABLE}" | '
+        "kubectl create secret docker-registry registry --from-file=.dockerconfigjson=/dev/stdin"
     )
     return (Command("kubectl", line),)
 

@@ -80,7 +80,20 @@ async def recognise(services: Services, visit: Visit, mode: Mode) -> Guest:
     if session is not None and secret is not None:
         return Guest(session=session, secret=secret)
     visitor = read(visit, VISITOR)
-    return Guest(session=None, secret=visitor or secrets.token_urlsafe(32), is_new=visitor is None)
+    return Guest(session=None, secret=visitor or make_secret(), is_new=visitor is None)
+
+
+def make_secret() -> str:
+    """Return a new secret of a visitor."""
+    return secrets.token_urlsafe(32)
+
+
+def lacks_factor(services: Services, guest: Guest) -> bool:
+    """Say whether everybody needs a second factor here, and who looks signed in with a password alone."""
+    session = guest.session
+    if session is None or not services.people.second_factors.required:
+        return False
+    return session.factor is None and session.provider is None
 
 
 def require_own_form(visit: Visit, guest: Guest, form: Mapping[str, str], host: str | None) -> None:

@@ -33,6 +33,13 @@ _WORDS: Final = """
 RESERVED: Final = frozenset(_WORDS.split())
 """Words that addresses, hosts and log lines of the deployment use themselves."""
 
+LANGUAGES: Final = ("en", "ko")
+"""In which pages can be read."""
+LONGEST_DISPLAY_NAME: Final = 100
+LONGEST_EMAIL: Final = 254
+"""RFC 5321, section 4.5.3.1.3, without the angle brackets."""
+_EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.](?:[^@\s]*[^@\s.])?")
+"""Whether an address can be right, only a letter to it tells."""
 _COMPONENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*", re.ASCII)
 _LEGAL: Final = re.compile(r"[a-z0-9._-]", re.ASCII)
 _SHOWN: Final = 60
@@ -168,6 +175,42 @@ def parse_subject(text: str) -> Subject:
         AccountInvalid: it is none of them.
     """
     return parse_team_name(text) if "/" in text else parse_any_account_name(text)
+
+
+def parse_email(text: str) -> str:
+    """Return the text as an e-mail address.
+
+    Raises:
+        AccountInvalid: it cannot be one.
+    """
+    if len(text) <= LONGEST_EMAIL and text.isprintable() and _EMAIL.fullmatch(text):
+        return text
+    message = f"{_shown(text)} is not an e-mail address: write it as in ann@example.com."
+    raise AccountInvalid(message)
+
+
+def parse_display_name(text: str) -> str:
+    """Return the text as what people call somebody.
+
+    Raises:
+        AccountInvalid: it does not fit on a line.
+    """
+    if len(text) <= LONGEST_DISPLAY_NAME and text.isprintable():
+        return text
+    message = f"A display name has at most {LONGEST_DISPLAY_NAME} characters, on one line."
+    raise AccountInvalid(message)
+
+
+def parse_language(text: str) -> str:
+    """Return the text as a language of the pages; empty for what the browser says.
+
+    Raises:
+        AccountInvalid: there are no pages in it.
+    """
+    if text in {"", *LANGUAGES}:
+        return text
+    message = f"{_shown(text)} is not a language of the pages: choose one of {', '.join(LANGUAGES)}."
+    raise AccountInvalid(message)
 
 
 def account_name_from(text: str) -> AccountName | None:

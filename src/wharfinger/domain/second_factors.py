@@ -9,9 +9,11 @@ recovery   codes on paper, each good for one sign-in, for who lost the others
 """
 
 import enum
+import ipaddress
 import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from wharfinger.domain.errors import AccountInvalid
 
@@ -86,3 +88,23 @@ def check_factor_name(name: str) -> str:
         return name.strip()
     message = f"The name of a second factor has 1 to {LONGEST_NAME} characters, on one line."
     raise AccountInvalid(message)
+
+
+def passkey_host(url: str) -> str | None:
+    """Return the host to which passkeys of a site can be bound; nothing where browsers have none.
+
+    They want a name, no address, and a connection that nobody else reads; `localhost` is both.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        is_local = host == "localhost" or host.endswith(".localhost")
+        return host if host and (parts.scheme == "https" or is_local) else None
+    return None
+
+
+def may_have_passkeys(url: str) -> bool:
+    """Say whether browsers have passkeys for a site."""
+    return passkey_host(url) is not None

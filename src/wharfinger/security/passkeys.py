@@ -5,11 +5,9 @@ The attestation, which says who made the authenticator, is neither asked for nor
 What comes from a browser is parsed by a library that answers nonsense with errors of many kinds; here they are one.
 """
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 import orjson
 from fido2.server import Fido2Server
@@ -22,6 +20,8 @@ from fido2.webauthn import (
     ResidentKeyRequirement,
     UserVerificationRequirement,
 )
+
+from wharfinger.domain.second_factors import passkey_host
 
 _LONGEST_ANSWER: Final = 32 * 1024
 _LONGEST_ID: Final = 1023
@@ -74,21 +74,6 @@ class Answered:
     passkey: Known
     counter: int
     holder: int | None = None
-
-
-def host_for(url: str) -> str | None:
-    """Return the host to which passkeys of a site can be bound; nothing where browsers have none.
-
-    They want a name, no address, and a connection that nobody else reads; `localhost` is both.
-    """
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        is_local = host == "localhost" or host.endswith(".localhost")
-        return host if host and (parts.scheme == "https" or is_local) else None
-    return None
 
 
 def ask_to_make(site: Site, account_id: int, name: str, shown_name: str, known: Sequence[Known]) -> Asked:
@@ -179,7 +164,7 @@ def read_shown(site: Site, challenge: str, known: Sequence[Known], answer: str, 
 def _server(site: Site) -> Fido2Server:
     entity = PublicKeyCredentialRpEntity(id=site.host, name=site.title)
     # The port is free: a proxy in front may hide ours. The browser itself vouches for the rest.
-    return Fido2Server(entity, verify_origin=lambda origin: host_for(origin) == site.host)
+    return Fido2Server(entity, verify_origin=lambda origin: passkey_host(origin) == site.host)
 
 
 def _verification(*, alone: bool) -> UserVerificationRequirement:

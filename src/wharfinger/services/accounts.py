@@ -34,13 +34,19 @@ class AccountChange:
 
     display_name: str | None = None
     email: str | None = None
+    language: str | None = None
     description: str | None = None
     access_type: AccessType | None = None
     anonymous_pull: bool | None = None
 
     def columns(self) -> dict[str, object]:
         """Return the columns to set."""
-        texts = {"display_name": self.display_name, "email": self.email, "description": self.description}
+        texts = {
+            "display_name": self.display_name,
+            "email": self.email,
+            "language": self.language,
+            "description": self.description,
+        }
         found: dict[str, object] = {name: text or None for name, text in texts.items() if text is not None}
         if self.access_type is not None:
             found["access_type"] = self.access_type.value
@@ -391,6 +397,7 @@ def _words(account: Account) -> dict[str, str]:
     return {
         "display name": repr(account.display_name or ""),
         "description": repr(account.description or ""),
+        "language": account.language or "as the browser says",
         "access type": account.access_type.value,
         "anonymous pull": "on" if account.anonymous_pull else "off",
     }

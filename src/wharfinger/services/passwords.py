@@ -6,6 +6,7 @@ waits, `domain.lockout` says. Every answer but the right one takes one compariso
 whether or not it is locked: while it is, a right password looks like a wrong one.
 """
 
+import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Collection
@@ -31,7 +32,7 @@ from wharfinger.metadata import places as place_rows
 from wharfinger.metadata.accounts import Password as StoredPassword
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.places import Place
-from wharfinger.security.passwords import Passwords
+from wharfinger.security.passwords import Passwords, check_new_password
 from wharfinger.services.accounts import Accounts
 from wharfinger.services.identity import Password, PasswordChecks, Remembered
 from wharfinger.services.refusals import Refusals
@@ -112,6 +113,15 @@ class AccountPasswords:
             message = "Too many wrong passwords came from where you are; wait, or sign in with a token."
             raise TooManyAttempts(message, retry_after=wait)
         raise CredentialInvalid(WRONG)
+
+    async def hash_new(self, name: str, password: str) -> str:
+        """Return what is to be stored for a new password of an account.
+
+        Raises:
+            PasswordUnfit: it is not taken; the message says what would be.
+        """
+        check_new_password(password, name)
+        return await asyncio.to_thread(lambda: self._hasher().hash_password(password))
 
     async def forget_places(self, limit: int) -> int:
         """Forget from where nobody has signed in for long; return how many, for a background job."""

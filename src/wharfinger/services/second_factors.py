@@ -27,6 +27,7 @@ from wharfinger.domain.second_factors import (
     FactorKind,
     SignInFactor,
     check_factor_name,
+    passkey_host,
     read_code,
     steps_at,
 )
@@ -153,6 +154,16 @@ class SecondFactors:
         account = await self._database.read(lambda c: _find(c, name))
         secret = totp.make_secret()
         sealed = self._sealing.seal("new app", PATIENCE, account_id=account.id, secret=secret)
+        return NewApp(secret=secret, address=totp.address_of(secret, name, f"{self._title} {host}"), sealed=sealed)
+
+    def reopen_app(self, sealed: str, name: AccountName, host: str) -> NewApp | None:
+        """Return the app that is being set up, after a wrong code; nothing if too much time went by."""
+        from wharfinger.security import totp  # noqa: PLC0415 - for the few who set one up
+
+        content = self._sealing.open("new app", sealed)
+        if content is None:
+            return None
+        secret = str(content["secret"])
         return NewApp(secret=secret, address=totp.address_of(secret, name, f"{self._title} {host}"), sealed=sealed)
 
     async def add_app(
@@ -393,7 +404,7 @@ def site_for(url: str, title: str) -> "passkeys.Site":
     """
     from wharfinger.security import passkeys  # noqa: PLC0415 - what parses passkeys takes long to load
 
-    host = passkeys.host_for(url)
+    host = passkey_host(url)
     if host is None:
         message = "Passkeys need HTTPS and a host name, not an address. Set http.host if a proxy in front has both."
         raise AccountInvalid(message)

@@ -19,7 +19,7 @@ from wharfinger.clock import SECOND, Clock, Instant
 from wharfinger.domain.accounts import AccessType, AccountName
 from wharfinger.domain.errors import CredentialInvalid
 from wharfinger.domain.identity import Actor
-from wharfinger.domain.second_factors import FactorKind, SignInFactor
+from wharfinger.domain.second_factors import FactorKind, SignInFactor, passkey_host
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import second_factors as rows
 from wharfinger.metadata.accounts import Account, Password
@@ -107,7 +107,7 @@ class SecondSteps:
             return Question(name=first.name, app=has_app)
         from wharfinger.security import passkeys  # noqa: PLC0415 - what parses passkeys takes long to load
 
-        host = passkeys.host_for(url)
+        host = passkey_host(url)
         here = [passkeys.Known(one.public_id or "", one.public_key or "") for one in keys if one.site == host]
         if host is None or not here:
             return Question(name=first.name, app=has_app)

@@ -1,21 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One's own page: who is signed in and how, where else, and which tokens count where single sign-on is demanded."""
+"""One's own page: who one is, how one signed in, and which tokens count where single sign-on is demanded."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from wharfinger.clock import Instant, after
 from wharfinger.console.calls import Call, Leave, View
+from wharfinger.console.flashes import Flash
+from wharfinger.console.languages import FORGET, mark
 from wharfinger.console.routing import Route
-from wharfinger.domain.accounts import AccountName, CredentialKind, parse_account_name
-from wharfinger.domain.errors import AccountUnknown, SignOnDenied
+from wharfinger.domain.accounts import (
+    AccountName,
+    CredentialKind,
+    parse_account_name,
+    parse_display_name,
+    parse_email,
+    parse_language,
+)
+from wharfinger.domain.errors import AccountInvalid, AccountUnknown, SignOnDenied
+from wharfinger.metadata.accounts import Account
 from wharfinger.metadata.credentials import Credential
 from wharfinger.metadata.demands import Demand
+from wharfinger.services.accounts import AccountChange
 from wharfinger.services.sessions import LONGEST, Session
 from wharfinger.web.access import SIGNED_IN
 
-PATH = "/profile"
+PATH: Final = "/profile"
+_WRONG_NAME: Final = mark("A name has at most 100 characters, on one line.")
+_WRONG_EMAIL: Final = mark("This is not an e-mail address. Write it as in ann@example.com, or leave it empty.")
+_WRONG_LANGUAGE: Final = mark("Choose one of the languages.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +56,31 @@ class Demanded:
 
 async def show(call: Call) -> View | Leave:
     """Show who is signed in."""
-    session = call.session
-    people = call.services.people
-    return View(
-        template="profile.html",
-        values={
-            "account": await call.services.accounts.find(session.name),
-            "session": session,
-            "through": _display_name(call, session.provider),
-            "ends_at": _end_of(session),
-            "sessions": await people.sessions.list(session.account_id),
-            "identities": await people.external_identities.list(session.name),
-            "demanded": await _demanded(call, session),
-        },
-    )
+    account = await call.services.accounts.find(call.session.name)
+    typed = {"display_name": account.display_name, "email": account.email, "language": account.language or ""}
+    return await _page(call, account, typed)
+
+
+async def change(call: Call) -> View | Leave:
+    """Change what is known of who looks."""
+    session, form = call.session, call.form
+    typed = {name: form.text(name) for name in ("display_name", "email", "language")}
+    wrong = {}
+    for name, parse, text in (
+        ("display_name", parse_display_name, _WRONG_NAME),
+        ("email", parse_email, _WRONG_EMAIL),
+        ("language", parse_language, _WRONG_LANGUAGE),
+    ):
+        try:
+            parse(typed[name]) if typed[name] else None
+        except AccountInvalid:
+            wrong[name] = text
+    if wrong:
+        return await _page(call, await call.services.accounts.find(session.name), typed, wrong)
+    wanted = AccountChange(display_name=typed["display_name"], email=typed["email"], language=typed["language"])
+    await call.services.accounts.change(session.name, wanted, call.by)
+    # What this browser kept of languages is forgotten: what was chosen just now counts.
+    return Leave(to=f"{PATH}?lang={typed['language'] or FORGET}", flash=Flash(text=mark("Your profile was saved.")))
 
 
 async def authorize(call: Call) -> View | Leave:
@@ -78,10 +104,21 @@ async def withdraw(call: Call) -> View | Leave:
     return Leave(to=PATH)
 
 
-async def end_others(call: Call) -> View | Leave:
-    """End every other session of who looks."""
-    await call.services.people.sessions.end_others(call.session, call.by)
-    return Leave(to=PATH)
+async def _page(
+    call: Call, account: Account, typed: Mapping[str, str | None], wrong: Mapping[str, str] | None = None
+) -> View:
+    session = call.session
+    values = {
+        "account": account,
+        "typed": typed,
+        "wrong": defaultdict(str, wrong or {}),
+        "session": session,
+        "through": _display_name(call, session.provider),
+        "ends_at": _end_of(session),
+        "identities": await call.services.people.external_identities.list(session.name),
+        "demanded": await _demanded(call, session),
+    }
+    return View(template="profile/one.html", values=values, status=400 if wrong else 200)
 
 
 def _asked(call: Call) -> tuple[Session, AccountName, int]:
@@ -129,7 +166,7 @@ def _end_of(session: Session) -> Instant:
 
 ROUTES: Final = (
     Route("GET", PATH, SIGNED_IN, show),
+    Route("POST", PATH, SIGNED_IN, change),
     Route("POST", "/profile/authorize", SIGNED_IN, authorize),
     Route("POST", "/profile/withdraw", SIGNED_IN, withdraw),
-    Route("POST", "/profile/sessions", SIGNED_IN, end_others),
 )
