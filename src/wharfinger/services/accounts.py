@@ -25,6 +25,7 @@ from wharfinger.metadata import events, organizations, repositories, sessions
 from wharfinger.metadata.accounts import Account, Password
 from wharfinger.metadata.database import Connection, Database
 
+_TEXTS: Final = ("display_name", "email", "language", "description")
 PEOPLE: Final = (AccountKind.USER, AccountKind.ORGANIZATION)
 
 
@@ -41,12 +42,7 @@ class AccountChange:
 
     def columns(self) -> dict[str, object]:
         """Return the columns to set."""
-        texts = {
-            "display_name": self.display_name,
-            "email": self.email,
-            "language": self.language,
-            "description": self.description,
-        }
+        texts: dict[str, str | None] = {name: getattr(self, name) for name in _TEXTS}
         found: dict[str, object] = {name: text or None for name, text in texts.items() if text is not None}
         if self.access_type is not None:
             found["access_type"] = self.access_type.value
