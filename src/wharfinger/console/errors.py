@@ -69,6 +69,15 @@ TABLE: Final[Sequence[tuple[type[WharfingerError] | tuple[type[WharfingerError],
         ),
     ),
     (
+        errors.HostUnknown,
+        Trouble(
+            404,
+            mark("No registry answers here"),
+            mark("The name of the host is wrong, or its registry is closed to you. Ask whoever runs the registry."),
+            leads_back=False,
+        ),
+    ),
+    (
         errors.Unknown,
         Trouble(
             404, mark("Nothing here"), mark("The address leads to no page. The list of repositories is the way in.")

@@ -18,6 +18,7 @@ from wharfinger.console.pages import (
     passwords,
     profile,
     reach,
+    registries,
     repositories,
     repository,
     repository_settings,
@@ -40,6 +41,7 @@ from wharfinger.console.routing import Route, Table
 ROUTES: Final[tuple[Route, ...]] = (
     *repositories.ROUTES,
     *search.ROUTES,
+    *registries.ROUTES,
     *accounts.ROUTES,
     *repository.ROUTES,
     *descriptions.ROUTES,
