@@ -360,3 +360,17 @@ def test_a_time_in_an_address_is_exact():
 def test_a_layer_without_bytes_still_has_its_part_of_the_bar():
     assert insides.pairs([("a", "b" * 2_000)]).shown == [("a", "b" * 999 + "…")]
     assert insides.pairs([("a", "b" * 900)] * 30).hidden == 13
+
+
+async def test_links_stay_within_the_registry_that_the_address_names(site, shelf):
+    images = {machine: build(shelf, *STEPS, architecture=machine) for machine in ("amd64", "arm64")}
+    digest = shelf.push(several(shelf, images), "v1", "v2")
+    attach(shelf, digest, NOTATION, b"jose")
+    await shelf.deliver(site)
+    for path in ("tags/v1", f"manifests/{digest}", "compare?from=v1&to=v2", "tags/v1/history"):
+        page = (await site.ask(f"/registries/default/-/repositories/{NAME}/-/{path}")).text
+        main = page.partition("<main")[2].partition("</main>")[0]
+        links = [
+            to for to in re.findall(r'(?:href|action)="([^"#]+)', main) if not to.startswith("/registries/default/-/")
+        ]
+        assert links == [], path
