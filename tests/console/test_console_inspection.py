@@ -305,6 +305,7 @@ async def test_who_may_pull_sees_who_may_not_sees_nothing_and_only_admins_restor
 async def test_a_private_image_needs_a_secret_that_no_command_holds(site, shelf, tmp_path):
     _, _, (_, rae, _) = await people(site, shelf)
     page = (await rae.get(f"{TAGS}/v1")).text
+    assert lines(page)[0] == "docker login -u rae localhost:5000"
     (line,) = [unescape(one) for one in re.findall(r"<code>(printf .*?)</code>", page, re.DOTALL)]
     assert line.endswith("kubectl create secret docker-registry wharfinger --from-file=.dockerconfigjson=/dev/stdin")
     assert "imagePullSecrets:" in page

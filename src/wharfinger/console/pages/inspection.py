@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from wharfinger.clock import Instant
-from wharfinger.console import pulling
+from wharfinger.console import commands, pulling
 from wharfinger.console.calls import Call, View
 from wharfinger.console.insides import NATURES, attached_rows, exactly, inside_of, pairs, short, variants_shown
 from wharfinger.console.kinds import kind_of
@@ -148,14 +148,14 @@ async def _uses(call: Call, found: Inspection, tag: TagName | None, wanted: str 
     """Return the commands that use it."""
     kind = kind_of(found.media_type, found.document.artifact_type)
     chosen = found.chosen.platform if wanted is not None and found.chosen is not None else None
-    runs = found.artifact.nature in {Nature.IMAGE, Nature.INDEX}
+    anybody = Access(Action.PULL, call.name)
+    is_open = call.mode is Mode.OPEN or await call.services.authorization.allows(ANONYMOUS, call.registry, anybody)
+    user = None if call.guest.session is None else call.guest.session.name
     cluster = None
-    if runs:
-        anybody = Access(Action.PULL, call.name)
-        is_open = call.mode is Mode.OPEN or await call.services.authorization.allows(ANONYMOUS, call.registry, anybody)
-        user = None if call.guest.session is None else call.guest.session.name
+    if found.artifact.nature in {Nature.IMAGE, Nature.INDEX}:
         cluster = pulling.for_cluster(call.address, call.name, found.digest, user=user, is_open=is_open)
     return {
+        "login": () if is_open or user is None else commands.login(call.address, user),
         "by_tool": pulling.by_tool(call.address, call.name, tag or found.digest, kind, chosen),
         "pinned": pulling.pinned(call.address, call.name, tag, found.digest, kind),
         "cluster": cluster,
