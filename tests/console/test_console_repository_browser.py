@@ -113,7 +113,7 @@ def test_a_person_describes_it_marks_it_and_deletes_what_it_chose(town, chromium
         page.get_by_role("button", name="Delete the chosen tags").click()
         page.get_by_role("heading", name="Delete 2 tags of acme/app?").wait_for()
         page.get_by_role("button", name="Delete").click()
-        page.get_by_role("status").get_by_text("Deleted v1.0, v1.1.").wait_for()
+        page.get_by_role("status").get_by_text("Deleted v1.1, v1.0.").wait_for()
         page.get_by_role("link", name="Activity").click()
         page.get_by_role("button", name="Restore v1.1").click()
         page.get_by_text("The tag v1.1 is back").wait_for()
