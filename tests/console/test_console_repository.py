@@ -452,3 +452,16 @@ async def test_the_pages_of_another_registry_keep_its_beginning(site):
         links = re.findall(r'(?:href|action)="(/[^"]*)"', inside)
         assert links
         assert all(link.startswith(here) for link in links), links
+
+
+async def test_ones_own_stars_are_listed_and_taken_back_there(signed_in, town):
+    rae, ann = await signed_in("rae"), await signed_in("ann")
+    assert "No stars yet" in (await rae.get("/profile/stars")).text
+    await rae.fill(APP, f"{APP}/-/star")
+    assert [row[0] for row in texts((await rae.get("/profile/stars")).text)] == ["acme/app"]
+    assert "No stars yet" in (await ann.get("/profile/stars")).text
+    page = await follow(rae, await rae.fill("/profile/stars", "/profile/stars"))
+    assert "acme/app has no star of yours any more." in page
+    assert "No stars yet" in page
+    assert (await Browser(town).get("/profile/stars")).headers["location"].startswith("/sign-in")
+    assert (await rae.get("/profile/stars?after=NOT")).status_code == 400

@@ -72,6 +72,7 @@ def personal_links(scene: Scene) -> Sequence[Link]:
     found = [
         ("/profile", mark("Profile"), "/profile"),
         (f"/accounts/{scene.guest.session.name}", mark("My repositories"), "/accounts/{owner}"),
+        ("/profile/stars", mark("My stars"), "/profile/stars"),
         ("/profile/tokens", mark("Tokens"), "/profile/tokens"),
         (f"{scene.here}/access", mark("Who may do what"), "/access"),
     ]
