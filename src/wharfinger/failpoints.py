@@ -68,6 +68,12 @@ POINTS: Final = (
     "review.committed",
     "repository.collect.committing",
     "repository.collect.committed",
+    # a backup, which is one from the moment its page is written
+    "backup.held",
+    "backup.listed",
+    "backup.copied",
+    "backup.noted",
+    "backup.pruned",
     # the end of an upload that comes to nothing, and of bytes that nobody needs
     "expiry.found",
     "upload.discard.committing",

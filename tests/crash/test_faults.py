@@ -171,9 +171,9 @@ def test_disk_that_hangs(tmp_path, patient, saw):
     """After the deadline, a minute, the push is answered; here it is two seconds."""
     disk = FaultyDisk(tmp_path, deadline=2)
     sick = patient(environment=disk.environment)
-    with disk.fails("write", seconds=6):
+    with disk.fails("write", seconds=4):
         saw("the disk hangs for more than a minute", sick.probe())
-    time.sleep(6)  # the threads that hang come back, and give their files back
+    time.sleep(4)  # the threads that hang come back, and give their files back
     sick.recovers()
     _nothing_is_left(sick)
 

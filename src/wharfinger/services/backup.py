@@ -35,6 +35,7 @@ from wharfinger.domain.digests import Digest, Hasher, algorithm_of
 from wharfinger.domain.errors import StoreFull, StoreUnavailable, UpkeepBusy
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import dump, events, holds
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.dump import Content, Summary, read_content
@@ -130,14 +131,17 @@ class Backups:
         await store.check()
         hold = _Hold(self._database, self._clock)
         await hold.take()
+        failpoint("backup.held")
         try:
             work = _Work(Archive(store), self._registries, hold, Pace(rate, self._clock), progress)
             made_at = self._clock.now()
             backup_id = new_id(made_at, hold.token)
             summary, pieces = await self._snapshot(work.archive, backup_id)
+            failpoint("backup.listed")
             if secret is not None:
                 pieces[SECRET] = await work.archive.put(piece_key(backup_id, SECRET), secret)
             copied, size = await work.copy(backup_id)
+            failpoint("backup.copied")
             backup = Backup(
                 id=backup_id,
                 version=self._version,
@@ -151,9 +155,11 @@ class Backups:
             )
             await hold.renew()
             await work.archive.put(page_key(backup_id), backup.to_json())
+            failpoint("backup.noted")
             event = Event(action=EventAction.BACKUP_MADE, target=backup_id, detail=f"{copied.done} blobs")
             await self._database.write(lambda c: events.record(c, None, event, by, self._clock.now()))
             await work.prune(keep)
+            failpoint("backup.pruned")
             return backup, copied
         finally:
             await hold.end()
