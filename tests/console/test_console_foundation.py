@@ -20,7 +20,10 @@ from wharfinger.console.routes import ROUTES
 from wharfinger.console.routing import Route, Table
 from wharfinger.domain.access import Action
 from wharfinger.domain.errors import EndpointUnknown, MethodUnsupported, QueryInvalid
+from wharfinger.domain.identity import SYSTEM_ACTOR
 from wharfinger.domain.management import Target, Task
+from wharfinger.domain.names import RegistryName
+from wharfinger.services.registries import RegistryChange
 from wharfinger.web.access import SIGNED_IN, Managing, OnRepository
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -341,3 +344,19 @@ async def test_style_and_scripts_are_packed_for_browsers_that_can_unpack(open_si
     assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
     assert int(packed.headers["Content-Length"]) < len(plain.content) / 2
     assert packed.content == plain.content
+
+
+DOMAIN = {"REGISTRIES_PUBLICDOMAIN": "registry.test", "STORAGES_0_NAME": "fast"}
+
+
+async def test_commands_name_a_host_of_the_registry_that_the_path_names(tmp_path):
+    async with Site(tmp_path / "data", **DOMAIN, STORAGES_0_ROOTDIRECTORY=str(tmp_path / "fast")) as site:
+        services = services_of(site)
+        await services.lifecycle.create(RegistryName("team"), "fast", SYSTEM_ACTOR)
+        team = await services.registries.named("team")
+        page = await site.ask("/registries/team/-/")
+        assert "docker push team.registry.test:5000/hello<" in page.text
+        assert "insecure-registries" in page.text
+        assert "docker push team.registry.test/hello<" in (await site.ask("/", host="team.registry.test")).text
+        await services.registry_switches.change(team, RegistryChange(public_endpoint=False), SYSTEM_ACTOR)
+        assert "No client reaches this registry." in (await site.ask("/registries/team/-/")).text

@@ -6,6 +6,7 @@ nothing but what the page says.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,10 +28,12 @@ class Address:
     Args:
         authority: host and port as they stand in the name of an image.
         encrypted: whether clients reach it by TLS.
+        answers: whether anything answers there; a registry all of whose endpoints are switched off is nowhere.
     """
 
     authority: str
     encrypted: bool
+    answers: bool = True
 
     @property
     def is_local(self) -> bool:
@@ -41,7 +44,7 @@ class Address:
     @property
     def needs_exception(self) -> bool:
         """Whether clients refuse to speak to it until they are told to."""
-        return not self.encrypted and not self.is_local
+        return self.answers and not self.encrypted and not self.is_local
 
 
 def address_of(visit: Visit, host: str | None) -> Address:
@@ -58,6 +61,21 @@ def address_of(visit: Visit, host: str | None) -> Address:
             return Address(authority, encrypted=url.scheme != "http")
     encrypted = visit.scheme == "https" or _claims_tls(visit)
     return Address(_authority(visit.header(b"host") or "", encrypted=encrypted) or FALLBACK, encrypted)
+
+
+def address_on(address: Address, hosts: Iterable[tuple[str, bool]], name: str) -> Address:
+    """Return the address of another registry, on the port under which this page was reached.
+
+    Args:
+        address: the page's own.
+        hosts: that answer for the registry, each with whether to the listed networks alone.
+        name: of the registry, for one that has no host.
+    """
+    found = sorted(hosts, key=lambda host: host[1])
+    if not found:
+        return Address(name, encrypted=address.encrypted, answers=False)
+    port = re.search(r":[0-9]+$", address.authority)
+    return Address(f"{found[0][0]}{port[0] if port else ''}", encrypted=address.encrypted)
 
 
 def site_of(visit: Visit, host: str | None) -> str:

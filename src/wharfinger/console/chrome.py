@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from wharfinger.console.addresses import came_through_proxy
+from wharfinger.console.addresses import Address, came_through_proxy
 from wharfinger.console.languages import mark
 from wharfinger.console.routes import TABLE
 from wharfinger.console.session import Guest
@@ -44,6 +44,7 @@ class Scene:
     mode: Mode
     guest: Guest
     registry: Registry
+    address: Address
     here: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope
 
 from wharfinger.clock import Clock
 from wharfinger.console import chrome, errors, flashes, languages, session
-from wharfinger.console.addresses import FALLBACK, Address, address_of, site_of
+from wharfinger.console.addresses import FALLBACK, Address, address_of, address_on, site_of
 from wharfinger.console.assets import Assets
 from wharfinger.console.calls import Call, Download, Leave, View
 from wharfinger.console.chrome import Scene
@@ -32,6 +32,7 @@ from wharfinger.domain.errors import (
     WharfingerError,
 )
 from wharfinger.domain.identity import ANONYMOUS
+from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.services import Services
 from wharfinger.services.repositories import name_unknown
 from wharfinger.services.sessions import principal_of
@@ -98,7 +99,9 @@ class Console:
         guest = await session.recognise(self._services, visit, mode)
         visit.principal = ANONYMOUS if guest.session is None else principal_of(guest.session)
         registry = await self._services.registries.on_host(visit.header(b"host") or "", visit.client)
-        scene = Scene(visit=visit, method=scope["method"], mode=mode, guest=guest, registry=registry)
+        host = self._host if registry.name == DEFAULT_REGISTRY else None  # it names where `default` is
+        address = address_of(visit, host)
+        scene = Scene(visit=visit, method=scope["method"], mode=mode, guest=guest, registry=registry, address=address)
         try:
             return await self._answer(scope, receive, scene)
         except WharfingerError as error:
@@ -163,7 +166,7 @@ class Console:
             by=scene.visit.actor(),
             parameters=parameters,
             query=scene.query,
-            address=address_of(scene.visit, self._host),
+            address=scene.address,
             site=f"{site_of(scene.visit, self._host)}{self._prefix}",
             here=scene.here,
             journey=session.read(scene.visit, session.JOURNEY),
@@ -185,7 +188,17 @@ class Console:
         except RegistryUnknown as error:
             message = "There is no page at this address."
             raise EndpointUnknown(message) from error
-        return replace(call, registry=scene.registry)
+        if registry is not None and scene.registry.id != call.registry.id:
+            scene.address = await self._address_of(scene)
+        return replace(call, registry=scene.registry, address=scene.address)
+
+    async def _address_of(self, scene: Scene) -> Address:
+        """Return where clients find a registry other than the host's own."""
+        if scene.registry.name == DEFAULT_REGISTRY and self._host is not None:
+            return address_of(scene.visit, self._host)
+        row = await self._services.registry_switches.of(scene.registry)
+        hosts = row.endpoints.open(self._services.registries.domains)
+        return address_on(scene.address, hosts, scene.registry.name)
 
     async def _require(self, route: Route, call: Call, scene: Scene) -> Response | None:
         """Return nothing if the visitor may have the page, or else the answer for who may not: it is not there.
@@ -293,6 +306,7 @@ class Console:
         may_sign_in = scene.mode is Mode.ACCOUNTS and not scene.is_signed_in
         around = {
             "accounts": scene.mode is Mode.ACCOUNTS,
+            "address": scene.address,
             "flash": flash,
             "form_token": guest.form_token,
             "here": scene.here,
