@@ -199,6 +199,7 @@ async def test_what_was_left_comes_back_whole(port, stores):
     attached = await push_manifest(team, image(b"one", subject=subject))
     lonely = await push_image(team, b"unused", tags=("gone",), name=RepositoryName("alone"))
     await team.tags.delete(team.registry, RepositoryName("alone"), "gone", ACTOR)
+    await team.descriptions.change(team.registry, NAME, "# What it *is*", ACTOR)
     await port.delete()
     with pytest.raises(HostUnknown):
         await port.registries.on_host("team.registry.test")
@@ -219,6 +220,7 @@ async def test_what_was_left_comes_back_whole(port, stores):
         assert await read_blob(back, digest_of(layer)) == layer
     referrers = await back.manifests.referrers(back.registry, NAME, digest, None, None)
     assert attached in str(referrers)
+    assert (await back.descriptions.find(back.registry, NAME)).text == "# What it *is*"
     assert await port.lifecycle.left_in("one") is None
     await port.collect()
     assert (await back.manifests.find(back.registry, NAME, "v1")).digest == digest

@@ -11,6 +11,7 @@
 ["manifest",{"digest":"sha256:…","content":"…",…}]
 ["edge","sha256:…",position,"layer","sha256:…",type,size,"blob"]   of which manifest, and what it leads to here
 ["tag","v1","sha256:…",moved]
+["page","…",changed]                                            its full description, in Markdown
 ["pulls","v1",day,count,last]
 {"end":12}                                                      how many lines there were; without it, it is a half
 ```

@@ -12,7 +12,7 @@ from sqlalchemy import ClauseElement, Connection, Select, and_, bindparam, delet
 
 from wharfinger.clock import Instant
 from wharfinger.domain.inventories import InventoryUnfit
-from wharfinger.metadata import queues
+from wharfinger.metadata import descriptions, queues, search
 from wharfinger.metadata.database import InsertInto, Statement
 from wharfinger.metadata.registries import RegistryRow
 from wharfinger.metadata.retention_tables import pulls
@@ -81,6 +81,9 @@ def _write_repository(connection: Connection, repository_id: int, put: Sink) -> 
     sound = and_(
         manifests.c.repository_id == repository_id, manifests.c.deleted_at.is_(None), manifests.c.damaged_at.is_(None)
     )
+    written = descriptions.find(connection, repository_id)
+    if written is not None:
+        put(["page", written.text, written.changed_at])
     columns = [manifests.c[name] for name in _MANIFEST]
     found = select(manifests.c.content, *columns).where(sound).order_by(manifests.c.id)
     for content, *values in _rows(connection, found, at_once=_LARGE_ROWS):
@@ -275,7 +278,9 @@ class Shelves:
             connection, registry_id=self._registry, namespace_id=connection.execute(namespace).scalar(), **known
         )
         self.repositories += 1
-        return self._find(connection)
+        place = self._find(connection)
+        search.index(connection, place)
+        return place
 
     def _find(self, connection: Connection) -> int:
         found = select(func.max(repositories.c.id)).where(
@@ -307,6 +312,8 @@ class Shelves:
                         connection, repository_id=place, name=name, from_digest=None, to_digest=of, at=since,
                         event_id=self._event,
                     )  # fmt: skip
+            case "page", [text, since]:
+                descriptions.put(connection, place, text, None, since)
             case "pulls", [what, day, count, last]:
                 _PUT_PULLS.count(connection, repository_id=place, what=what, day=day, count=count, last_at=last)
             case _:
