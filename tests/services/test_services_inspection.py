@@ -305,6 +305,8 @@ async def test_an_index_is_compared_with_an_image_on_the_image_s_platform(node):
     for sides in (("old", "new"), ("new", "old")):
         found = await compare(node, *sides)
         assert (found.added, found.removed, len(found.common)) == ((), (), 1)
+        other = await compare(node, *sides, variant="linux/amd64")
+        assert (len(other.added), len(other.removed), other.common) == (1, 1, ())
 
 
 async def test_images_of_two_repositories_are_compared(node):

@@ -172,9 +172,7 @@ class Inspections:
             QueryInvalid: there is no such platform.
         """
         first = await self.look(registry, before.repository, before.reference, variant=variant)
-        second = await self.look(
-            registry, after.repository, after.reference, variant=variant if first.variants else None, like=_runs(first)
-        )
+        second = await self.look(registry, after.repository, after.reference, variant=variant, like=_runs(first))
         if variant is None and first.variants and _runs(first) != _runs(second):
             first = await self.look(registry, before.repository, before.reference, like=_runs(second))
         return await asyncio.to_thread(compare, first, second)
