@@ -130,7 +130,7 @@ def _page_of(call: Call, who: str, name: RepositoryName, change: Change) -> str 
     repository = call.within(f"/repositories/{name}/-")
     pages = {
         Change.SIGN_IN: None,
-        Change.RESUME_ACCOUNT: f"/robots/{who}" if "+" in who else "/administration/users",
+        Change.RESUME_ACCOUNT: f"/robots/{who}" if "+" in who else f"/administration/users/{who}",
         Change.PROVE_SIGN_ON: "/profile" if who == call.principal.name else None,
         Change.GRANT_ON_REPOSITORY: f"{repository}/people",
         Change.GRANT_ON_NAMESPACE: call.within(f"/accounts/{namespace_of(name)}/-/access"),
