@@ -4,7 +4,7 @@
 The columns: nobody · the manager of the deployment · the owner of the organization · a member of it, who may read one
 repository · a stranger.
 
-Y: the page. S: to the page to sign in at. H: to the first page. N: it is not there. D: one may not.
+Y: the page. F: a file. S: to the page to sign in at. H: to the first page. N: it is not there. D: one may not.
 """
 
 EXPECTED = """
@@ -47,6 +47,20 @@ EXPECTED = """
 /robots/{robot}                                              S  Y  Y  N  N
 /robots/{robot}/deletion                                     S  Y  Y  N  N
 /robots/{robot}/credentials/{number}/revocation              S  Y  Y  N  N
+/administration                                              S  Y  D  D  D
+/administration/jobs                                         S  Y  D  D  D
+/administration/settings                                     S  Y  D  D  D
+/administration/sign-in                                      S  Y  D  D  D
+/administration/storage                                      S  Y  D  D  D
+/administration/collection                                   S  Y  D  D  D
+/administration/verification                                 S  Y  D  D  D
+/administration/verification/{registry}/{number}             S  Y  D  D  D
+/administration/audit                                        S  Y  D  D  D
+/administration/audit/export                                 S  F  D  D  D
+/administration/users                                        S  Y  D  D  D
+/administration/new-user                                     S  Y  D  D  D
+/administration/users/{user}                                 S  Y  N  N  N
+/administration/users/{user}/deletion                        S  Y  N  N  N
 """
 
 

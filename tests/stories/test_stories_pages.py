@@ -34,6 +34,8 @@ OUT_OF_REACH = """
 def letter(answer):
     if answer.status_code == 303:
         return "S" if answer.headers["Location"].startswith("/sign-in") else "H"
+    if "Content-Disposition" in answer.headers:
+        return "F"
     return LETTERS.get(answer.status_code, answer.status_code)
 
 

@@ -45,6 +45,8 @@ QUERIES = {
     "/search": "?q=acme",
 }
 """What pages are asked about that need to be asked something."""
+NUMBERS = {"/credentials/": "{credential}", "/verification/": "{verification}"}
+"""What a number is the number of; elsewhere it is that of something in the trash."""
 
 
 @dataclass
@@ -91,8 +93,9 @@ class Town:
     def address(self, path):
         """Return the address of a route: its path with the placeholders filled, and the query that it needs."""
         query = QUERIES.get(path, "")
-        if "/credentials/" in path:
-            path = path.replace("{number}", "{credential}")
+        for part, meant in NUMBERS.items():
+            if part in path:
+                path = path.replace("{number}", meant)
         path += query
         for name, value in self.places.items():
             path = path.replace("{" + name + "}", str(value))
@@ -116,6 +119,7 @@ def furnish(server, office, http):
     _describe(town)
     run(services.authorization.mode())  # accounts switch deletion on
     run(services.repositories.delete(office.registry, RepositoryName("acme/gone"), SYSTEM_ACTOR))
+    verified = run(services.verification.order(office.registry, SYSTEM_ACTOR)).run.id
     ((gone,),) = office.rows("SELECT id FROM repositories WHERE name = 'acme/gone'")
     town.places = {
         "name": "acme/app",
@@ -131,6 +135,7 @@ def furnish(server, office, http):
         "registry": "default",
         "number": gone,
         "credential": key.id,
+        "verification": verified,
         "provider": "corp",
     }
     return town
