@@ -47,6 +47,18 @@ EXPECTED = """
 /robots/{robot}                                              S  Y  Y  N  N
 /robots/{robot}/deletion                                     S  Y  Y  N  N
 /robots/{robot}/credentials/{number}/revocation              S  Y  Y  N  N
+/repositories/{name}/-/trust                                 N  Y  Y  D  N
+/repositories/{name}/-/trust/new                             N  Y  Y  D  N
+/repositories/{name}/-/trust/{number}                        N  Y  Y  D  N
+/repositories/{name}/-/trust/{number}/removal                N  Y  Y  D  N
+/accounts/{namespace}/-/trust                                S  Y  Y  D  N
+/accounts/{namespace}/-/trust/new                            S  Y  Y  D  N
+/accounts/{namespace}/-/trust/{number}                       S  Y  Y  D  N
+/accounts/{namespace}/-/trust/{number}/removal               S  Y  Y  D  N
+/registries/{registry}/-/trust                               S  Y  N  N  N
+/registries/{registry}/-/trust/new                           S  Y  N  N  N
+/registries/{registry}/-/trust/{number}                      S  Y  N  N  N
+/registries/{registry}/-/trust/{number}/removal              S  Y  N  N  N
 /administration                                              S  Y  D  D  D
 /administration/jobs                                         S  Y  D  D  D
 /administration/settings                                     S  Y  D  D  D
@@ -59,8 +71,8 @@ EXPECTED = """
 /administration/audit/export                                 S  F  D  D  D
 /administration/users                                        S  Y  D  D  D
 /administration/new-user                                     S  Y  D  D  D
-/administration/users/{user}                                 S  Y  N  N  N
-/administration/users/{user}/deletion                        S  Y  N  N  N
+/administration/users/{user}                                 S  Y  N  Y  N
+/administration/users/{user}/deletion                        S  Y  N  D  N
 """
 
 

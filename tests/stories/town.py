@@ -14,9 +14,10 @@ from tests.support.images import artifact, image, platforms
 from tests.support.server import Server, Servers
 from wharfinger.domain.access import Role, Visibility
 from wharfinger.domain.accounts import AccountName, MemberRole, TeamName
-from wharfinger.domain.grants import DEPLOYMENT
+from wharfinger.domain.grants import DEPLOYMENT, Place
 from wharfinger.domain.identity import SYSTEM_ACTOR
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.trust import NewRule
 from wharfinger.services.repositories import RepositoryChange
 
 PASSWORD = "correct horse battery"
@@ -43,9 +44,16 @@ QUERIES = {
     "/repositories/{name}/-/tags/{tag}/restore": "?to={before}",
     "/repositories/{name}/-/compare": "?from=1.0&to=labels",
     "/search": "?q=acme",
+    "/administration/audit/export": "?format=csv",
 }
 """What pages are asked about that need to be asked something."""
-NUMBERS = {"/credentials/": "{credential}", "/verification/": "{verification}"}
+NUMBERS = {
+    "/credentials/": "{credential}",
+    "/verification/": "{verification}",
+    "{name}/-/trust/": "{rule of repository}",
+    "{namespace}/-/trust/": "{rule of namespace}",
+    "{registry}/-/trust/": "{rule of registry}",
+}
 """What a number is the number of; elsewhere it is that of something in the trash."""
 
 
@@ -93,9 +101,8 @@ class Town:
     def address(self, path):
         """Return the address of a route: its path with the placeholders filled, and the query that it needs."""
         query = QUERIES.get(path, "")
-        for part, meant in NUMBERS.items():
-            if part in path:
-                path = path.replace("{number}", meant)
+        meant = next((meant for part, meant in NUMBERS.items() if part in path), "{number}")
+        path = path.replace("{number}", meant)
         path += query
         for name, value in self.places.items():
             path = path.replace("{" + name + "}", str(value))
@@ -136,6 +143,7 @@ def furnish(server, office, http):
         "number": gone,
         "credential": key.id,
         "verification": verified,
+        **_trust(town),
         "provider": "corp",
     }
     return town
@@ -158,6 +166,26 @@ def _push(town):
     path = f"/v2/acme/app/manifests/{old.digest}"
     assert httpx.delete(town.url + path, auth=auth, trust_env=False).status_code == 202
     return {"digest": app.digest, "before": before.digest, "deleted": old.digest}
+
+
+def _trust(town):
+    """Make a trust rule at each kind of place."""
+    number, made = town.office.registry.id, {}
+    for kind, place in (
+        ("repository", Place(registry_id=number, repository=RepositoryName("acme/app"))),
+        ("namespace", Place(registry_id=number, namespace="acme")),
+        ("registry", Place(registry_id=number)),
+    ):
+        rule = NewRule(
+            name="builds",
+            issuer="https://issuer.example.com",
+            audience="wharfinger",
+            conditions={"sub": (HOSTILE,)},
+            place=place,
+            role=Role.WRITE,
+        )
+        made[f"rule of {kind}"] = town.run(town.services.trust.create(rule, SYSTEM_ACTOR)).id
+    return made
 
 
 def _describe(town):
