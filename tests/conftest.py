@@ -16,6 +16,7 @@ def pytest_configure():
 
 def pytest_addoption(parser):
     parser.addoption("--client-versions", metavar="FILE", help="write the versions of the clients that ran as a table")
+    parser.addoption("--pictures", metavar="FOLDER", help="write the pictures of the guide")
     parser.addoption("--fault-table", metavar="FILE", help="write what was answered during each fault as a table")
 
 
