@@ -5,6 +5,7 @@ The columns: nobody · the manager of the deployment · the owner of the organiz
 repository · a stranger.
 
 Y: the page. F: a file. S: to the page to sign in at. H: to the first page. N: it is not there. D: one may not.
+B: 400, because passkeys need a registry with a name, and the one of these tests has only an address.
 """
 
 EXPECTED = """
@@ -59,6 +60,23 @@ EXPECTED = """
 /registries/{registry}/-/trust/new                           S  Y  N  N  N
 /registries/{registry}/-/trust/{number}                      S  Y  N  N  N
 /registries/{registry}/-/trust/{number}/removal              S  Y  N  N  N
+/registries                                                  S  Y  Y  Y  Y
+/registries/new                                              S  Y  D  D  D
+/registries/{registry}                                       N  Y  Y  Y  Y
+/registries/{registry}/-/settings                            S  Y  N  N  N
+/registries/{registry}/-/deletion                            S  Y  D  D  D
+/sign-in/second-step                                         S  S  S  S  S
+/sign-in/passkey                                             B  B  B  B  B
+/profile/second-factor                                       S  Y  Y  Y  Y
+/profile/second-factor/app                                   S  Y  Y  Y  Y
+/profile/second-factor/passkey                               S  B  B  B  B
+/profile/second-factor/codes                                 S  Y  Y  Y  Y
+/profile/second-factor/{number}/remove                       S  N  N  N  N
+/profile/password                                            S  Y  Y  Y  Y
+/profile/tokens                                              S  Y  Y  Y  Y
+/profile/tokens/new                                          S  Y  Y  Y  Y
+/profile/tokens/{number}/revoke                              S  Y  N  N  N
+/profile/sessions                                            S  Y  Y  Y  Y
 /administration                                              S  Y  D  D  D
 /administration/jobs                                         S  Y  D  D  D
 /administration/settings                                     S  Y  D  D  D

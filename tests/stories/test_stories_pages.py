@@ -19,7 +19,7 @@ from wharfinger.console.routes import ROUTES
 TABLE = table()
 SHOWN = sorted(path for path, letters in TABLE.items() if letters[1] == "Y")
 """What the manager of the deployment sees."""
-LETTERS = {200: "Y", 403: "D", 404: "N"}
+LETTERS = {200: "Y", 400: "B", 403: "D", 404: "N"}
 HEAVIEST = 100_000
 WIDEST = (2560, 1300)
 WAYS = ((PHONE, "dark", "ko-KR"), (DESK, "light", "en-US"), (WIDEST, "dark", "en-US"))

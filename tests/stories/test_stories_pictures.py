@@ -67,7 +67,11 @@ def shop(tmp_path_factory):
 
 def built(seed):
     """Return an image of some layers."""
-    layers = [{"etc/base": b"x" * 80_000}, {f"opt/{seed.replace('/', '-')}": seed.encode() * 5_000}, {"srv/page": b"page"}]
+    layers = [
+        {"etc/base": b"x" * 80_000},
+        {f"opt/{seed.replace('/', '-')}": seed.encode() * 5_000},
+        {"srv/page": b"page"},
+    ]
     return image(seed, layers=layers, command=["/srv/start", "--port", "8080"])
 
 

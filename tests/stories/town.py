@@ -49,6 +49,7 @@ QUERIES = {
 """What pages are asked about that need to be asked something."""
 NUMBERS = {
     "/credentials/": "{credential}",
+    "/profile/tokens/": "{token}",
     "/verification/": "{verification}",
     "{name}/-/trust/": "{rule of repository}",
     "{namespace}/-/trust/": "{rule of namespace}",
@@ -142,6 +143,7 @@ def furnish(server, office, http):
         "registry": "default",
         "number": gone,
         "credential": key.id,
+        "token": office.token("max").id,
         "verification": verified,
         **_trust(town),
         "provider": "corp",
