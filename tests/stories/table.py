@@ -76,6 +76,7 @@ EXPECTED = """
 /profile/tokens                                              S  Y  Y  Y  Y
 /profile/tokens/new                                          S  Y  Y  Y  Y
 /profile/tokens/{number}/revoke                              S  Y  N  N  N
+/profile/stars                                               S  Y  Y  Y  Y
 /profile/sessions                                            S  Y  Y  Y  Y
 /administration                                              S  Y  D  D  D
 /administration/jobs                                         S  Y  D  D  D
