@@ -225,6 +225,8 @@ async def test_roles_and_access_of_a_user_are_changed(town, manager):
     page = await manager.get(one)
     assert '<option value="read" selected>' in page.text
     assert '<option value="console" selected>' in page.text
+    await manager.fill(one, one, role="write", access_type="both")
+    assert '<option value="write" selected>' in (await manager.get(one)).text
     await manager.fill(one, one, role="", access_type="both")
     assert (await (await browser_of(town, "sam")).get("/administration")).status_code in {403, 404}
     wrong = await manager.post(one, {"form_token": token_in(page), "role": "king", "access_type": "both"})

@@ -16,7 +16,6 @@ from wharfinger.console.flashes import Flash
 from wharfinger.console.languages import mark
 from wharfinger.console.pages.administration import MANAGE, PATH, READ, manages
 from wharfinger.console.routing import Route
-from wharfinger.domain.access import Role
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, parse_new_account_name
 from wharfinger.domain.errors import AccountConflict, AccountInvalid
 from wharfinger.domain.grants import DEPLOYMENT, parse_role, word_of
@@ -34,7 +33,12 @@ ACCESS: Final = {
     AccessType.CONSOLE: mark("the console only"),
     AccessType.KEYS: mark("tokens and keys only"),
 }
-ROLES: Final = {"": mark("none"), "read": mark("viewer: sees everything"), "admin": mark("manager: may do everything")}
+ROLES: Final = {
+    "": mark("none"),
+    "read": mark("viewer: sees everything"),
+    "write": mark("write: may push everywhere"),
+    "admin": mark("manager: may do everything"),
+}
 
 
 async def show_list(call: Call) -> View:
@@ -207,11 +211,7 @@ async def _other(call: Call, what: str) -> Account:
 
 async def _roles(call: Call) -> dict[str, str]:
     """Return who has a role on the deployment itself."""
-    return {
-        str(one.subject): word_of(one.role)
-        for one in await call.services.grants.of_place(DEPLOYMENT)
-        if one.role in {Role.READ, Role.ADMIN}
-    }
+    return {str(one.subject): word_of(one.role) for one in await call.services.grants.of_place(DEPLOYMENT)}
 
 
 def _back(account: Account, text: str) -> Leave:
