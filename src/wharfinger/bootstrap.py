@@ -302,7 +302,25 @@ async def check(settings: Settings) -> dict[str, str]:
     """Try the database and every store; returns what is wrong, by name."""
     deployment = build(settings)
     try:
-        return dict(await deployment.services.health.problems())
+        problems = dict(await deployment.services.health.problems())
+        for name, row in (await deployment.services.lifecycle.holders()).items():
+            if deployment.services.lifecycle.storages.find(name) is None:
+                problems[f"storages.{name}"] = f"the registry {row.name} has it, and the settings do not declare it"
+        return problems
+    finally:
+        await deployment.aclose()
+
+
+async def storages(settings: Settings) -> Sequence[tuple[str, str, str]]:
+    """Return every storage that the settings declare: its name, its place, and which registry has it."""
+    deployment = build(settings)
+    try:
+        lifecycle = deployment.services.lifecycle
+        holders = await lifecycle.holders()
+        return [
+            (one.name, one.place, f"serves {holders[one.name].name}" if one.name in holders else "free")
+            for one in lifecycle.storages.all()
+        ]
     finally:
         await deployment.aclose()
 

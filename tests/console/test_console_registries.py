@@ -174,6 +174,7 @@ async def test_a_registry_is_made_from_the_list_of_storages(site):
     assert "There is a registry team now." in shown
     assert "docker login team.registry.test:5000" in shown
     assert "docker login team.registry.test:5000" in unescape((await browser.get("/registries/team")).text)
+    assert "localhost:5000" not in (await browser.get("/registries/team/-/")).text
     assert "team.registry.test:5000" in (await browser.get("/registries")).text
 
 

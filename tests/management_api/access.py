@@ -31,14 +31,6 @@ GET    /me/profile                                       U   Y  Y  Y  Y   Y  Y  
 PATCH  /me/profile                                       U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
 PUT    /me/password                                      U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
 GET    /me/organizations                                 U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
-GET    /me/second-factors                                U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
-POST   /me/second-factors                                U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
-POST   /me/second-factors/app                            U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
-POST   /me/second-factors/{number}/removal               U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
-POST   /me/recovery-codes                                U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
-GET    /me/sessions                                      U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
-DELETE /me/sessions                                      U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
-DELETE /me/sessions/{number}                             U   Y  Y  Y  Y   Y  Y   Y  Y  Y    D D D D  Y D
 
 GET    /users                                            U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
 POST   /users                                            U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
@@ -51,8 +43,6 @@ DELETE /users/{user}/suspension                          U   N  N  N  N   N  N  
 GET    /users/{user}/identities                          U   N  N  N  N   N  N   Y  Y  N    D D D D  D Y
 POST   /users/{user}/identities                          U   N  N  N  N   N  N   D  Y  N    D D D D  D Y
 DELETE /users/{user}/identities/{provider}               U   N  N  N  N   N  N   D  Y  N    D D D D  D Y
-GET    /users/{user}/second-factors                      U   N  N  N  N   N  N   Y  Y  N    D D D D  D Y
-DELETE /users/{user}/second-factors                      U   N  N  N  N   N  N   D  Y  N    D D D D  D Y
 
 GET    /organizations                                    U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
 POST   /organizations                                    U   D  D  D  D   D  D   D  Y  D    D D D D  D Y

@@ -55,6 +55,8 @@ def check(config: ConfigFile = None) -> None:
         storage.migrate(loaded.settings)
         storage.require_safe(loaded.settings)
         problems = asyncio.run(bootstrap.check(loaded.settings))
+        for name, place, use in asyncio.run(bootstrap.storages(loaded.settings)):
+            out.print(escape(f"storage {name}: {place}, {use}"))
     except (storage.MigrationNeeded, WharfingerError, OSError) as error:
         fail(str(error) or repr(error))
     for name, problem in problems.items():

@@ -18,13 +18,12 @@ from wharfinger.cli.shell import (
     read_password,
     say,
 )
-from wharfinger.domain.accounts import AccessType, AccountKind, parse_account_name, parse_email, parse_new_account_name
+from wharfinger.domain.accounts import AccessType, AccountKind, parse_account_name, parse_new_account_name
 from wharfinger.domain.identity import Actor
 from wharfinger.metadata.accounts import Account
 from wharfinger.metadata.external_identities import ExternalIdentity
 from wharfinger.services import Services
 from wharfinger.services.accounts import AccountChange
-from wharfinger.services.second_factors import Held
 
 app = typer.Typer(help="Create users, suspend them, and set their passwords.", no_args_is_help=True)
 
@@ -46,8 +45,6 @@ def create(
 ) -> None:
     """Create a user, with a password that is typed or sent through standard input."""
     wanted = parsed(parse_new_account_name, name)
-    if email is not None:
-        parsed(parse_email, email)
     hashed = None if no_password else read_password(wanted, from_stdin=password_stdin)
     profile = AccountChange(display_name=display_name, email=email, access_type=access)
 
@@ -145,32 +142,6 @@ def identities(name: Name, *, config: Config = None) -> None:
 
     rows = ((one.provider, one.subject, day_of(one.created_at)) for one in act(config, work))
     print_table(("provider", "subject", "since"), rows)
-
-
-factors = typer.Typer(help="The second factors of a user.", no_args_is_help=True)
-app.add_typer(factors, name="second-factor")
-
-
-@factors.command("list")
-def list_factors(name: Name, *, config: Config = None) -> None:
-    """List what a user shows besides its password."""
-    wanted = parsed(parse_account_name, name)
-
-    async def work(services: Services, _by: Actor) -> Held:
-        return await services.people.second_factors.held(wanted)
-
-    held = act(config, work)
-    rows = ((one.id, one.kind, one.name, day_of(one.created_at), day_of(one.last_used_at)) for one in held.factors)
-    print_table(("id", "kind", "name", "since", "last used"), rows)
-    say(f"{held.codes_left} recovery codes are left")
-
-
-@factors.command()
-def reset(name: Name, *, config: Config = None) -> None:
-    """Remove every second factor of a user who lost them; its sessions end."""
-    wanted = parsed(parse_account_name, name)
-    removed = act(config, lambda services, by: services.people.second_factors.reset(wanted, by))
-    say(f"{wanted} had {removed} second factors, and signs in with the password alone now")
 
 
 async def all_accounts(services: Services, kind: AccountKind) -> list[Account]:

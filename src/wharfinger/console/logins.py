@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from wharfinger.console.addresses import Address
 from wharfinger.console.commands import Command
 
-VARIABLE = "TOKEN"
+VARIABLE = "REGISTRY_SECRET"
 
 
 def docker(address: Address, user: str) -> Sequence[Command]:

@@ -2,7 +2,7 @@
 """What is shown of accounts, and how a change of one is read: the same for users, organizations and robots."""
 
 from datetime import datetime
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
@@ -42,8 +42,6 @@ class User(ShownAccount):
     """A person."""
 
     email: str | None
-    language: str | None
-    """Of the pages; nothing for what the browser says."""
     access_type: AccessType
     """Where it may sign in: `console`, `keys` (with tokens and access keys), or `both`."""
 
@@ -64,8 +62,6 @@ class ProfileChange(Model):
 
     display_name: DisplayName | None = None
     email: EMail | None = None
-    language: Literal["en", "ko"] | None = None
-    """Of the pages; null for what the browser says."""
     description: Description | None = None
 
 
@@ -97,7 +93,6 @@ def change_of(body: ProfileChange | OrganizationChange | RobotChange) -> Account
     return AccountChange(
         display_name=(body.display_name or "") if "display_name" in said else None,
         email=(email or "") if "email" in said else None,
-        language=(body.language or "") if isinstance(body, ProfileChange) and "language" in said else None,
         description=(body.description or "") if "description" in said else None,
         access_type=body.access_type if isinstance(body, UserChange) and "access_type" in said else None,
         anonymous_pull=body.anonymous_pull
@@ -108,7 +103,7 @@ def change_of(body: ProfileChange | OrganizationChange | RobotChange) -> Account
 
 def show_user(account: Account) -> User:
     """Return a user as it is shown to who may read it."""
-    return User(**_shared(account), email=account.email, language=account.language, access_type=account.access_type)
+    return User(**_shared(account), email=account.email, access_type=account.access_type)
 
 
 def show_organization(account: Account) -> Organization:

@@ -9,7 +9,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from wharfinger.clock import Instant, as_datetime
-from wharfinger.domain.accounts import parse_account_name, parse_email, parse_new_account_name
+from wharfinger.domain.accounts import parse_account_name, parse_new_account_name
 from wharfinger.domain.audit import parse_moment
 from wharfinger.domain.digests import parse_digest
 from wharfinger.domain.errors import WharfingerError
@@ -72,9 +72,7 @@ def time_of(instant: Instant) -> datetime:
 OneLine = Annotated[str, AfterValidator(_one_line)]
 Lines = Annotated[str, AfterValidator(_lines)]
 DisplayName = Annotated[OneLine, Field(max_length=100, examples=["Ann Example"])]
-EMail = Annotated[
-    OneLine, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", examples=["ann@example.com"]), checked(parse_email)
-]
+EMail = Annotated[OneLine, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", examples=["ann@example.com"])]
 Description = Annotated[OneLine, Field(max_length=100, examples=["builds of the shop"])]
 NewName = Annotated[str, Field(max_length=300, examples=["acme"]), checked(parse_new_account_name)]
 KnownName = Annotated[str, Field(max_length=300, examples=["ann"]), checked(parse_account_name)]

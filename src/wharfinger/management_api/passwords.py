@@ -3,17 +3,13 @@
 
 import asyncio
 import functools
-from typing import Final
 
-from wharfinger.domain.accounts import AccessType, AccountName
+from wharfinger.domain.accounts import AccountName
 from wharfinger.domain.errors import CredentialInvalid, Denied
 from wharfinger.management_api.calls import Call
 from wharfinger.management_api.problems import BadRequest, FieldError
 from wharfinger.security.passwords import Passwords, PasswordUnfit, check_new_password
-
-_DOORS: Final = (AccessType.BOTH, AccessType.CONSOLE)
-"""Whose passwords are taken somewhere: an account with a second factor changes its password here too."""
-_WRONG: Final = "The current password is wrong, or passwords may not be used here; an administrator can set a new one."
+from wharfinger.services.identity import Password
 
 
 async def hashed(name: AccountName, password: str, pointer: str) -> str:
@@ -37,10 +33,15 @@ async def require_current(call: Call, password: str) -> None:
         Denied: it is not, or passwords are not taken here.
         TooManyAttempts: too many are being checked already.
     """
+    identity = call.services.identity
     try:
-        await call.services.people.passwords.check(call.principal.name, password, _DOORS, call.visit.actor)
+        if identity is not None:
+            await identity.recognise(Password(call.principal.name, password), call.visit.actor)
+            return
     except CredentialInvalid:
-        raise Denied(_WRONG) from None
+        pass
+    message = "The current password is wrong, or passwords may not be used here; an administrator can set a new one."
+    raise Denied(message)
 
 
 @functools.cache

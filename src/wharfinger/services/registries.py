@@ -141,7 +141,12 @@ class Registries:
             RegistryUnknown: there is none.
         """
         await self.all()
-        return self.known(name)
+        try:
+            return self.known(name)
+        except RegistryUnknown:
+            self._looked = float("-inf")  # it may have been made a moment ago: PostgreSQL is asked once more
+            await self.all()
+            return self.known(name)
 
     def name_of(self, registry_id: int) -> RegistryName | None:
         """Return what a registry was called at the last look, which every request begins with."""
