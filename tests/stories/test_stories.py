@@ -4,6 +4,7 @@
 Each story has a repository of its own. With `--pictures`, what it shows on its way becomes the pictures of the guide.
 """
 
+import re
 import shutil
 
 import pytest
@@ -176,3 +177,14 @@ def test_the_language_and_the_theme_that_somebody_chooses_stay(town, visit):
         page.goto(f"{town.url}/repositories/acme/web")
         assert page.locator("html").get_attribute("lang") == "ko"
         assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_a_token_is_made_and_a_client_pushes_with_it(town, visit, skopeo):
+    with visit("oli") as page:
+        page.goto(f"{town.url}/profile/tokens/new")
+        page.get_by_label("Name", exact=True).fill("laptop")
+        page.locator("[name=scope][value='write:packages']").check()
+        page.get_by_role("button", name="Make it").click()
+        secret = re.search(r"wh[a-z]*_[A-Za-z0-9_]{20,}", text_of(page))[0]
+    assert skopeo("story-token", "acme/story-token:1", "oli", secret).status == 0
+    assert skopeo("story-token", "acme/story-token:2", "oli", f"{secret[:-1]}?").status != 0
