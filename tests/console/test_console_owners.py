@@ -91,10 +91,10 @@ async def test_who_may_not_know_of_an_owner_finds_none(town, path, statuses):
 
 async def test_what_is_hidden_looks_like_what_is_not_there(town):
     browser = await as_(town, "bob")
-    pages = [(await browser.get(f"/accounts/{name}")) for name in ("dusk", "none", "ann2")]
+    pages = [(await browser.get(f"/accounts/{name}")) for name in ("dusk", "dawn", "ann2")]
     texts_of = {
         page.text.replace(page.headers["X-Request-Id"], "").replace(name, "NAME")
-        for page, name in zip(pages, ("dusk", "none", "ann2"), strict=True)
+        for page, name in zip(pages, ("dusk", "dawn", "ann2"), strict=True)
     }
     assert len(texts_of) == 1
 
