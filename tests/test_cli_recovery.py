@@ -11,12 +11,14 @@ import time
 import urllib.error
 import urllib.request
 
+import httpx
 import pytest
 
 from tests.clients.programs import Repository
+from tests.console.registry import requests
 from tests.support import images
 from tests.support.commands import clean_environment, run, tail, wait_until
-from tests.support.server import COMMAND, Servers
+from tests.support.server import COMMAND, Server, Servers
 
 NAME = "acme/app"
 POSITION = "SELECT blobs FROM verifications WHERE finished_at IS NULL AND scope = 'everything'"
@@ -347,3 +349,46 @@ def test_old_backups_go_and_the_list_shows_those_that_stay(start_server, tmp_pat
     finished = wharfinger(server, "restore", "--check", "--backup", older, str(folder))
     assert "is whole: 4 blobs" in finished.stdout
     assert wharfinger(server, "restore", "--check", "--backup", "20010101T000000Z-000000", str(folder)).status == 1
+
+
+def test_every_registry_gets_its_bytes_back_in_its_own_storage(tmp_path):
+    def settings(place):
+        return {
+            "REGISTRY_STORAGES_0_NAME": "team",
+            "REGISTRY_STORAGES_0_ROOTDIRECTORY": str(tmp_path / place / "team"),
+            "REGISTRY_REGISTRIES_PUBLICDOMAIN": "registry.test",
+        }
+
+    def manifest(server):
+        """Ask the other registry for the image's manifest."""
+        with httpx.Client(base_url=server.url, headers={"host": "team.registry.test"}, trust_env=False) as http:
+            return http.get(f"/v2/{NAME}/manifests/v1", headers={"accept": image.manifest.media_type})
+
+    image = images.image("in a storage of its own", layers=[{"file": b"content"}])
+    with Server(tmp_path / "one", environment=settings("one")) as one:
+        succeed(one, "registry", "create", "team", "--storage", "team")
+        with httpx.Client(base_url=one.url, headers={"host": "team.registry.test"}, trust_env=False) as http:
+            for method, path, content, media_type in requests(NAME, image, "v1"):
+                answer = http.request(method, path, content=content, headers={"content-type": media_type})
+                assert answer.status_code == 201, answer.text
+        succeed(one, "backup", str(tmp_path / "backups"))
+
+    undeclared = Server(tmp_path / "two", environment={}).start()
+    undeclared.stop()
+    refused = wharfinger(undeclared, "restore", str(tmp_path / "backups"))
+    assert refused.status == 1
+    assert "the registry team of the backup has the storage team" in " ".join(refused.stderr.split())
+
+    with Server(tmp_path / "three", environment=settings("three")) as three:
+        pass
+    assert "verified: everything is there" in succeed(three, "restore", str(tmp_path / "backups"))
+    with three:
+        assert manifest(three).content == image.manifest.content
+        assert report(three, "--registry", "team")[0] == 0
+        bytes_of_team = [path for path in (tmp_path / "three" / "team").rglob("*") if path.is_file()]
+        lost = [path for path in bytes_of_team if path.parent.name != "own"]
+    assert len(lost) == len(image.blobs)
+    for path in lost:
+        path.unlink()
+    succeed(three, "restore", str(tmp_path / "backups"), "--replace")
+    assert all(path.is_file() for path in lost)

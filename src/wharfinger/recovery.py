@@ -7,7 +7,7 @@ one transaction. What stood in its place is moved aside, never overwritten.
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +16,22 @@ from typing import Final
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from wharfinger import __version__, bootstrap, storage
+from wharfinger import __version__, bootstrap, registry_stores, storage
 from wharfinger.blobstore.base import BlobStore
 from wharfinger.blobstore.filesystem import FilesystemBlobStore
 from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.clock import Clock
 from wharfinger.domain.backups import Backup
-from wharfinger.domain.errors import DatabaseUnavailable
+from wharfinger.domain.errors import DatabaseUnavailable, RegistryConflict
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.verification import Scope
 from wharfinger.metadata import dump, migrations, sqlite
 from wharfinger.metadata.dump import Loader
 from wharfinger.services.archive import Archive
 from wharfinger.services.backup import Backups, Copied, Progress
-from wharfinger.services.restoration import Outcome, Restoration
+from wharfinger.services.restoration import Held, Outcome, Restoration
+from wharfinger.services.storages import Storages, claim
 from wharfinger.services.verification import Progress as VerificationProgress
-from wharfinger.services.verification import Report
 from wharfinger.settings import Settings
 from wharfinger.storage import STORE_DEADLINE
 
@@ -52,13 +52,13 @@ class Restored:
         backup: which one was restored.
         copied: what became of its bytes.
         aside: where the database is that stood in its place.
-        report: of the verification at the end.
+        findings: how many the verification at the end had, by the name of the registry; nothing where all is sound.
     """
 
     backup: Backup
     copied: Copied
     aside: Path | None
-    report: Report
+    findings: Mapping[str, int]
 
 
 def open_backups(folder: Path) -> BlobStore:
@@ -160,19 +160,45 @@ async def restore(
         secret = await restoration.secret()
         if secret is not None:
             _put_secret(settings, secret)
-        report = await _verify(settings, backup, by, rate, verifying)
-        return Restored(backup=backup, copied=outcome.copied, aside=aside, report=report)
+        findings = await _verify(settings, backup, by, rate, verifying)
+        return Restored(backup=backup, copied=outcome.copied, aside=aside, findings=findings)
     finally:
         await source.aclose()
 
 
 async def _put_blobs(settings: Settings, restoration: Restoration) -> Outcome:
+    """Have the bytes of every registry in its own storage.
+
+    Raises:
+        TargetUnfit: the settings do not declare one of the storages, or it is another registry's.
+    """
     store = storage.open_store(settings)
+    storages = registry_stores.open_storages(settings, store)
     try:
         await store.check()
-        return await restoration.put_blobs({_DEFAULT_REGISTRY: store})
+        stores = {_DEFAULT_REGISTRY: store}
+        for held in await restoration.held():
+            if held.id != _DEFAULT_REGISTRY:
+                stores[held.id] = await _claim(storages, held)
+        return await restoration.put_blobs(stores)
     finally:
-        await store.aclose()
+        for one in storages.all():
+            await one.store.aclose()
+
+
+async def _claim(storages: Storages, held: Held) -> BlobStore:
+    found = storages.find(held.storage)
+    if found is None:
+        message = (
+            f"the registry {held.name} of the backup has the storage {held.storage}, and the settings do not declare "
+            "it: add it to `storages`"
+        )
+        raise TargetUnfit(message)
+    try:
+        await claim(found, held.mark)
+    except RegistryConflict as error:
+        raise TargetUnfit(error.message) from error
+    return found.store
 
 
 async def _put_rows(settings: Settings, backup: Backup, restoration: Restoration, outcome: Outcome) -> Path | None:
@@ -206,13 +232,17 @@ async def _put_rows(settings: Settings, backup: Backup, restoration: Restoration
 
 async def _verify(
     settings: Settings, backup: Backup, by: Actor, rate: int | None, verifying: VerificationProgress
-) -> Report:
+) -> Mapping[str, int]:
     deployment = bootstrap.build(settings)
     try:
         services = deployment.services
         await Backups(deployment.database, services.registries, Clock(), __version__).note_restored(backup, by)
-        registry = services.registries.default
-        return await services.verification.run(registry, Scope(), by, rate=rate, restart=True, progress=verifying)
+        findings: dict[str, int] = {}
+        for registry in await services.registries.all():
+            report = await services.verification.run(registry, Scope(), by, rate=rate, restart=True, progress=verifying)
+            if report.findings:
+                findings[registry.name] = report.findings
+        return findings
     finally:
         await deployment.aclose()
 

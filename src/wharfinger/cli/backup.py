@@ -17,6 +17,7 @@ from wharfinger.cli.verify import counted, readable
 from wharfinger.clock import as_datetime
 from wharfinger.domain.backups import SECRET, Backup, BackupUnfit
 from wharfinger.domain.errors import WharfingerError
+from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.metadata.dump import DumpUnfit
 from wharfinger.metadata.verification import Run
 from wharfinger.services.backup import Copied, HoldEnded
@@ -120,9 +121,10 @@ def restore(
         say(f"the database that was there is now {done.aside}")
     if done.copied.damaged:
         _name_damaged(done.copied, "not in the backup; push the images that need them again")
-    if done.report.findings:
-        complain(f"{counted(done.report.findings, 'finding')}; `wharfinger verify` shows them")
-    if done.copied.damaged or done.report.findings:
+    for registry, count in done.findings.items():
+        which = "" if registry == DEFAULT_REGISTRY else f" --registry {registry}"
+        complain(f"{counted(count, 'finding')}; `wharfinger verify{which}` shows them")
+    if done.copied.damaged or done.findings:
         raise typer.Exit(1)
     say("verified: everything is there")
 

@@ -87,6 +87,31 @@ def is_empty(connection: Connection) -> bool:
 
 
 @dataclass(slots=True)
+class TableReader:
+    """Picks the rows of one table out of the lines of a dump, as they come.
+
+    Args:
+        table: its name.
+        rows: those that came until now, by column.
+        is_over: whether no more of them will come.
+    """
+
+    table: str
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    is_over: bool = False
+    _columns: tuple[str, ...] = ()
+
+    def take(self, lines: Sequence[bytes]) -> None:
+        """Look through the next lines."""
+        for entry in map(orjson.loads, lines):
+            if isinstance(entry, dict):
+                self.is_over = self.is_over or bool(self._columns)
+                self._columns = tuple(entry["columns"]) if entry.get("table") == self.table else ()
+            elif self._columns:
+                self.rows.append(dict(zip(self._columns, entry, strict=True)))
+
+
+@dataclass(slots=True)
 class Loader:
     """Puts the lines of a dump into a migrated database, in one transaction; used by one thread at a time.
 

@@ -7,7 +7,7 @@ without a database, and the next one goes on with the bytes that are there alrea
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -15,7 +15,7 @@ from wharfinger.blobstore.base import BlobStore, KeyUnknown, checked_key, ingest
 from wharfinger.clock import Clock
 from wharfinger.domain.backups import CONTENTS, METADATA, SECRET, Backup, BackupUnfit, blob_key, piece_key
 from wharfinger.domain.digests import Algorithm, Digest, Hasher, algorithm_of
-from wharfinger.metadata.dump import Content, Loader, read_content
+from wharfinger.metadata.dump import Content, Loader, TableReader, read_content
 from wharfinger.services.archive import Archive
 from wharfinger.services.backup import Copied, Progress
 from wharfinger.services.pace import Pace
@@ -36,6 +36,23 @@ class Outcome:
     copied: Copied = field(default_factory=Copied)
     lost: list[tuple[int, str]] = field(default_factory=list)
     moved: dict[tuple[int, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A registry of the backup, and the storage that its bytes go to.
+
+    Args:
+        id: of the registry.
+        name: what it is called.
+        storage: the storage's name in the settings.
+        mark: what the storage bears.
+    """
+
+    id: int
+    name: str
+    storage: str
+    mark: str
 
 
 class Restoration:
@@ -89,6 +106,19 @@ class Restoration:
                     copied = copied.with_damaged(digest)
                 self._progress(copied)
         return copied
+
+    async def held(self) -> Sequence[Held]:
+        """Return the registries that have a storage, in the order of their rows."""
+        reader = TableReader("registries")
+        async for lines in self._archive.lines(self._backup.id, METADATA):
+            reader.take(lines)
+            if reader.is_over:
+                break
+        return [
+            Held(id=row["id"], name=row["name"], storage=row["storage"], mark=row["mark"])
+            for row in reader.rows
+            if row["storage"] is not None and row["deleted_at"] is None
+        ]
 
     async def put_blobs(self, stores: Mapping[int, BlobStore]) -> Outcome:
         """Have every blob of the backup under its key, by registry; bytes that are there and right stay."""
