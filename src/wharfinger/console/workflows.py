@@ -121,8 +121,8 @@ image:
 """
 _KUBERNETES = """\
 kubectl -n {namespace} create token {account} --audience {audience} --duration 1h > token
-kubectl -n {namespace} create secret docker-registry registry --docker-server {host} \\
-  --docker-username {account} --docker-password "$(cat token)"
+printf '{{"auths":{{"{host}":{{"username":"{account}","password":"%s"}}}}}}' "$(cat token)" |
+  kubectl -n {namespace} create secret docker-registry registry --from-file=.dockerconfigjson=/dev/stdin
 """
 _OTHER = """\
 credential=$(curl -fsS {site}/token \\

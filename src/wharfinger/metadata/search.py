@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is found: repositories, tags and digests of one registry, as far as somebody sees them (ADR 0041).
+"""What is found: repositories, tags and digests of one registry, as far as somebody sees them (ADR 0040).
 
 Names are read one by one: ten thousand of them take less time than a page. Descriptions are found by an index over
 their terms, digests by the keys that they have anyway. SQLite and PostgreSQL run the same statements, without an
