@@ -10,6 +10,7 @@ import pytest
 
 from tests.support import images
 from tests.support.commands import clean_environment
+from tests.support.hosts import HostsFile, known_here
 from tests.support.server import COMMAND, Server
 
 TEAM = "team.registry.test"
@@ -31,17 +32,7 @@ def server(request, tmp_path, postgres):
 @pytest.fixture
 def at_hosts(tmp_path):
     """Return a function that runs a command as on a machine with this line in its hosts file."""
-    hosts = tmp_path / "hosts"
-    hosts.write_text(f"127.0.0.1 localhost {TEAM} registry.test nobody.registry.test\n")
-    script = 'mount --bind "$0" /etc/hosts && exec "$@"'
-
-    def run(*words, ok=True):
-        outer = ["unshare", "--mount", "sh", "-c", script, str(hosts), *map(str, words)]
-        done = subprocess.run(outer, capture_output=True, text=True, check=False, timeout=120)
-        assert (done.returncode == 0) is ok, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    return run
+    return HostsFile(tmp_path, TEAM, "registry.test", "nobody.registry.test").run
 
 
 def command(server, *words):
@@ -73,3 +64,17 @@ def test_skopeo_and_podman_meet_the_registry_of_the_host_and_no_other(server, at
     assert "its storage is free" in command(server, "registry", "delete", "team", "--yes")
     command(server, "registry", "create", "again", "--storage", "team")
     assert "1 tags" in command(server, "registry", "delete", "again", "--yes")
+
+
+def test_docker_meets_the_registry_of_the_host_and_no_other(server, docker, tmp_path):
+    team, default = f"{TEAM}:{server.port}/acme/docker:v1", f"registry.test:{server.port}/acme/docker:v1"
+    archive = images.write_docker_archive(tmp_path / "a.tar", {team: images.busybox("docker by host", says="team")})
+    with known_here(TEAM, "registry.test"):
+        docker("load", "--input", archive)
+        docker("push", team)
+        docker("rmi", team)
+        docker("pull", team)
+        assert docker("run", "--rm", "--network", "none", team).stdout.strip() == "team"
+        refused = docker("pull", default, check=False)
+    assert refused.status != 0
+    assert "not found" in refused.output or "name unknown" in refused.output, str(refused)
