@@ -31,15 +31,18 @@ from wharfinger.domain.digests import Algorithm, digest_of
 from wharfinger.domain.grants import DEPLOYMENT
 from wharfinger.domain.identity import Scope
 from wharfinger.domain.policies.retention import make_policy, make_rule
+from wharfinger.domain.switches import Switches
 from wharfinger.domain.trash import Trashed
 from wharfinger.domain.verification import Scope as Everything
 from wharfinger.services.accounts import AccountChange
 from wharfinger.services.beginning import Beginning
 from wharfinger.services.credentials import Wanted
+from wharfinger.services.lifecycle import Lifecycle
 from wharfinger.services.manifests import ManifestPush
 from wharfinger.services.namespaces import NamespaceChange
-from wharfinger.services.registries import RegistryChange
+from wharfinger.services.registries import Registry, RegistryChange
 from wharfinger.services.repositories import RepositoryChange
+from wharfinger.services.storages import Storage, Storages
 
 TEAM = TeamName("acme", "web")
 NEWEST = make_policy([make_rule("newest", "v*", newest=1)])
@@ -59,6 +62,18 @@ async def ann(node):
 async def suspended(node):
     await ann(node)
     await node.accounts.suspend("ann", ACTOR)
+
+
+async def with_storage(node):
+    declared = [Storage(name=name, place=f"/{name}", store=MemoryBlobStore()) for name in ("default", "one")]
+    switches = Switches(deletion=True, read_only=False)
+    node.lifecycle = Lifecycle(node.database, Storages(declared), node.clock, switches)
+
+
+async def with_registry(node):
+    await with_storage(node)
+    row = await node.lifecycle.create("team", "one", ACTOR)
+    return Registry(id=row.id, name=row.name, store=MemoryBlobStore())
 
 
 async def granted(node):
@@ -354,6 +369,10 @@ LINES = {
         pushed,
         lambda n, _: n.repositories.change(n.registry, NAME, RepositoryChange(description="x"), ACTOR),
         "repository.changed",
+    ),
+    "Lifecycle.create": line(with_storage, lambda n, _: n.lifecycle.create("team", "one", ACTOR), "registry.created"),
+    "Lifecycle.delete": line(
+        with_registry, lambda n, registry: n.lifecycle.delete(registry, ACTOR, images=True), "registry.deleted"
     ),
     "Repositories.delete": line(
         pushed, lambda n, _: n.repositories.delete(n.registry, NAME, ACTOR), "repository.deleted"
