@@ -30,7 +30,7 @@ from wharfinger.metadata.dump import Loader
 from wharfinger.services.archive import Archive
 from wharfinger.services.backup import Backups, Copied, Progress
 from wharfinger.services.restoration import Held, Outcome, Restoration
-from wharfinger.services.storages import Storages, claim
+from wharfinger.services.storages import Storages, claim, replace_mark
 from wharfinger.services.verification import Progress as VerificationProgress
 from wharfinger.settings import Settings
 from wharfinger.storage import STORE_DEADLINE
@@ -178,7 +178,9 @@ async def _put_blobs(settings: Settings, restoration: Restoration) -> Outcome:
         await store.check()
         stores = {_DEFAULT_REGISTRY: store}
         for held in await restoration.held():
-            if held.id != _DEFAULT_REGISTRY:
+            if held.id == _DEFAULT_REGISTRY:
+                await replace_mark(store, held.mark)  # the database that this storage belonged to is replaced
+            else:
                 stores[held.id] = await _claim(storages, held)
         return await restoration.put_blobs(stores)
     finally:

@@ -324,16 +324,20 @@ def back_up():
 
 BEFORE = 2
 """How many blobs are pushed, in one request each, before the act."""
+STORED = BEFORE + 1
+"""How much is stored before the act: those, and the mark of the storage."""
 TABLE = (
     # what is done, at which visit it meets the point, and the points
     (at_once, BEFORE + 1, ("upload.start.committing", "upload.start.committed", "upload.opened", "upload.written")),
-    (at_once, BEFORE + 1, ("upload.hashed", "store.commit.synced", "store.commit.renamed", "store.commit.named")),
-    (at_once, BEFORE + 1, ("upload.stored", "blob.publish.committing", "blob.publish.committed")),
+    (at_once, STORED + 1, ("store.commit.synced", "store.commit.renamed", "store.commit.named")),
+    (at_once, BEFORE + 1, ("upload.hashed", "upload.stored", "blob.publish.committing", "blob.publish.committed")),
     (in_two, 1, ("upload.claimed",)),
-    (in_two, BEFORE + 1, ("store.commit.renamed", "blob.publish.committed")),
+    (in_two, STORED + 1, ("store.commit.renamed",)),
+    (in_two, BEFORE + 1, ("blob.publish.committed",)),
     (resumed, 2, ("upload.claimed", "store.checkpoint.synced", "upload.checkpointed")),
     (resumed, 2, ("upload.advance.committing", "upload.advance.committed")),
-    (resumed, BEFORE + 1, ("store.commit.renamed", "upload.stored", "blob.publish.committing")),
+    (resumed, STORED + 1, ("store.commit.renamed",)),
+    (resumed, BEFORE + 1, ("upload.stored", "blob.publish.committing")),
     (mount, 1, ("blob.mount.committing", "blob.mount.committed")),
     (link, 1, ("blob.link.committing", "blob.link.committed")),
     (tag, 2, ("manifest.push.committing", "manifest.push.committed")),

@@ -299,7 +299,11 @@ class Crowded:
 
 async def test_too_many_at_once_are_told_to_come_back():
     limits = Limits(body_deadline=1, catalog_page=1, tags_page=1)
-    services = SimpleNamespace(registries=SimpleNamespace(on_host=lambda _host: None))
+
+    async def on_host(_host, _client):
+        return None
+
+    services = SimpleNamespace(registries=SimpleNamespace(on_host=on_host))
     door = DistributionAPI(services, limits, Entrance(Crowded(), basic_challenge("Team registry")))
 
     async def application(request, receive, send):

@@ -40,12 +40,14 @@ NEEDED = {
         "REGISTRY_AUTH_TOKEN_ISSUER": "tokens.example.com",
         "REGISTRY_AUTH_TOKEN_JWKS": "/tokens.json",
     },
+    "registries.privatedomain": {"REGISTRY_REGISTRIES_PRIVATENETWORKS": "[10.0.0.0/8]"},
     "http.tls.": {"REGISTRY_HTTP_TLS_CERTIFICATE": "/c", "REGISTRY_HTTP_TLS_KEY": "/c"},
 }
 """What a section needs as a whole, whichever of its keys is given."""
 ITEMS = {
     "outbound.ports": ("8443", "8444"),
     "http.trustedproxies": ("unix", "10.0.0.1"),
+    "registries.privatenetworks": ("10.0.0.5", "10.0.0.0/8"),
     "auth.token.signingalgorithms": ("ES256", "EdDSA"),
 }
 

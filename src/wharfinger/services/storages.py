@@ -123,6 +123,14 @@ async def remove_mark(store: BlobStore, mark: str) -> None:
         await store.settle([MARK])
 
 
+async def replace_mark(store: BlobStore, mark: str) -> None:
+    """Have a storage bear this mark, whatever it bore: what had it before is replaced as a whole."""
+    found = await read_mark(store)
+    if found not in {mark, None}:
+        await remove_mark(store, found or "")
+    await write_mark(store, mark)
+
+
 async def claim(storage: Storage, mark: str) -> None:
     """Mark a storage for a registry.
 
