@@ -49,6 +49,7 @@ def services(registry, calls):
         people=people,
         registries=Registries(registry),
         figures=Recorder("figures", calls, take=1),
+        lifecycle=Recorder("lifecycle", calls, settle=6),
         tokens=Recorder("tokens", calls, rotate=0),
         uploads=Recorder("uploads", calls, expire=2),
     )
@@ -60,6 +61,7 @@ STANDING = {
     "remove ended sessions": timedelta(minutes=10),
     "remove ended credentials": timedelta(hours=1),
     "forget places of sign-in": timedelta(hours=1),
+    "open and close registries": timedelta(seconds=10),
     "rotate signing keys": timedelta(hours=1),
     "take figures": timedelta(hours=1),
 }
@@ -84,6 +86,7 @@ async def test_each_job_takes_on_one_batch(services, registry, calls, dry_run):
         "remove ended sessions": 3,
         "remove ended credentials": 5,
         "forget places of sign-in": 4,
+        "open and close registries": 6,
         "rotate signing keys": 0,
         "take figures": 1,
         "expire uploads": 2,
@@ -92,6 +95,7 @@ async def test_each_job_takes_on_one_batch(services, registry, calls, dry_run):
         ("collection.bury", BURIALS),
         ("credentials.remove_ended", BATCH),
         ("figures.take",),
+        ("lifecycle.settle",),
         ("passwords.forget_places", BATCH),
         ("sessions.remove_ended", BATCH),
         ("tokens.rotate",),
