@@ -40,13 +40,10 @@ def storages(*, config: Config = None) -> None:
     """List the storages that the settings declare, and which registry has each."""
 
     async def work(services: Services, _by: Actor) -> list[tuple[str, str, str]]:
-        holders = await services.lifecycle.holders()
         found = []
-        for one in services.lifecycle.storages.all():
-            row = holders.get(one.name)
-            left = None if row is not None else await services.lifecycle.left_in(one.name)
-            free = "free" if left is None else f"free; holds the images of {left.registry}"
-            found.append((one.name, one.place, free if row is None else f"serves {row.name}"))
+        for one in await services.lifecycle.uses():
+            free = "free" if one.left_by is None else f"free; holds the images of {one.left_by}"
+            found.append((one.name, one.place, free if one.holder is None else f"serves {one.holder.name}"))
         return found
 
     print_table(["NAME", "DIRECTORY", "USE"], act(config, work))

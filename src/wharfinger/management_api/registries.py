@@ -161,20 +161,16 @@ async def read_contents(call: Calling, registry: RegistryPath) -> RegistryConten
 
 async def list_storages(call: Calling) -> Storages:
     """List the storages that the settings declare, and which registry has each."""
-    holders = await call.services.lifecycle.holders()
-    found = []
-    for one in call.services.lifecycle.storages.all():
-        row = holders.get(one.name)
-        left = None if row is not None else await call.services.lifecycle.left_in(one.name)
-        found.append(
-            Storage(
-                name=one.name,
-                place=one.place,
-                registry=None if row is None else row.name,
-                state="free" if row is None else _state(row),
-                left_by=None if left is None else left.registry,
-            )
+    found = [
+        Storage(
+            name=one.name,
+            place=one.place,
+            registry=None if one.holder is None else one.holder.name,
+            state="free" if one.holder is None else _state(one.holder),
+            left_by=one.left_by,
         )
+        for one in await call.services.lifecycle.uses()
+    ]
     return Storages(items=found)
 
 

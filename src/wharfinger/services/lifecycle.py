@@ -12,6 +12,9 @@ them further, and doing a step twice changes nothing. As long as an inventory is
 collected; once its storage is free, nothing that is in it is touched for this registry any more.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from wharfinger.clock import Clock
 from wharfinger.domain.errors import (
     RegistryConflict,
@@ -36,6 +39,22 @@ from wharfinger.services.storages import Storage, Storages, claim, holds_bytes, 
 from wharfinger.telemetry import logger
 
 _log = logger("registries")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageUse:
+    """A storage of the settings, and what it is used for.
+
+    Args:
+        name, place: as of `Storage`.
+        holder: the registry that has it, also one that is being opened or closed; nothing if it is free.
+        left_by: of a free one, the deleted registry whose images are in it and come back.
+    """
+
+    name: str
+    place: str
+    holder: RegistryRow | None
+    left_by: str | None
 
 
 class Lifecycle:
@@ -67,6 +86,16 @@ class Lifecycle:
     async def contents(self, registry: Registry) -> Contents:
         """Return how much is in a registry."""
         return await self._database.read(lambda c: closing.contents(c, registry.id))
+
+    async def uses(self) -> Sequence[StorageUse]:
+        """Return every storage of the settings, in their order, with what it is used for."""
+        holders, found = await self.holders(), []
+        for one in self._storages.all():
+            holder = holders.get(one.name)
+            left = None if holder is not None else await self.left_in(one.name)
+            left_by = None if left is None else left.registry
+            found.append(StorageUse(name=one.name, place=one.place, holder=holder, left_by=left_by))
+        return found
 
     async def left_in(self, storage: str) -> Inventory | None:
         """Return what a deleted registry left in a storage, if one did."""

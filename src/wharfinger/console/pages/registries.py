@@ -254,19 +254,15 @@ async def _settings(call: Call, wrong: dict[str, str]) -> View:
 
 
 async def _new(call: Call, texts: dict[str, str], wrong: dict[str, str]) -> View:
-    holders = await call.services.lifecycle.holders()
-    choices = []
-    for one in call.services.lifecycle.storages.all():
-        holder = holders.get(one.name)
-        left = None if holder is not None else await call.services.lifecycle.left_in(one.name)
-        choices.append(
-            Choice(
-                name=one.name,
-                place=one.place,
-                taken_by=None if holder is None else holder.name,
-                left_by=None if left is None else left.registry,
-            )
+    choices = [
+        Choice(
+            name=one.name,
+            place=one.place,
+            taken_by=None if one.holder is None else one.holder.name,
+            left_by=one.left_by,
         )
+        for one in await call.services.lifecycle.uses()
+    ]
     return View(
         template="registries/new.html",
         values={
