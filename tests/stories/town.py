@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One registry with something of everything in it, people for whom it is different, and hostile words everywhere."""
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ from wharfinger.domain.trust import NewRule
 from wharfinger.services.repositories import RepositoryChange
 
 PASSWORD = "correct horse battery"
+_SIGNED_IN_SECONDS = 300
+"""After this, sign in again: some pages ask who signed in long ago for the password, and all files share one town."""
 ALARM = "alarm()"
 """What hostile words would call if a browser took them for a program; nothing of that name is there."""
 HOSTILE = f"\"><img src=x onerror={ALARM}><script>{ALARM}</script>'{{{{7*7}}}}"
@@ -68,6 +71,7 @@ class Town:
     places: dict = field(default_factory=dict)
     """What stands for each placeholder of a path."""
     cookies: dict = field(default_factory=dict)
+    cookies_until: dict = field(default_factory=dict)
 
     @property
     def url(self):
@@ -89,7 +93,7 @@ class Town:
 
     def cookies_of(self, who):
         """Return the cookies of somebody who signed in, as a browser's context takes them."""
-        if who not in self.cookies:
+        if time.monotonic() > self.cookies_until.get(who, 0):
             with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as http:
                 fields = form_of(http.get("/sign-in").text, "/sign-in") | {"name": who, "password": PASSWORD}
                 answer = http.post("/sign-in", data=fields, headers={"Sec-Fetch-Site": "same-origin"})
@@ -97,6 +101,7 @@ class Town:
                 self.cookies[who] = [
                     {"name": name, "value": value.strip('"'), "url": self.url} for name, value in http.cookies.items()
                 ]
+            self.cookies_until[who] = time.monotonic() + _SIGNED_IN_SECONDS
         return self.cookies[who]
 
     def address(self, path):
