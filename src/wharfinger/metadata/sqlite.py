@@ -34,6 +34,8 @@ LOCKED_SECONDS: Final = 8.0
 """After this long behind another process's lock, those who wait hear that the database is not available."""
 BATCH: Final = 64
 """How many transactions share one commit at the most: bounds how long the first of them waits."""
+LOOK_SECONDS: Final = 0.001
+"""How often to look whether another process let go of the lock: SQLite itself would sleep for up to 100 ms."""
 READERS: Final = 4
 WAITING: Final = 10_000
 """How many transactions may queue up; more are refused rather than kept waiting for minutes."""
@@ -86,6 +88,7 @@ class SqliteDatabase:
             files.callback(self._index.release)
             try:
                 self._connection = files.enter_context(self._engine.connect())
+                _driver_of(self._connection).execute("PRAGMA busy_timeout = 0")  # see `_begin`
                 files.callback(self._snapshots.dispose)
                 self._lookups = files.enter_context(contextlib.closing(_open_lookups(path)))
                 self._index.open()
@@ -262,7 +265,7 @@ def _set(connection: sqlite3.Connection, pragma: str) -> None:
         try:
             connection.execute(pragma)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+            if not _is_busy(error) or time.monotonic() > until:
                 raise
         else:
             return
@@ -295,7 +298,7 @@ def _commit_together(connection: Connection, batch: list[_Job]) -> None:
     patience = time.monotonic() + LOCKED_SECONDS
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
-            with _transaction(connection):
+            with _transaction(connection, patience):
                 for job in batch:
                     _run(connection, job)
         except (SQLAlchemyError, sqlite3.Error) as error:
@@ -309,22 +312,47 @@ def _commit_together(connection: Connection, batch: list[_Job]) -> None:
 
 
 @contextlib.contextmanager
-def _transaction(connection: Connection) -> Iterator[None]:
+def _transaction(connection: Connection, until: float) -> Iterator[None]:
     """Take the write lock at once: a transaction that reads first and writes later could not be retried in part."""
+    driver = _driver_of(connection)
     try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _begin(driver, until)
         yield
         connection.exec_driver_sql("COMMIT")  # a statement: after a failure of its own `commit` the toolkit cannot undo
     except BaseException:
+        driver.rollback()
         connection.rollback()
         raise
     connection.commit()
 
 
+def _begin(driver: sqlite3.Connection, until: float) -> None:
+    """Take the write lock as soon as whoever has it lets go of it, or fail at `until`, a time of `time.monotonic`."""
+    while True:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > until:
+                raise
+        else:
+            return
+        time.sleep(LOOK_SECONDS)
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    """Say whether somebody else has the lock, for whatever reason: SQLite keeps that in the code's upper bits."""
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _driver_of(connection: Connection) -> sqlite3.Connection:
+    driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # it is open
+    return driver
+
+
 def _run(connection: Connection, job: _Job) -> None:
     """Run one transaction in a savepoint, so that its failure leaves its neighbours alone."""
     job.error = job.result = None
-    driver: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]  # it is open
+    driver = _driver_of(connection)
     driver.execute("SAVEPOINT job")
     try:
         job.result = job.work(connection)

@@ -40,9 +40,9 @@ R = TypeVar("R", ManifestReview, BlobReview)
 
 CLAIM: Final = 300 * SECOND
 """How long a collector that died keeps reviews from others."""
-SLICE: Final = 50
+SLICE: Final = 20
 """How much one transaction takes on: a push waits for it."""
-REST: Final = 4.0
+REST: Final = 8.0
 """For how many times as long as it worked a collector lets others work."""
 _FIRST_PAUSE: Final = 60 * SECOND
 _MAX_DOUBLINGS: Final = 10
