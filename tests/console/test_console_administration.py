@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.console.people import HORSE, Browser, services_of, user
+from tests.console.test_console_second_factors import add_app
 from tests.support.images import image
 from wharfinger.clock import DAY
 from wharfinger.domain.access import Role
@@ -217,6 +218,23 @@ async def test_a_user_is_suspended_resumed_and_given_a_new_password(town, manage
     assert (await Browser(town).sign_in("sam", password)).status_code == 303
 
 
+async def test_a_second_factor_is_reset_after_a_page_that_asks(town, manager):
+    sam, one = await browser_of(town, "sam"), "/administration/users/sam"
+    path = f"{one}/second-factor"
+    assert path not in (await manager.get(one)).text
+    await add_app(sam)
+    assert f'href="{path}" data-confirm' in (await manager.get(one)).text
+    asked = await manager.get(path)
+    assert "Reset the second factor of sam?" in asked.text
+    assert "<code>Phone</code>" in asked.text
+    assert (await Browser(town).sign_in("sam")).headers["Location"].startswith("/sign-in/second-step")
+    assert await said(manager, await manager.fill(path, path)) == (
+        "sam signs in without a second factor now, and has to sign in again."
+    )
+    assert (await sam.get("/profile")).status_code == 303, "who was signed in is not any more"
+    assert (await Browser(town).sign_in("sam", to="/profile")).headers["Location"] == "/profile"
+
+
 async def test_roles_and_access_of_a_user_are_changed(town, manager):
     one = "/administration/users/sam"
     answer = await manager.fill(one, one, role="read", access_type="console")
@@ -245,6 +263,7 @@ async def test_nobody_shuts_out_oneself(manager):
     page = await manager.get("/administration/users/max")
     assert "This is your own account" in page.text
     form_token = token_in(page)
+    assert (await manager.get("/administration/users/max/second-factor")).status_code == 409
     for path in ("", "/suspension", "/password", "/second-factor", "/deletion"):
         answer = await manager.post(f"/administration/users/max{path}", {"form_token": form_token, "typed": "max"})
         assert answer.status_code in {403, 409}, path

@@ -111,9 +111,13 @@ async def test_without_signing_in_one_is_led_to_do_so(site, path):
 
 async def test_in_open_mode_there_are_no_accounts_and_no_pages_of_them(tmp_path):
     async with Site(tmp_path) as one:
-        for path in PAGES:
-            if not path.endswith("/access"):  # a namespace is there without accounts, and nobody has roles on it
-                assert (await one.ask(path)).status_code in {403, 404}, path
+        await one.push("acme/app", image("app"), "1")
+        roles = ("/repositories/acme/app/-/people", "/registries/default/-/trust")
+        trust = ("/accounts/acme/-/trust", "/accounts/acme/-/trust/new", "/repositories/acme/app/-/trust")
+        for path in (*PAGES, *roles, *trust):
+            assert (await one.ask(path)).status_code == 404, path
+        for path in ("/accounts/acme", "/repositories/acme/app"):
+            assert not re.findall(r'href="([^"]*/-/(?:access|trust|people))"', (await one.ask(path)).text)
 
 
 async def test_an_owner_adds_members_gives_them_roles_and_removes_them(visit):

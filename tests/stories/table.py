@@ -91,6 +91,7 @@ EXPECTED = """
 /administration/users                                        S  Y  D  D  D
 /administration/new-user                                     S  Y  D  D  D
 /administration/users/{user}                                 S  Y  N  Y  N
+/administration/users/{user}/second-factor                   S  Y  N  D  N
 /administration/users/{user}/deletion                        S  Y  N  D  N
 """
 

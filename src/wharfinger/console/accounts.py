@@ -8,6 +8,7 @@ from typing import Final
 from wharfinger.console.calls import Call, Leave
 from wharfinger.console.flashes import Flash
 from wharfinger.console.languages import mark
+from wharfinger.domain.access import Mode
 from wharfinger.domain.accounts import AccountKind, AccountName
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown, Denied, NameUnknown, Unknown
 from wharfinger.domain.management import Target, Task
@@ -66,8 +67,10 @@ async def tabs(call: Call, name: str, page: str = "") -> Sequence[Tab]:
         page: which of them this is: its word in the address; nothing for the overview.
     """
     overview = call.within(f"/accounts/{name}")
-    kind = await kind_of(call, name)
     found = [Tab(mark("Repositories"), overview, not page)]
+    if call.mode is not Mode.ACCOUNTS:
+        return found
+    kind = await kind_of(call, name)
     for word, label, task, target in _TABS:
         is_there = target is Target.NAMESPACE or kind is AccountKind.ORGANIZATION
         if is_there and await call.can(task, target, name):

@@ -2,7 +2,8 @@
 """Style, scripts and pictures: a handful of files, in memory, under addresses that name their content.
 
 An address that contains the content's digest can be kept for ever, and a new version has a new address. All style is
-one file as served, joined in the order of `_FIRST` and then of the names. A script is a module of its own.
+one file as served, joined in the order of `_FIRST` and then of the names. A script is a module of its own; what several
+of them import lies in `shared`, and is named by them as if it lay beside them.
 """
 
 import gzip
@@ -54,8 +55,15 @@ class Assets:
         self._add(STYLE, b"\n".join(file.read_bytes() for file in styles), prefix)
         for file in sorted((FOLDER / "pictures").iterdir()):
             self._add(file.name, file.read_bytes(), prefix)
-        for file in sorted((FOLDER / "scripts").iterdir()):
-            self.scripts.append(self._add(file.name, file.read_bytes(), prefix))
+        shared = {
+            file.name: self._add(file.name, file.read_bytes(), prefix).rpartition("/")[2]
+            for file in sorted((FOLDER / "scripts" / "shared").glob("*.js"))
+        }
+        for file in sorted((FOLDER / "scripts").glob("*.js")):
+            script = file.read_text("utf-8")
+            for name, served_as in shared.items():
+                script = script.replace(f'from "./{name}"', f'from "./{served_as}"')
+            self.scripts.append(self._add(file.name, script.encode(), prefix))
 
     def _add(self, name: str, content: bytes, prefix: str) -> str:
         stem, dot, suffix = name.rpartition(".")

@@ -37,6 +37,7 @@ class Route:
         page: the function that says what is shown, or where the browser goes.
         signs_in: whether it takes or gives what proves who somebody is; such a page is only there with accounts, and
             only on a connection that nobody else reads.
+        for_accounts: whether it is about roles or accounts, although its need does not say so: the same holds for it.
         longest_form: the most bytes of its form.
     """
 
@@ -45,14 +46,17 @@ class Route:
     need: Need
     page: PageFunction
     signs_in: bool = False
+    for_accounts: bool = False
     longest_form: int = LONGEST_FORM
 
     @property
     def is_about_accounts(self) -> bool:
         """Whether it means nothing where there are no accounts."""
-        if not isinstance(self.need, Managing):
-            return self.signs_in
-        return self.need.own or self.need.target not in {Target.REGISTRY, Target.DEPLOYMENT, Target.NAMESPACE}
+        if self.signs_in or self.for_accounts:
+            return True
+        return isinstance(self.need, Managing) and (
+            self.need.own or self.need.target not in {Target.REGISTRY, Target.DEPLOYMENT}
+        )
 
     @property
     def is_of_a_registry(self) -> bool:

@@ -220,8 +220,8 @@ def _said(call: Call, text: str) -> Flash:
 _MANAGE: Final = Managing(Task.MANAGE, Target.ORGANIZATION)
 _ON_DEPLOYMENT: Final = Managing(Task.MANAGE, Target.DEPLOYMENT)
 ROUTES: Final = (
-    Route("GET", _NEW, _ON_DEPLOYMENT, show_new),
-    Route("POST", _NEW, _ON_DEPLOYMENT, create),
+    Route("GET", _NEW, _ON_DEPLOYMENT, show_new, for_accounts=True),
+    Route("POST", _NEW, _ON_DEPLOYMENT, create, for_accounts=True),
     Route("GET", _SETTINGS, _MANAGE, show_settings),
     Route("POST", _SETTINGS, _MANAGE, change),
     Route("POST", _SETTINGS + "/single-sign-on", _MANAGE, demand),

@@ -99,8 +99,8 @@ def _back(call: Call) -> str:
 _PEOPLE: Final = "/repositories/{name}/-/people"
 _ADMINISTER: Final = OnRepository(Action.ADMINISTER)
 ROUTES: Final = (
-    Route("GET", _PEOPLE, _ADMINISTER, show),
-    Route("POST", _PEOPLE, _ADMINISTER, give),
-    Route("POST", _PEOPLE + "/take", _ADMINISTER, take),
-    Route("POST", _PEOPLE + "/inheritance", _ADMINISTER, inherit),
+    Route("GET", _PEOPLE, _ADMINISTER, show, for_accounts=True),
+    Route("POST", _PEOPLE, _ADMINISTER, give, for_accounts=True),
+    Route("POST", _PEOPLE + "/take", _ADMINISTER, take, for_accounts=True),
+    Route("POST", _PEOPLE + "/inheritance", _ADMINISTER, inherit, for_accounts=True),
 )

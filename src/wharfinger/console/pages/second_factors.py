@@ -5,16 +5,19 @@ Setting one up asks for a sign-in a moment ago; removing one asks for the passwo
 that somebody left open is not a person. What is shown once is in the answer to its form, and in no other.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Final, Protocol
 
 from wharfinger.console.calls import Call, Leave, View
 from wharfinger.console.flashes import Flash
 from wharfinger.console.languages import mark
 from wharfinger.console.pages.sign_in import LONGEST_ANSWER, again
 from wharfinger.console.routing import Route
+from wharfinger.domain.accounts import AccountName
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown, CredentialInvalid
+from wharfinger.domain.identity import Actor
 from wharfinger.domain.second_factors import may_have_passkeys
 from wharfinger.metadata.second_factors import Factor
 from wharfinger.services.second_factors import Added, NewApp, NewPasskey
@@ -25,6 +28,14 @@ _APP: Final = f"{PATH}/app"
 _PASSKEY: Final = f"{PATH}/passkey"
 _CODES: Final = f"{PATH}/codes"
 _REMOVE: Final = f"{PATH}/{{number}}/remove"
+
+
+class _Adding(Protocol):
+    """How a service adds a second factor of one kind."""
+
+    def __call__(
+        self, name: AccountName, title: str, sealed: str, proof: str, by: Actor, /, *, session_id: int
+    ) -> Awaitable[Added]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,27 +67,15 @@ async def show_app(call: Call) -> View | Leave:
 
 async def add_app(call: Call) -> View | Leave:
     """Take the first code of an app."""
-    if (first := again(call, _APP)) is not None:
-        return first
     factors, form = call.services.people.second_factors, call.form
-    name = form.text("name")
-    try:
-        added = await factors.add_app(
-            call.session.name,
-            name,
-            form.get("sealed", ""),
-            form.text("code"),
-            call.by,
-            session_id=call.session.id,
-        )
-    except (AccountInvalid, AccountConflict) as error:
-        return Leave(to=PATH, flash=Flash(text=_NOT_ADDED, said=error.message, failed=True))
-    except CredentialInvalid:
+
+    async def once_more(name: str) -> View | Leave:
         new = factors.reopen_app(form.get("sealed", ""), call.session.name, call.address.authority)
         if new is None:
             return Leave(to=_APP, flash=Flash(text=_NOT_ADDED, failed=True))
         return _app(new, name=name, wrong=True)
-    return _added(added)
+
+    return await _add(call, _APP, factors.add_app, form.text("code"), once_more)
 
 
 async def show_passkey(call: Call) -> View | Leave:
@@ -88,24 +87,12 @@ async def show_passkey(call: Call) -> View | Leave:
 
 async def add_passkey(call: Call) -> View | Leave:
     """Take the passkey that the browser made."""
-    if (first := again(call, _PASSKEY)) is not None:
-        return first
-    factors, form = call.services.people.second_factors, call.form
-    name = form.text("name")
-    try:
-        added = await factors.add_passkey(
-            call.session.name,
-            name,
-            form.get("sealed", ""),
-            form.get("answer", ""),
-            call.by,
-            session_id=call.session.id,
-        )
-    except (AccountInvalid, AccountConflict) as error:
-        return Leave(to=PATH, flash=Flash(text=_NOT_ADDED, said=error.message, failed=True))
-    except CredentialInvalid:
+
+    async def once_more(name: str) -> View:
         return await _passkey(call, name=name, wrong=True)
-    return _added(added)
+
+    factors = call.services.people.second_factors
+    return await _add(call, _PASSKEY, factors.add_passkey, call.form.get("answer", ""), once_more)
 
 
 async def ask_to_remove(call: Call) -> View | Leave:
@@ -161,6 +148,30 @@ async def _passkey(call: Call, *, name: str = "", wrong: bool = False) -> View:
     new: NewPasskey = await call.services.people.second_factors.begin_passkey(call.session.name, call.site)
     values = {"new": new, "name": name, "wrong": wrong}
     return View(template="profile/passkey.html", values=values, status=400 if wrong else 200)
+
+
+async def _add(
+    call: Call, path: str, add: _Adding, proof: str, once_more: Callable[[str], Awaitable[View | Leave]]
+) -> View | Leave:
+    """Add what was set up, if the proof shows that it works.
+
+    Args:
+        call: the request, with its form.
+        path: of the page that sets it up.
+        add: the service that adds one of its kind.
+        proof: what the form shows: a code, or the answer of a browser.
+        once_more: shows that page again with the name that was typed, where the proof was wrong.
+    """
+    if (first := again(call, path)) is not None:
+        return first
+    name, sealed = call.form.text("name"), call.form.get("sealed", "")
+    try:
+        added = await add(call.session.name, name, sealed, proof, call.by, session_id=call.session.id)
+    except (AccountInvalid, AccountConflict) as error:
+        return Leave(to=PATH, flash=Flash(text=_NOT_ADDED, said=error.message, failed=True))
+    except CredentialInvalid:
+        return await once_more(name)
+    return _added(added)
 
 
 def _added(added: Added) -> View | Leave:

@@ -307,17 +307,20 @@ def _conditions(text: str) -> Mapping[str, tuple[str, ...]]:
 def _routes(path: str, reading: Need, managing: Need) -> tuple[Route, ...]:
     """Return the routes of one kind of place."""
 
+    def get(below: str, need: Need, page: PageFunction) -> Route:
+        return Route("GET", path + below, need, page, for_accounts=True)
+
     def post(below: str, page: PageFunction) -> Route:
-        return Route("POST", path + below, managing, page, longest_form=_LONGEST_FORM)
+        return Route("POST", path + below, managing, page, for_accounts=True, longest_form=_LONGEST_FORM)
 
     return (
-        Route("GET", path, reading, show),
+        get("", reading, show),
         post("/test", test),
-        Route("GET", path + "/new", managing, show_new),
+        get("/new", managing, show_new),
         post("/new", create),
-        Route("GET", path + "/{number}", reading, show_one),
+        get("/{number}", reading, show_one),
         post("/{number}/keys", change_keys),
-        Route("GET", path + "/{number}/removal", managing, ask_to_remove),
+        get("/{number}/removal", managing, ask_to_remove),
         post("/{number}/removal", remove),
     )
 

@@ -143,6 +143,28 @@ async def set_password(call: Call) -> View:
     return _issued(account.name, password)
 
 
+async def ask_to_reset(call: Call) -> View:
+    """Ask whether a user's second factors are to go, and name them."""
+    account = await _other(call, "reset here the second factor of")
+    held = await call.services.people.second_factors.held(account.name)
+    return ask(
+        Asked(
+            title=mark("Reset the second factor of %(name)s?"),
+            texts=(
+                mark(
+                    "%(name)s is signed out everywhere, and signs in with the password alone until a new one is added."
+                ),
+                mark("Be sure that it is %(name)s who asks: whoever knows the password gets in then."),
+            ),
+            values={"name": account.name},
+            to=f"{_PATH}/{account.name}/second-factor",
+            back=f"{_PATH}/{account.name}",
+            button=mark("Reset"),
+            items=[one.name for one in held.factors],
+        )
+    )
+
+
 async def reset_factors(call: Call) -> Leave:
     """Take every second factor from a user who lost them."""
     account = await _other(call, "reset here the second factor of")
@@ -241,6 +263,7 @@ ROUTES: Final[Sequence[Route]] = (
     Route("POST", f"{_ONE}/suspension", _SUPERVISE, suspend),
     Route("POST", f"{_ONE}/resumption", _SUPERVISE, resume),
     Route("POST", f"{_ONE}/password", _SUPERVISE, set_password, signs_in=True),
+    Route("GET", f"{_ONE}/second-factor", _SUPERVISE, ask_to_reset),
     Route("POST", f"{_ONE}/second-factor", _SUPERVISE, reset_factors),
     Route("GET", f"{_ONE}/deletion", _SUPERVISE, ask_to_delete),
     Route("POST", f"{_ONE}/deletion", _SUPERVISE, delete),

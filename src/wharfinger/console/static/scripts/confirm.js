@@ -2,15 +2,7 @@
 // A link with `data-confirm` leads to a page that asks whether something is meant. Here what that page asks appears in a
 // dialog instead; where that fails, the link does what links do.
 
-const fetchPage = (url) =>
-  new Promise((resolve, reject) => {
-    const asked = new XMLHttpRequest();
-    asked.open("GET", url);
-    asked.responseType = "document";
-    asked.onload = () => (asked.status === 200 && asked.response ? resolve(asked.response) : reject());
-    asked.onerror = reject;
-    asked.send();
-  });
+import { fetchPage } from "./pages.js";
 
 const show = (question, link) => {
   const dialog = document.createElement("dialog");

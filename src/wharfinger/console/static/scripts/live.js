@@ -3,17 +3,9 @@
 // of that id is put in the place of the one here, and its `data-said` is said to who does not see it. The address
 // follows, so that it can be kept and reloaded.
 
-const PAUSE = 200;
+import { fetchPage } from "./pages.js";
 
-const fetchPage = (url, asked) =>
-  new Promise((resolve, reject) => {
-    // The browser reads the page itself: no text of ours becomes markup.
-    asked.open("GET", url);
-    asked.responseType = "document";
-    asked.onload = () => (asked.status === 200 && asked.response ? resolve(asked.response) : reject());
-    asked.onerror = asked.onabort = reject;
-    asked.send();
-  });
+const PAUSE = 200;
 
 document.querySelectorAll("form[data-live]").forEach((form) => {
   let timer = 0;

@@ -2,18 +2,17 @@
 // What has `data-poll` goes on while somebody looks: every few seconds the page that it names is fetched, and the element
 // of the same id there is put in its place, until it has no `data-poll` any more. Nothing is asked in a hidden tab.
 
+import { fetchPage } from "./pages.js";
+
 const PAUSE = 3000;
 
-const renew = (place) => {
-  const asked = new XMLHttpRequest();
-  asked.open("GET", place.dataset.poll);
-  asked.responseType = "document";
-  asked.onloadend = () => {
-    const found = asked.status === 200 && asked.response?.getElementById(place.id);
-    if (found) place.replaceWith(document.adoptNode(found));
-    watch(found || place);
-  };
-  asked.send();
+const renew = async (place) => {
+  const found = await fetchPage(place.dataset.poll).then(
+    (page) => page.getElementById(place.id),
+    () => null,
+  );
+  if (found) place.replaceWith(document.adoptNode(found));
+  watch(found ?? place);
 };
 
 const watch = (place) => {

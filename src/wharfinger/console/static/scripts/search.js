@@ -2,19 +2,11 @@
 // The search field answers while somebody types: the page that it leads to is fetched, and its links are shown below
 // the field. Arrows choose one, Enter opens it, Escape closes the list; without a choice Enter leads to the page.
 
+import { fetchPage } from "./pages.js";
+
 const PAUSE = 150;
 const SHORTEST = 2;
 const MOST = 5; // of each kind
-
-const fetchPage = (url, asked) =>
-  new Promise((resolve, reject) => {
-    // The browser reads the page itself: no text of ours becomes markup.
-    asked.open("GET", url);
-    asked.responseType = "document";
-    asked.onload = () => (asked.status === 200 && asked.response ? resolve(asked.response) : reject());
-    asked.onerror = asked.onabort = reject;
-    asked.send();
-  });
 
 const improve = (form) => {
   const field = form.querySelector("input[type=search]");
