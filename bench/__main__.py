@@ -93,6 +93,7 @@ def _stage(console: Console, scale: Scale, chosen: Sequence[Scenario], folder: P
                 peers[name].start()
                 console.print(f"[dim]filling {name}[/]")
                 holdings.fill(peers[name])
+        os.sync()  # gigabytes are on their way to the disk: whoever syncs a file next would wait for them
         yield Stage(home, peers, holdings, server_core, load_core, iter(people.names(holdings.scale.people)))
 
 
