@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of several folders start: servers and a PostgreSQL."""
 
+import os
 import signal
 
 import pytest
 
+from tests.support.memory import roomy_memory
 from tests.support.postgres import PostgreSQL
 from tests.support.server import Servers
 
 
 def pytest_configure():
-    """Let a termination end the tests as the keyboard does: everything that was started is stopped."""
+    """Let a termination end the tests as the keyboard does, and keep what tests write in memory."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if (memory := roomy_memory()) is not None:  # as `--basetemp` does, but each run has a folder of its own
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_addoption(parser):

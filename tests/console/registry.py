@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A registry over a real SQLite file behind its edge, without a socket; and how to push to one, with or without."""
 
+import functools
+import tempfile
+from pathlib import Path
+
 import httpx
 
 from wharfinger.application import application
+from wharfinger.metadata.sqlite import make_place
 from wharfinger.settings import load, shown
-from wharfinger.storage import migrate
+from wharfinger.storage import migrate, sqlite_path
 
 
 class Site:
@@ -21,7 +26,12 @@ class Site:
         named = {f"REGISTRY_{name}": value for name, value in environment.items()}
         root = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": str(folder), "REGISTRY_LOG_ACCESSLOG_DISABLED": "true"}
         loaded = load(None, {"REGISTRY_STORAGE_DELETE_ENABLED": "true", **root, **named})
-        migrate(loaded.settings)
+        database = sqlite_path(loaded.settings)
+        if database.exists():
+            migrate(loaded.settings)
+        else:
+            make_place(database)
+            database.write_bytes(_migrated())
         self.edge = application(loaded.settings, shown(loaded))
 
     async def __aenter__(self):
@@ -47,6 +57,15 @@ class Site:
             )
             assert answer.status_code == 201, answer.text
         return thing
+
+
+@functools.cache
+def _migrated():
+    """Return the file of an empty database: to copy it takes less than to make it."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = load(None, {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": folder}).settings
+        migrate(settings)
+        return Path(sqlite_path(settings)).read_bytes()
 
 
 def push(url, name, thing, *tags, auth=None):

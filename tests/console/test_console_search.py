@@ -7,8 +7,8 @@ from html import unescape
 import pytest
 
 from tests.console.registry import push
-from tests.protocol.memory import data_in_memory
 from tests.support.images import image
+from tests.support.memory import data_in_memory
 from tests.support.pages import PHONE, page_in, require_open
 from tests.support.server import Servers
 

@@ -12,10 +12,10 @@ import pytest
 
 from tests.protocol.client import Client
 from tests.protocol.content import Material, descriptor, index, manifest_descriptor
-from tests.protocol.memory import data_in_memory
 from tests.protocol.test_accounts import tampered
 from tests.support.accounts import SECRET, Office
 from tests.support.images import OCI_INDEX, OCI_LAYER, OCI_MANIFEST, as_json, digest_of
+from tests.support.memory import data_in_memory
 from tests.support.server import Server
 
 CANARY = "canary-c0ffee-4711"

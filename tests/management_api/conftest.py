@@ -10,8 +10,8 @@ import pytest
 from tests.management_api.access import PEOPLE, SCOPES
 from tests.protocol.client import Client
 from tests.protocol.content import Material
-from tests.protocol.memory import data_in_memory
 from tests.support.accounts import SECRET, Office
+from tests.support.memory import data_in_memory
 from tests.support.server import Server, Servers
 from wharfinger.domain.access import Role
 from wharfinger.domain.accounts import AccountName, MemberRole, TeamName

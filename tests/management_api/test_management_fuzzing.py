@@ -25,8 +25,8 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.management_api.conftest import PROVIDER, World, furnish
 from tests.management_api.test_management_access import INVENTORY, PARAMETERS
-from tests.protocol.memory import data_in_memory
 from tests.support.accounts import SECRET, Office
+from tests.support.memory import data_in_memory
 from tests.support.server import Servers
 from wharfinger.domain.identity import Scope
 

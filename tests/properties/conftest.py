@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from tests.protocol.memory import data_in_memory
+from tests.support.memory import data_in_memory
 from tests.support.server import Servers
 
 _cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -15,7 +15,7 @@ import pytest
 
 from tests.protocol.client import Client
 from tests.protocol.content import Material
-from tests.protocol.memory import data_in_memory
+from tests.support.memory import data_in_memory
 from tests.support.server import Servers
 
 DATABASES = ["sqlite", "postgresql"]

@@ -9,9 +9,9 @@ import httpx
 
 from tests.console.people import form_of
 from tests.console.registry import push
-from tests.protocol.memory import data_in_memory
 from tests.support.accounts import SECRET, Office
 from tests.support.images import artifact, image, platforms
+from tests.support.memory import data_in_memory
 from tests.support.server import Server, Servers
 from wharfinger.domain.access import Role, Visibility
 from wharfinger.domain.accounts import AccountName, MemberRole, TeamName

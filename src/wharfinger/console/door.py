@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The door of the console: from a request to the page of its route, and from an error to a page that helps."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -59,6 +60,13 @@ _WITHOUT_FACTOR: Final = (_FACTORS, "/sign-")
 _YEAR: Final = 365 * 24 * 3600
 
 
+@functools.cache
+def _look(prefix: str) -> tuple[Assets, Renderer]:
+    """Return how pages look: made once for each process, because reading texts and templates takes long."""
+    assets = Assets(prefix)
+    return assets, Renderer(languages.load(), assets, prefix)
+
+
 class Console:
     """The door of the console.
 
@@ -87,8 +95,7 @@ class Console:
         self._prefix = prefix
         self._body_deadline = body_deadline
         self._clock = clock or Clock()
-        self._assets = Assets(prefix)
-        self._renderer = Renderer(languages.load(), self._assets, prefix)
+        self._assets, self._renderer = _look(prefix)
 
     async def answer(self, scope: Scope, receive: Receive, visit: Visit) -> Response:
         """Answer a request for a page, or for what pages link to."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the registries of these tests keep their data: in memory, if the machine has room for it.
+"""Where tests keep their data: in memory, if the machine has room for it.
 
 The tests look at answers. What survives a power cut is tested elsewhere, and waiting for a disk makes these slow.
 """
@@ -11,14 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _MEMORY = Path("/dev/shm")
-_ENOUGH = 2 * 2**30
-"""A registry keeps some space free, and takes no uploads below it."""
+_ENOUGH = 4 * 2**30
+"""Two test processes together take less than one; and a registry keeps some free, and takes no uploads below it."""
+
+
+def roomy_memory():
+    """Return a folder in memory with room for all the tests, or nothing."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH else None
 
 
 @contextmanager
 def data_in_memory():
     """Yield a function that returns the environment for one more server."""
-    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH
-    with tempfile.TemporaryDirectory(prefix="wharfinger-", dir=_MEMORY if roomy else None) as folder:
+    with tempfile.TemporaryDirectory(prefix="wharfinger-", dir=roomy_memory()) as folder:
         numbers = itertools.count(1)
         yield lambda: {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": f"{folder}/{next(numbers)}"}
