@@ -10,7 +10,7 @@ from tests.console.people import Browser, form_of, services_of, user
 from tests.console.registry import Site
 from tests.support.images import image
 from tests.support.passwords import write_users
-from wharfinger.console import door, flashes
+from wharfinger.console import door, flashes, listing
 from wharfinger.console.calls import Leave, View
 from wharfinger.console.confirmations import Asked, ask, is_confirmed
 from wharfinger.console.flashes import Flash
@@ -329,7 +329,7 @@ async def test_a_full_page_of_the_list_is_light(open_site):
     statement = "UPDATE repositories SET description = ?"
     await services.accounts._database.write(lambda c: c.exec_driver_sql(statement, ("ten signs " * 10,)))
     page = await open_site.ask("/")
-    assert page.text.count("<tr>") > 50
+    assert page.text.count("<tr>") > listing.ROWS
     linked = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text))
     kept = [int((await open_site.ask(path, headers=PACKED)).headers["Content-Length"]) for path in linked]
     assert len(page.content) + sum(kept) < 100_000, (len(page.content), kept)

@@ -50,12 +50,16 @@ async def test_the_list_shows_what_is_there_the_one_that_changed_last_first(site
     await site.push("charts/web", artifact(b"chart", kind=CHART), "0.1")
     rows = texts((await site.ask("/")).text)
     assert [row[:4] for row in rows] == [["charts/web", "Helm chart", "1", "0"], ["acme/app", "image", "2", "0"]]
-    assert re.fullmatch(r"\d+ seconds? ago", rows[0][4]), rows
+    assert re.fullmatch(r"[\d.,]+ .*B|\d+ bytes?", rows[0][4]), rows
+    assert re.fullmatch(r"\d+ seconds? ago", rows[0][5]), rows
 
 
 @pytest.mark.parametrize(
     ("order", "pages"),
-    [("", [["f", "e"], ["d", "b/c"], ["a"]]), ("order=name", [["a", "b/c"], ["d", "e"], ["f"]])],
+    [
+        ("", [["f", "e"], ["d", "b/c"], ["a"]]),
+        *((f"order={one}", [["a", "b/c"], ["d", "e"], ["f"]]) for one in ("name", "pulls", "stars", "size")),
+    ],
 )
 async def test_the_list_leads_on_and_back_page_by_page(site, monkeypatch, order, pages):
     monkeypatch.setattr(listing, "ROWS", 2)
@@ -80,6 +84,15 @@ async def test_the_list_leads_on_and_back_page_by_page(site, monkeypatch, order,
     assert "No more repositories" in beyond.text
 
 
+async def test_links_sort_the_list_and_keep_what_it_was_narrowed_by(site):
+    await site.push("acme/app", image("app"), "1")
+    html = (await site.ask("/?q=app&order=stars")).text.partition('class="filter"')[2].partition("</form>")[0]
+    links = [unescape(one) for one in re.findall(r'<li><a href="(\?q=[^"]*)">', html)]
+    assert links == ["?q=app", "?q=app&order=name", "?q=app&order=pulls", "?q=app&order=size"]
+    for one in links:
+        assert [row[0] for row in texts((await site.ask(f"/{one}")).text)] == ["acme/app"]
+
+
 @pytest.mark.parametrize(
     ("query", "names"),
     [("q=APP", ["acme/app"]), ("q=b_c", ["b_c"]), ("q=%25", []), ("q=+app+", ["acme/app"]), ("q=tuesdays", ["hello"])],
@@ -95,7 +108,7 @@ async def test_the_list_is_narrowed_by_names_and_descriptions(site, query, names
     assert ("Nothing here has" in page.text) is (not names)
 
 
-@pytest.mark.parametrize("query", ["order=size", "after=x", "after=1.UPPER", "before=1", "after=" + "9" * 30 + ".a"])
+@pytest.mark.parametrize("query", ["order=weight", "after=x", "after=1.UPPER", "before=1", "after=" + "9" * 30 + ".a"])
 async def test_a_list_that_cannot_be_asked_for_is_refused(site, query):
     assert (await site.ask(f"/?{query}")).status_code == 400
 

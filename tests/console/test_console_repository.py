@@ -10,12 +10,13 @@ from tests.console.people import Browser, form_of, services_of, user
 from tests.console.registry import Site
 from tests.console.test_console_repositories import lines, texts
 from tests.support.images import artifact, image, platforms
-from wharfinger.console.pages import activity, repository
+from wharfinger.console.pages import activity, reach, repository
 from wharfinger.domain.access import Role, Visibility
 from wharfinger.domain.grants import DEPLOYMENT, Place
 from wharfinger.domain.identity import SYSTEM_ACTOR
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.policies.retention import make_policy, make_rule
+from wharfinger.domain.trust import NewRule
 from wharfinger.services.manifests import ManifestPush
 from wharfinger.services.repositories import RepositoryChange
 
@@ -322,6 +323,54 @@ async def test_roles_are_given_and_taken_and_the_page_says_why_each_counts(signe
     assert "does not count" not in page
     page = await follow(ann, await ann.fill(people, f"{people}/inheritance"))
     assert "does not count here any more" in page
+
+
+async def test_trust_rules_that_reach_it_are_shown_with_a_link_for_who_may_change_them(signed_in, town):
+    services = services_of(town)
+    numbers = {}
+    for name, place in (
+        ("own", Place(registry_id=1, repository="acme/app")),
+        ("shared", Place(registry_id=1, namespace="acme")),
+    ):
+        rule = NewRule(
+            name=name,
+            issuer="https://issuer.example.com",
+            audience="us",
+            conditions={"sub": ("<b>x</b>",)},
+            place=place,
+            role=Role.WRITE,
+        )
+        numbers[name] = (await services.trust.create(rule, SYSTEM_ACTOR)).id
+    page = (await (await signed_in("ann")).get(f"{APP}/-/people")).text
+    table = page.partition('aria-labelledby="workloads"')[2]
+    assert f'href="{APP}/-/trust/{numbers["own"]}"' in table
+    assert [row[0] for row in texts(table)] == ["own", "shared"]
+    assert texts(table)[1][3] == "on the namespace does not count"
+    assert "/accounts/acme/-/trust" not in table, "ann manages the repository, and not the namespace"
+
+
+async def test_many_people_come_page_by_page(signed_in, monkeypatch):
+    monkeypatch.setattr(reach, "ROWS", 2)
+    ann = await signed_in("ann")
+    first = (await ann.get(f"{APP}/-/people")).text
+    assert [row[0] for row in texts(first)] == ["ann", "wes"]
+    assert 'rel="next" href="?from=2"' in first
+    second = (await ann.get(f"{APP}/-/people?from=2")).text
+    assert [row[0] for row in texts(second)] == ["rae"]
+    assert 'rel="next"' not in second
+    assert "Nobody more after this point." in (await ann.get(f"{APP}/-/people?from=4")).text
+    for wrong in ("-1", "x", "1234567"):
+        assert (await ann.get(f"{APP}/-/people?from={wrong}")).status_code == 400
+
+
+async def test_the_way_to_a_repository_leads_over_its_namespace(signed_in):
+    page = (await (await signed_in("rae")).get(APP)).text
+    crumbs = re.search(r'<nav class="crumbs".*?</nav>', page, re.DOTALL)[0]
+    assert re.findall(r'<li>(?:<a href="([^"]*)">)?([^<]*)', crumbs) == [
+        ("/", "Repositories"),
+        ("/accounts/acme", "acme"),
+        ("", "app"),
+    ]
 
 
 @pytest.mark.parametrize(("subject", "role"), [("nobody", "read"), ("A b", "read"), ("sam", "owner"), ("", "read")])

@@ -60,6 +60,7 @@ def test_who_reaches_a_repository_is_said_with_the_way(world):
         ("reg", "admin", "registry", True),
         ("max", "admin", "deployment", True),
     } <= lines
+    assert found["trust"] == []
 
 
 def test_a_reader_learns_what_was_done_and_nothing_of_roles_or_addresses(world):

@@ -188,11 +188,11 @@ async def test_a_line_says_what_was_pushed_last_and_not_what_is_attached_to_it(n
     await push_image(node, b"x", tags=(), artifactType="application/vnd.example.signature", subject=subject)
     page = await node.repositories.browse(node.registry, RepositorySearch(), 10, EVERYTHING)
     (line,) = page.items
-    assert (line.tags, line.stars, line.pulls) == (2, 0, 0)
+    assert (line.figures.tags, line.figures.stars, line.figures.pulls) == (2, 0, 0)
     assert (line.media_type, line.artifact_type) == (OCI_MANIFEST, "application/vnd.example.card")
     await node.manifests.delete(node.registry, NAME, digest, ACTOR)
     (line,) = (await node.repositories.browse(node.registry, RepositorySearch(), 10, EVERYTHING)).items
-    assert (line.tags, line.media_type) == (0, None)
+    assert (line.figures.tags, line.media_type) == (0, None)
 
 
 async def test_a_deleted_tag_is_gone_and_its_manifest_stays(world, node):

@@ -4,8 +4,10 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from tests.services.people import BUILDERS, acme, acting, make_repository, users
+from tests.services.signing import trust_of
 from tests.services.test_services_pulls import ask
 from tests.services.world import ACTOR, NAME, OTHER, image, push_image
 from wharfinger.clock import SECOND
@@ -23,6 +25,7 @@ from wharfinger.domain.errors import (
 from wharfinger.domain.grants import DEPLOYMENT, Place
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.tags import TagPosition
+from wharfinger.domain.trust import NewRule
 from wharfinger.metadata.pulls import WHOLE
 from wharfinger.services import reach, sizes
 from wharfinger.services.reach import Way
@@ -263,6 +266,58 @@ async def test_everybody_who_reaches_a_repository_is_named_with_the_way(node):
     ]
     await node.repositories.change(node.registry, NAME, RepositoryChange(inherits=True), ACTOR)
     assert all(counts for *_, counts in (await people(node))[1])
+
+
+async def test_trust_rules_are_named_with_their_place_and_whether_they_count(world, node):
+    await push_image(node)
+    await push_image(node, name=OTHER)
+    registry = node.registry.id
+    places = {
+        "here": Place(registry_id=registry, repository=NAME),
+        "namespace": Place(registry_id=registry, namespace="acme"),
+        "linked": Place(registry_id=registry, namespace="acme"),
+        "registry": Place(registry_id=registry),
+        "elsewhere": Place(registry_id=registry, repository=OTHER),
+        "other": Place(registry_id=registry, namespace="other"),
+    }
+    made = {}
+    for name, place in places.items():
+        source = "https://github.com/{repository}" if name == "linked" else None
+        new = NewRule(
+            name=name,
+            issuer="https://issuer.example.com",
+            audience="us",
+            conditions={"repository": ("acme/app",)},
+            place=place,
+            role=Role.WRITE,
+            source=source,
+        )
+        made[name] = (await trust_of(world, node).create(new, ACTOR)).id
+
+    async def trusted():
+        found = (await node.reaches.of_repository(node.registry, NAME)).trusted
+        return {one.rule.name: (one.way, one.counts, one.is_maker) for one in found}
+
+    namespace = Way.NAMESPACE
+    assert await trusted() == {
+        "here": (Way.REPOSITORY, True, False),
+        "namespace": (namespace, False, False),
+        "linked": (namespace, False, False),
+        "registry": (Way.REGISTRY, True, False),
+    }
+    for source, counts in (("https://gitlab.com/acme/app", False), ("https://github.com/acme/app", True)):
+        change = RepositoryChange(inherits=True, source=source)
+        await node.repositories.change(node.registry, NAME, change, ACTOR)
+        assert await trusted() == {
+            "here": (Way.REPOSITORY, True, False),
+            "namespace": (namespace, True, False),
+            "linked": (namespace, counts, False),
+            "registry": (Way.REGISTRY, True, False),
+        }
+    await node.repositories.change(node.registry, NAME, RepositoryChange(inherits=False), ACTOR)
+    sql = text("UPDATE repositories SET made_by_rule = :rule WHERE name = :name")
+    await node.database.write(lambda c: c.execute(sql, {"rule": made["namespace"], "name": NAME}) and None)
+    assert (await trusted())["namespace"] == (namespace, True, True)
 
 
 async def test_the_user_whose_namespace_it_is_and_nobody_else(node, monkeypatch):

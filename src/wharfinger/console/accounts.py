@@ -13,10 +13,12 @@ from wharfinger.domain.accounts import AccountKind, AccountName
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown, Denied, NameUnknown, Unknown
 from wharfinger.domain.management import Target, Task
 
-MOST_KNOWN: Final = 200
+MOST_KNOWN: Final = 100
 """How many names a field offers; more can be typed."""
-ROWS: Final = 100
-"""Of a list, on one page."""
+ROWS: Final = 30
+"""Of a list, on one page: with a form in each row, more would make it heavy."""
+MOST_HELD: Final = 100
+"""Of what somebody holds, such as roles, which one page shows whole."""
 _REFUSALS: Final = (AccountInvalid, AccountConflict, AccountUnknown, NameUnknown, Denied)
 
 

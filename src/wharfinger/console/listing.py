@@ -11,7 +11,7 @@ from wharfinger.domain.errors import QueryInvalid
 from wharfinger.domain.repository_lists import RepositoryOrder, RepositoryPosition, parse_repository_position
 from wharfinger.services.repositories import RepositoryLine, RepositorySearch
 
-ROWS: Final = 50
+ROWS: Final = 40
 LONGEST_TEXT: Final = 200
 
 

@@ -4,7 +4,6 @@
 import enum
 from typing import Final, NamedTuple
 
-from wharfinger.clock import Instant
 from wharfinger.domain.errors import NameInvalid, QueryInvalid
 from wharfinger.domain.names import RepositoryName, parse_repository_name
 
@@ -18,16 +17,27 @@ class RepositoryOrder(enum.StrEnum):
     """The one that changed last first; of those that changed at once, the last name."""
     NAME = "name"
     """By the bytes of the names."""
+    PULLS = "pulls"
+    """The one that was pulled most first; of those that are equal, here and below, by name."""
+    STARS = "stars"
+    """The one with most stars first."""
+    SIZE = "size"
+    """The one that holds most first, as it was last measured."""
 
 
 class RepositoryPosition(NamedTuple):
-    """A place in a list, in either order: of a repository that is there, or was."""
+    """A place in a list: of a repository that is there, or was.
 
-    changed_at: Instant
+    Args:
+        figure: what the list is sorted by, such as the number of pulls; of a list by name it means nothing.
+        name: of the repository.
+    """
+
+    figure: int
     name: RepositoryName
 
     def __str__(self) -> str:
-        return f"{self.changed_at}.{self.name}"
+        return f"{self.figure}.{self.name}"
 
 
 def parse_repository_position(text: str) -> RepositoryPosition:
@@ -36,10 +46,10 @@ def parse_repository_position(text: str) -> RepositoryPosition:
     Raises:
         QueryInvalid: it is none.
     """
-    changed_at, _, name = text.partition(".")
-    if changed_at.isascii() and changed_at.isdecimal() and len(changed_at) <= _MOST_FIGURES:
+    figure, _, name = text.partition(".")
+    if figure.isascii() and figure.isdecimal() and len(figure) <= _MOST_FIGURES:
         try:
-            return RepositoryPosition(Instant(int(changed_at)), parse_repository_name(name))
+            return RepositoryPosition(int(figure), parse_repository_name(name))
         except NameInvalid:
             pass
     message = "This is no place in a list of repositories: take the link of the page before, or begin at the first."

@@ -31,6 +31,22 @@ class Reacher(Shown):
     """Whether it reaches the repository as things are: what the namespace gives does only where it inherits."""
 
 
+class Trusted(Shown):
+    """A trust rule by which workloads reach a repository."""
+
+    number: Annotated[int, Field(examples=[3])]
+    name: str
+    issuer: str
+    role: Annotated[str, Field(examples=["write"])]
+    way: Way
+    """Where the rule is: `repository`, `namespace` or `registry`."""
+    counts: bool
+    """Whether it reaches the repository as things are. One on the namespace does where that inherits, or where a
+    workload made the repository by this rule; one that is for linked sources where a source is linked."""
+    linked: bool
+    """Whether it lets in only workloads of the linked source."""
+
+
 class Reach(Shown):
     """Who reaches a repository."""
 
@@ -40,6 +56,8 @@ class Reach(Shown):
     owner: str | None
     """The user or the organization that the namespace belongs to."""
     people: list[Reacher]
+    trust: list[Trusted]
+    """By which rules workloads come in: CI jobs, and programs in clusters."""
     is_cut: bool
     """Whether some were left out, because there are more than 500 of one way."""
 
@@ -70,6 +88,18 @@ async def read_people(call: Calling, name: RepositoryPath) -> Reach:
         namespace=found.namespace,
         owner=found.owner,
         people=people,
+        trust=[
+            Trusted(
+                number=one.rule.id,
+                name=one.rule.name,
+                issuer=one.rule.issuer,
+                role=word_of(one.rule.role),
+                way=one.way,
+                counts=one.counts,
+                linked=one.rule.source is not None,
+            )
+            for one in found.trusted
+        ],
         is_cut=found.is_cut,
     )
 

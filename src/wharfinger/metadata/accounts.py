@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, ins
 
 from wharfinger.clock import Instant
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, CredentialKind
-from wharfinger.metadata import grants
+from wharfinger.metadata import figures, grants
 from wharfinger.metadata.account_tables import accounts, credentials, memberships, passwords, places, teams
 from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.page_tables import stars
@@ -219,7 +219,9 @@ def delete_account(connection: Connection, account: Account, now: Instant) -> No
     connection.execute(delete(passwords).where(passwords.c.account_id == account.id))
     connection.execute(delete(places).where(places.c.account_id == account.id))
     grants.take_all(connection, account.id)
+    starred = connection.scalars(select(stars.c.repository_id).where(stars.c.account_id == account.id)).all()
     connection.execute(delete(stars).where(stars.c.account_id == account.id))
+    figures.count_stars(connection, starred)
     connection.execute(delete(sessions).where(sessions.c.account_id == account.id))
     for held in (external_identities, second_factors, recovery_codes, factor_locks):
         connection.execute(delete(held).where(held.c.account_id == account.id))

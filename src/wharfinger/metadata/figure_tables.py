@@ -2,7 +2,7 @@
 """The tables of figures over time, and of what background jobs say of themselves.
 
 ```text
-registries ──< figures          repositories ──o repository_sizes          jobs
+registries ──< figures          repositories ──o repository_figures          jobs
 ```
 """
 
@@ -26,17 +26,21 @@ figures: Final = table(
 )
 """What a registry held, one row for each day, counted from 1970; the row of today changes until the day ends."""
 
-repository_sizes: Final = table(
-    "repository_sizes",
+repository_figures: Final = table(
+    "repository_figures",
     key("repository_id", "repositories.id", ondelete="CASCADE"),
     number("bytes"),
     number("blobs"),
+    number("pulls", default=0),
+    number("stars", default=0),
     number("measured_at"),
     PrimaryKeyConstraint("repository_id"),
-    index("ix_repository_sizes_bytes", "bytes", "repository_id"),
+    index("ix_repository_figures_bytes", "bytes", "repository_id"),
     numbered=False,
 )
-"""How much every repository held when it was last measured: a page that lists the largest adds up nothing."""
+"""How much every repository held when it was last measured, how often it was pulled, and how many marked it: a list
+that is sorted by one of these adds up nothing. A row comes with whichever of them is known first; one that was not
+measured yet has 0 in `measured_at`."""
 
 jobs: Final = table(
     "jobs",

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of figures: what every registry held on every day, and how large every repository is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ClauseElement, Connection, Table, and_, delete, func, or_, select, update
+from sqlalchemy import ClauseElement, Connection, and_, bindparam, delete, func, literal, or_, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.names import RepositoryName
 from wharfinger.metadata.database import InsertInto, Statement
-from wharfinger.metadata.figure_tables import figures, repository_sizes
+from wharfinger.metadata.figure_tables import figures, repository_figures
+from wharfinger.metadata.page_tables import stars
 from wharfinger.metadata.pulls import WHOLE
 from wharfinger.metadata.retention_tables import pulls
 from wharfinger.metadata.schema import blobs, repositories, repository_blobs, tombstones
+from wharfinger.metadata.tables import INTEGER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,21 +56,61 @@ class Size:
     measured_at: Instant
 
 
-def _upsert(table: Table, keys: Sequence[str], *values: str) -> Statement:
-    """Return the statement that writes a row, or writes it anew."""
+def _put(insert: InsertInto) -> ClauseElement:
+    statement = insert(figures)
+    upsert: ClauseElement = statement.on_conflict_do_update(
+        index_elements=_DAY, set_={name: statement.excluded[name] for name in _COUNTED}
+    )
+    return upsert
+
+
+_DAY: Final = ("registry_id", "day")
+_COUNTED: Final = ("bytes", "blobs", "repositories", "pulls", "taken_at")
+_PUT: Final = Statement(_put, columns=(*_DAY, *_COUNTED))
+
+
+def _build_figures(*changed: str) -> Callable[[InsertInto], ClauseElement]:
+    """Return what writes the row of a repository, or of a row that is there some columns."""
+    # Counted and not added: so a row that was lost, or never was, is right from the first change on. A repository that
+    # was collected meanwhile has no row to select from.
+    pulled = select(func.coalesce(func.sum(pulls.c.count), 0)).where(
+        pulls.c.repository_id == repositories.c.id, pulls.c.what == WHOLE
+    )
+    starred = select(func.count()).where(stars.c.repository_id == repositories.c.id)
+    measured = [bindparam(name, type_=INTEGER) for name in ("bytes", "blobs", "measured_at")]
+    rows = select(
+        repositories.c.id,
+        *(measured if "bytes" in changed else [literal(0, INTEGER)] * len(measured)),
+        pulled.scalar_subquery(),
+        starred.scalar_subquery(),
+    ).where(repositories.c.id == bindparam("repository", type_=INTEGER))
+    columns = ("repository_id", "bytes", "blobs", "measured_at", "pulls", "stars")
 
     def build(insert: InsertInto) -> ClauseElement:
-        statement = insert(table)
+        statement = insert(repository_figures).from_select(columns, rows)
         upsert: ClauseElement = statement.on_conflict_do_update(
-            index_elements=keys, set_={name: statement.excluded[name] for name in values}
+            index_elements=["repository_id"], set_={name: statement.excluded[name] for name in changed}
         )
         return upsert
 
-    return Statement(build, columns=(*keys, *values))
+    return build
 
 
-_PUT: Final = _upsert(figures, ("registry_id", "day"), "bytes", "blobs", "repositories", "pulls", "taken_at")
-_PUT_SIZE: Final = _upsert(repository_sizes, ("repository_id",), "bytes", "blobs", "measured_at")
+_PUT_SIZE: Final = Statement(_build_figures("bytes", "blobs", "measured_at"))
+_COUNT_PULLS: Final = Statement(_build_figures("pulls"))
+_COUNT_STARS: Final = Statement(_build_figures("stars"))
+
+
+def count_pulls(connection: Connection, repository_ids: Iterable[int]) -> None:
+    """Have lists know how often repositories were pulled in all, after the counts of their days changed."""
+    for repository_id in sorted(repository_ids):
+        _COUNT_PULLS.count(connection, repository=repository_id)
+
+
+def count_stars(connection: Connection, repository_ids: Iterable[int]) -> None:
+    """Have lists know how many accounts marked repositories, after one did or does no more."""
+    for repository_id in sorted(repository_ids):
+        _COUNT_STARS.count(connection, repository=repository_id)
 
 
 def count(connection: Connection, registry_id: int, day: int) -> Figure:
@@ -171,7 +213,9 @@ def measure(connection: Connection, after: int, limit: int) -> tuple[Mapping[int
     known = {
         row.repository_id: (row.bytes, row.blobs)
         for row in connection.execute(
-            select(repository_sizes).where(repository_sizes.c.repository_id.between(ids[0], ids[-1]))
+            select(repository_figures).where(
+                repository_figures.c.repository_id.between(ids[0], ids[-1]), repository_figures.c.measured_at > 0
+            )
         )
     }
     return {number: size for number, size in held.items() if known.get(number) != size}, ids[-1]
@@ -179,14 +223,8 @@ def measure(connection: Connection, after: int, limit: int) -> tuple[Mapping[int
 
 def put_sizes(connection: Connection, sizes: Mapping[int, tuple[int, int]], now: Instant) -> None:
     """Write how large repositories are; one that was collected meanwhile is passed over."""
-    there = set(connection.scalars(select(repositories.c.id).where(repositories.c.id.in_(list(sizes)))))
-    every = [
-        {"repository_id": number, "bytes": size, "blobs": many, "measured_at": now}
-        for number, (size, many) in sorted(sizes.items())
-        if number in there
-    ]
-    if every:
-        _PUT_SIZE.many(connection, every)
+    for number, (size, many) in sorted(sizes.items()):
+        _PUT_SIZE.count(connection, repository=number, bytes=size, blobs=many, measured_at=now)
 
 
 def largest(connection: Connection, registry_id: int, after: tuple[int, int] | None, limit: int) -> Sequence[Size]:
@@ -198,11 +236,11 @@ def largest(connection: Connection, registry_id: int, after: tuple[int, int] | N
         after: bytes and id of the last one of the page before.
         limit: how many.
     """
-    sizes = repository_sizes.c
+    sizes = repository_figures.c
     statement = (
-        select(repository_sizes, repositories.c.name)
+        select(repository_figures, repositories.c.name)
         .join(repositories, repositories.c.id == sizes.repository_id)
-        .where(repositories.c.registry_id == registry_id, repositories.c.deleted_at.is_(None))
+        .where(repositories.c.registry_id == registry_id, repositories.c.deleted_at.is_(None), sizes.measured_at > 0)
         .order_by(sizes.bytes.desc(), sizes.repository_id.desc())
         .limit(limit)
     )

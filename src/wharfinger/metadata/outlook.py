@@ -104,6 +104,24 @@ def weigh_repository(connection: Connection, repository_id: int) -> tuple[int, i
     return int(number), count, unique, sums.get(True, (0, 0))[1]
 
 
+def unique_sizes(connection: Connection, repository_ids: Iterable[int]) -> Mapping[int, int]:
+    """Return of each repository the bytes of blobs that only it has; one without any is left out."""
+    here, elsewhere = repository_blobs, repository_blobs.alias("elsewhere")
+    other = select(literal(1)).where(
+        elsewhere.c.blob_id == here.c.blob_id, elsewhere.c.repository_id != here.c.repository_id
+    )
+    found: dict[int, int] = {}
+    for some in _parcels(repository_ids):
+        rows = connection.execute(
+            select(here.c.repository_id, func.sum(blobs.c.size))
+            .join(blobs, blobs.c.id == here.c.blob_id)
+            .where(here.c.repository_id.in_(some), ~other.exists())
+            .group_by(here.c.repository_id)
+        )
+        found |= {number: int(size) for number, size in rows}
+    return found
+
+
 def trashed(connection: Connection, rules: Rules) -> tuple[Mapping[int, Doomed], bool]:
     """Return manifests in the trash by repository, the oldest first, and whether there are more than `MOST`."""
     rows = connection.execute(

@@ -6,21 +6,22 @@ A page is found by the names that it shows; what is counted is counted for those
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, or_, select, tuple_
 
 from wharfinger.clock import Instant
 from wharfinger.domain.access import Visibility
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.repository_lists import RepositoryOrder, RepositoryPosition
-from wharfinger.metadata.page_tables import stars
-from wharfinger.metadata.pulls import WHOLE
-from wharfinger.metadata.retention_tables import pulls
-from wharfinger.metadata.schema import manifests, repositories, tags
+from wharfinger.metadata.figure_tables import repository_figures
+from wharfinger.metadata.schema import blobs, manifests, repositories, repository_blobs, tags
 from wharfinger.metadata.standing import Sight, visible
 from wharfinger.metadata.tables import INTEGER, TEXT
 
-_Lines = Select[tuple[int, str, str | None, str, int]]
+MOST_MEASURED: Final = 5_000
+"""Blobs that one page of a list adds up, of repositories that changed since they were measured."""
+_Lines = Select[tuple[int, str, str | None, str, int, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,23 @@ class RepositorySearch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryFigures:
+    """What a list counts of a repository.
+
+    Args:
+        tags: how many it has.
+        pulls: how often it was pulled.
+        stars: how many accounts marked it.
+        size: bytes of every blob that it has; nothing where that is not known yet.
+    """
+
+    tags: int
+    pulls: int
+    stars: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryLine:
     """A repository as a list shows it.
 
@@ -52,9 +70,8 @@ class RepositoryLine:
         visibility: who may pull without a role.
         changed_at: when its content changed last.
         media_type, artifact_type: of what was pushed last, and is attached to nothing; nothing if nothing is left.
-        tags: how many it has.
-        pulls: how often it was pulled.
-        stars: how many accounts marked it.
+        figures: what is counted of it.
+        position: its place in the list.
     """
 
     name: RepositoryName
@@ -63,14 +80,17 @@ class RepositoryLine:
     changed_at: Instant
     media_type: str | None
     artifact_type: str | None
-    tags: int
-    pulls: int
-    stars: int
+    figures: RepositoryFigures
+    position: RepositoryPosition
 
-    @property
-    def position(self) -> RepositoryPosition:
-        """Its place in a list."""
-        return RepositoryPosition(self.changed_at, self.name)
+
+_FIGURES: Final[Mapping[RepositoryOrder, ColumnElement[int]]] = {
+    RepositoryOrder.CHANGED: repositories.c.changed_at,
+    RepositoryOrder.NAME: literal(0, INTEGER),
+    RepositoryOrder.PULLS: func.coalesce(repository_figures.c.pulls, 0),
+    RepositoryOrder.STARS: func.coalesce(repository_figures.c.stars, 0),
+    RepositoryOrder.SIZE: func.coalesce(repository_figures.c.bytes, 0),
+}
 
 
 def browse(
@@ -81,8 +101,7 @@ def browse(
     if wanted.before is not None:
         rows.reverse()
     ids = [row.id for row in rows]
-    kinds, named, starred = _kinds(connection, ids), _count(connection, tags, ids), _count(connection, stars, ids)
-    pulled = _pulls(connection, ids)
+    kinds, counted = _kinds(connection, ids), figures_of(connection, ids)
     return [
         RepositoryLine(
             name=RepositoryName(row.name),
@@ -91,12 +110,62 @@ def browse(
             changed_at=Instant(row.changed_at),
             media_type=kinds.get(row.id, (None, None))[0],
             artifact_type=kinds.get(row.id, (None, None))[1],
-            tags=named.get(row.id, 0),
-            pulls=pulled.get(row.id, 0),
-            stars=starred.get(row.id, 0),
+            figures=counted[row.id],
+            position=RepositoryPosition(row.figure, RepositoryName(row.name)),
         )
         for row in rows
     ]
+
+
+def figures_of(connection: Connection, ids: Sequence[int]) -> Mapping[int, RepositoryFigures]:
+    """Return what lists count of some repositories, with the same few statements however many they are."""
+    if not ids:
+        return {}
+    named = select(tags.c.repository_id, func.count()).where(tags.c.repository_id.in_(ids))
+    tagged = {number: int(count) for number, count in connection.execute(named.group_by(tags.c.repository_id))}
+    figures = repository_figures.c
+    statement = (
+        select(
+            repositories.c.id,
+            repositories.c.changed_at,
+            func.coalesce(figures.pulls, 0).label("pulls"),
+            func.coalesce(figures.stars, 0).label("stars"),
+            figures.bytes,
+            func.coalesce(figures.measured_at, 0).label("measured_at"),
+        )
+        .outerjoin(repository_figures, figures.repository_id == repositories.c.id)
+        .where(repositories.c.id.in_(ids))
+    )
+    rows = connection.execute(statement).all()
+    anew = _measure(connection, [row.id for row in rows if row.measured_at < row.changed_at])
+    return {
+        row.id: RepositoryFigures(
+            tags=tagged.get(row.id, 0),
+            pulls=int(row.pulls),
+            stars=int(row.stars),
+            size=anew.get(row.id, int(row.bytes) if row.measured_at else None),
+        )
+        for row in rows
+    }
+
+
+def _measure(connection: Connection, ids: Sequence[int]) -> Mapping[int, int]:
+    """Return how much repositories hold that changed since they were measured, as far as a page has time for that."""
+    held = (
+        select(repository_blobs.c.repository_id, blobs.c.size)
+        .join(blobs, blobs.c.id == repository_blobs.c.blob_id)
+        .where(repository_blobs.c.repository_id.in_(ids))
+        .order_by(repository_blobs.c.repository_id)
+        .limit(MOST_MEASURED)
+        .subquery()
+    )
+    statement = select(held.c.repository_id, func.sum(held.c.size), func.count()).group_by(held.c.repository_id)
+    rows = connection.execute(statement).all() if ids else ()
+    found = dict.fromkeys(ids, 0) | {number: int(size) for number, size, _ in rows}
+    if sum(int(count) for *_, count in rows) < MOST_MEASURED:
+        return found
+    last = max(number for number, *_ in rows)  # it was cut off, and those behind it were not reached
+    return {number: size for number, size in found.items() if number < last}
 
 
 def _statement(registry_id: int, wanted: RepositorySearch, limit: int, sight: Sight) -> _Lines:
@@ -111,23 +180,31 @@ def _statement(registry_id: int, wanted: RepositorySearch, limit: int, sight: Si
         )
     if wanted.namespace is not None:  # "0" is the character behind "/", and names compare by bytes
         conditions += [repositories.c.name > f"{wanted.namespace}/", repositories.c.name < f"{wanted.namespace}0"]
-    statement = (
-        select(
-            repositories.c.id,
-            repositories.c.name,
-            repositories.c.description,
-            repositories.c.visibility,
-            repositories.c.changed_at,
-        )
-        .where(
-            repositories.c.registry_id == registry_id,
-            repositories.c.deleted_at.is_(None),
-            repositories.c.listed_at.is_not(None),
-            *conditions,
-        )
-        .limit(limit)
+    figure = _FIGURES[wanted.order]
+    statement = select(
+        repositories.c.id,
+        repositories.c.name,
+        repositories.c.description,
+        repositories.c.visibility,
+        repositories.c.changed_at,
+        figure.label("figure"),
+    ).where(
+        repositories.c.registry_id == registry_id,
+        repositories.c.deleted_at.is_(None),
+        repositories.c.listed_at.is_not(None),
+        *conditions,
     )
-    return _by_name(statement, wanted) if wanted.order is RepositoryOrder.NAME else _by_change(statement, wanted)
+    match wanted.order:
+        case RepositoryOrder.NAME:
+            statement = _by_name(statement, wanted)
+        case RepositoryOrder.CHANGED:
+            statement = _by_change(statement, wanted)
+        case _:
+            # Every repository has a place, also one of which nothing is known yet; so all that somebody sees are
+            # sorted, which takes less time than to find those that are missing in an index.
+            joined = repository_figures.c.repository_id == repositories.c.id
+            statement = _by_figure(statement.outerjoin(repository_figures, joined), wanted, figure)
+    return statement.limit(limit)
 
 
 def _by_name(statement: _Lines, wanted: RepositorySearch) -> _Lines:
@@ -149,24 +226,18 @@ def _by_change(statement: _Lines, wanted: RepositorySearch) -> _Lines:
     return statement.order_by(changed_at.desc(), name.desc())
 
 
+def _by_figure(statement: _Lines, wanted: RepositorySearch, figure: ColumnElement[int]) -> _Lines:
+    name = repositories.c.name
+    if (before := wanted.before) is not None:
+        in_front = or_(figure > before.figure, and_(figure == before.figure, name < before.name))
+        return statement.where(in_front).order_by(figure, name.desc())
+    if (after := wanted.after) is not None:
+        statement = statement.where(or_(figure < after.figure, and_(figure == after.figure, name > after.name)))
+    return statement.order_by(figure.desc(), name)
+
+
 def _literal(position: RepositoryPosition) -> object:
-    return tuple_(literal(position.changed_at, INTEGER), literal(position.name, TEXT))
-
-
-def _count(connection: Connection, table: Table, ids: Sequence[int]) -> Mapping[int, int]:
-    """Return how many rows of a table each repository has."""
-    column = table.c.repository_id
-    statement = select(column, func.count()).where(column.in_(ids)).group_by(column)
-    return {repository_id: int(count) for repository_id, count in connection.execute(statement)}
-
-
-def _pulls(connection: Connection, ids: Sequence[int]) -> Mapping[int, int]:
-    statement = (
-        select(pulls.c.repository_id, func.sum(pulls.c.count))
-        .where(pulls.c.repository_id.in_(ids), pulls.c.what == WHOLE)
-        .group_by(pulls.c.repository_id)
-    )
-    return {repository_id: int(count) for repository_id, count in connection.execute(statement)}
+    return tuple_(literal(position.figure, INTEGER), literal(position.name, TEXT))
 
 
 def _kinds(connection: Connection, ids: Sequence[int]) -> Mapping[int, tuple[str, str | None]]:

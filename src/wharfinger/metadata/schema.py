@@ -49,7 +49,7 @@ LEFT_OUT: Final = frozenset(
         upkeep_tables.findings,
         upkeep_tables.holds,
         figure_tables.jobs,
-        figure_tables.repository_sizes,
+        figure_tables.repository_figures,
     )
 ) | {"uploads", "signing_keys", sign_in_tables.sessions.name}
 """Tables that no backup has: they tell of one machine's work, of bytes that were never finished, of keys that sign for

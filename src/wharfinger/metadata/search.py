@@ -17,6 +17,7 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.names import RepositoryName, TagName
 from wharfinger.domain.search import LONGEST_WORD, SearchQuery, parts_of, terms_of
 from wharfinger.metadata.page_tables import descriptions
+from wharfinger.metadata.repository_lists import RepositoryFigures, figures_of
 from wharfinger.metadata.schema import blobs, manifest_references, manifests, repositories, repository_blobs, tags
 from wharfinger.metadata.search_tables import search_terms
 from wharfinger.metadata.standing import Sight, visible
@@ -34,6 +35,7 @@ class FoundRepository:
     name: RepositoryName
     description: str | None
     changed_at: Instant
+    figures: RepositoryFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +84,23 @@ def find_repositories(
     name = repositories.c.name
     ranks = [_rank(name, word, _in_name(word)) for word in query.words]
     statement = (
-        _in_registry(select(name, repositories.c.description, repositories.c.changed_at), registry_id, sight)
+        _in_registry(
+            select(repositories.c.id, name, repositories.c.description, repositories.c.changed_at), registry_id, sight
+        )
         .where(*(or_(name.like(_anywhere(word), escape="\\"), _described(word)) for word in query.words))
         .order_by(_sum(ranks), repositories.c.changed_at.desc(), name)
         .limit(limit)
     )
+    rows = connection.execute(statement, dict(sight or {})).all()
+    figures = figures_of(connection, [row.id for row in rows])
     return [
-        FoundRepository(name=RepositoryName(found), description=description, changed_at=Instant(changed_at))
-        for found, description, changed_at in connection.execute(statement, dict(sight or {}))
+        FoundRepository(
+            name=RepositoryName(row.name),
+            description=row.description,
+            changed_at=Instant(row.changed_at),
+            figures=figures[row.id],
+        )
+        for row in rows
     ]
 
 

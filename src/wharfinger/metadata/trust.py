@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, or_, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.access import Standing
@@ -196,6 +196,17 @@ def of_place(connection: Connection, registry_id: int, where: PlaceKey) -> Seque
         & trust_rules.c.namespace_id.is_not_distinct_from(where.namespace_id)
         & trust_rules.c.repository_id.is_not_distinct_from(where.repository_id),
     )
+
+
+def at_repository(connection: Connection, repository_id: int) -> tuple[int | None, Sequence[TrustRule]]:
+    """Return the rules on a repository, its namespace and its registry; first, the one by which it was made."""
+    here = select(repositories.c.registry_id, repositories.c.namespace_id, repositories.c.made_by_rule).where(
+        repositories.c.id == repository_id
+    )
+    registry_id, namespace_id, maker = connection.execute(here).one()
+    rule = trust_rules.c
+    above = rule.repository_id.is_(None) & or_(rule.namespace_id.is_(None), rule.namespace_id == namespace_id)
+    return maker, _list(connection, (rule.registry_id == registry_id) & or_(rule.repository_id == repository_id, above))
 
 
 def of_issuer(connection: Connection, registry_id: int, issuer: str) -> Sequence[TrustRule]:

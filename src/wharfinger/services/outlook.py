@@ -117,9 +117,9 @@ class Outlooks:
             doomed = rows.with_parts(connection, repository_id, roots)
             freed |= rows.weigh(connection, repository_id, doomed).freed
         freed |= {blob_id: (size, at) for blob_id, size, at in rows.left_over(connection, self._rules)}
-        for repository_id, at in rows.trashed_repositories(connection, self._rules).items():
-            _, _, size, _ = rows.weigh_repository(connection, repository_id)
-            freed[-repository_id] = (size, at)
+        whole = rows.trashed_repositories(connection, self._rules)
+        sizes = rows.unique_sizes(connection, whole)
+        freed.update({-number: (sizes.get(number, 0), at) for number, at in whole.items()})
         return freed, more
 
     def _newest(self, connection: Connection, shown: int, now: Instant) -> Sequence[Noted]:

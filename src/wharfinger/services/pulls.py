@@ -19,6 +19,7 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import DatabaseUnavailable
 from wharfinger.domain.names import RepositoryName, TagName
 from wharfinger.domain.pulls import Ledger, Pull, Read, Reader
+from wharfinger.metadata import figures
 from wharfinger.metadata import pulls as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.pulls import WHOLE, Count, Key
@@ -198,5 +199,10 @@ class Pulls:
     async def _write(self) -> None:
         counts, pulled = self._counts, self._pulled
         if counts:
-            await self._database.write(lambda c: rows.add(c, counts, pulled), durable=False)
+
+            def work(connection: Connection) -> None:
+                rows.add(connection, counts, pulled)
+                figures.count_pulls(connection, {key.repository_id for key in counts if key.what == WHOLE})
+
+            await self._database.write(work, durable=False)
             self._counts, self._pulled = {}, {}

@@ -14,13 +14,16 @@ from typing import Final
 from wharfinger.domain.access import Role, Visibility
 from wharfinger.domain.accounts import AccountKind, AccountName, MemberRole, Subject
 from wharfinger.domain.names import RepositoryName, namespace_of
+from wharfinger.domain.trust import TrustRule
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import grants as grant_rows
 from wharfinger.metadata import namespaces as namespace_rows
 from wharfinger.metadata import organizations as organization_rows
 from wharfinger.metadata import repositories as repository_rows
+from wharfinger.metadata import trust as trust_rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.grants import PlaceKey
+from wharfinger.metadata.repositories import Repository
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import name_unknown
 
@@ -63,6 +66,23 @@ class Reacher:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trusted:
+    """A trust rule by which workloads reach a repository.
+
+    Args:
+        rule: the rule.
+        way: where it is: on the repository, its namespace or the registry.
+        counts: whether it reaches the repository as things are.
+        is_maker: whether a workload that came in by it made the repository, which it reaches for that.
+    """
+
+    rule: TrustRule
+    way: Way
+    counts: bool
+    is_maker: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
     """Who reaches a repository.
 
@@ -72,6 +92,7 @@ class Reach:
         namespace: the first part of its name; nothing if it has only one.
         owner: to whom the namespace belongs; nothing if to the registry.
         people: everybody, by the way, and then in the order of giving.
+        trusted: trust rules, in the order in which they were made.
         is_cut: whether some were left out, because there are too many.
     """
 
@@ -80,6 +101,7 @@ class Reach:
     namespace: str | None
     owner: AccountName | None
     people: Sequence[Reacher]
+    trusted: Sequence[Trusted]
     is_cut: bool
 
 
@@ -117,10 +139,29 @@ class Reaches:
                 namespace=first,
                 owner=None if namespace is None else namespace.owner,
                 people=people,
+                trusted=_trusted(connection, found),
                 is_cut=MOST in counted.values(),
             )
 
         return await self._database.read(work)
+
+
+def _trusted(connection: Connection, repository: Repository) -> Sequence[Trusted]:
+    """Return the trust rules at the places of a repository; `metadata.trust` says the same of one workload."""
+    maker, rules = trust_rows.at_repository(connection, repository.id)
+    found = []
+    for rule in rules:
+        way, counts = Way.REGISTRY, True
+        if rule.place.repository is not None:
+            way = Way.REPOSITORY
+        elif rule.source is not None:  # it is for repositories that are linked to a source of the workload's own forge
+            way = Way.REGISTRY if rule.place.namespace is None else Way.NAMESPACE
+            counts = (repository.source or "").startswith(rule.source.partition("{")[0])
+        elif rule.place.namespace is not None:
+            way, counts = Way.NAMESPACE, repository.inherits or rule.id == maker
+        is_maker = way is Way.NAMESPACE and rule.source is None and rule.id == maker
+        found.append(Trusted(rule=rule, way=way, counts=counts, is_maker=is_maker))
+    return found
 
 
 def _at(connection: Connection, place: PlaceKey, way: Way, *, counts: bool = True) -> Iterator[Reacher]:

@@ -12,6 +12,7 @@ from wharfinger.domain.identity import Actor, Principal
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.switches import Switches
+from wharfinger.metadata import figures
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import stars as rows
 from wharfinger.metadata.database import Connection, Database
@@ -75,7 +76,9 @@ class Stars:
         account_id, now = self._require_account(by), self._clock.now()
 
         def work(connection: Connection) -> None:
-            rows.put(connection, account_id, _find(connection, registry, name), now)
+            repository_id = _find(connection, registry, name)
+            rows.put(connection, account_id, repository_id, now)
+            figures.count_stars(connection, [repository_id])
 
         await self._database.write(work)
 
@@ -89,7 +92,9 @@ class Stars:
         account_id = self._require_account(by)
 
         def work(connection: Connection) -> None:
-            rows.remove(connection, account_id, _find(connection, registry, name))
+            repository_id = _find(connection, registry, name)
+            rows.remove(connection, account_id, repository_id)
+            figures.count_stars(connection, [repository_id])
 
         await self._database.write(work)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wharfinger.clock import Instant
-from wharfinger.console.accounts import ROWS, frame, kind_of, known, tried
+from wharfinger.console.accounts import MOST_HELD, ROWS, frame, kind_of, known, tried
 from wharfinger.console.calls import Call, Leave, View
 from wharfinger.console.flashes import Flash
 from wharfinger.console.languages import mark
@@ -68,7 +68,7 @@ def subject_path(call: Call, subject: Subject) -> str:
 
 async def rows_of_subject(call: Call, subject: Subject) -> Sequence[GrantRow]:
     """Return what somebody was given, as far as a page shows it."""
-    return [row(call, one) for one in await call.services.grants.of_subject(subject, limit=ROWS)]
+    return [row(call, one) for one in await call.services.grants.of_subject(subject, limit=MOST_HELD)]
 
 
 def row(call: Call, grant: Grant) -> GrantRow:

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """People of a repository: who reaches it and why, giving and taking roles, and whether its namespace's roles count."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from wharfinger.console.calls import Call, Leave, View
 from wharfinger.console.flashes import Flash
 from wharfinger.console.languages import mark
 from wharfinger.console.pages.repository import frame
+from wharfinger.console.pages.trust import KINDS
 from wharfinger.console.routing import Route
+from wharfinger.console.workflows import kind_of
 from wharfinger.domain.access import Action, Role
 from wharfinger.domain.accounts import parse_subject
-from wharfinger.domain.errors import AccountInvalid, AccountUnknown, NameInvalid
+from wharfinger.domain.errors import AccountInvalid, AccountUnknown, NameInvalid, QueryInvalid
 from wharfinger.domain.grants import Place, parse_role
-from wharfinger.services.reach import Way
+from wharfinger.domain.management import Target, Task
+from wharfinger.domain.names import namespace_of
+from wharfinger.services.reach import Trusted, Way
 from wharfinger.services.repositories import RepositoryChange
 from wharfinger.web.access import OnRepository
 
@@ -26,6 +31,18 @@ WAYS: Final[Mapping[Way, str]] = {
     Way.REGISTRY: mark("a role on the registry"),
     Way.DEPLOYMENT: mark("a role on the deployment"),
 }
+
+
+ROWS: Final = 50
+"""People on one page."""
+MOST_RULES: Final = 50
+_MOST_FIGURES: Final = 6
+PLACES: Final[Mapping[Way, str]] = {
+    Way.REPOSITORY: mark("on this repository"),
+    Way.NAMESPACE: mark("on the namespace"),
+    Way.REGISTRY: mark("on the registry"),
+}
+"""Where a trust rule is."""
 
 
 async def show(call: Call) -> View:
@@ -72,20 +89,70 @@ async def inherit(call: Call) -> Leave:
     return Leave(to=_back(call), flash=Flash(text=text))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustRow:
+    """A trust rule as the page shows it.
+
+    Args:
+        trusted: what it is, and where.
+        kind: for whom it is.
+        path: of its page, below the site's prefix; nothing for who may not see that.
+    """
+
+    trusted: Trusted
+    kind: str
+    path: str | None
+
+
 async def _page(call: Call, *, subject: str = "", role: str = "read", error: str | None = None) -> View:
+    reach = await call.services.reaches.of_repository(call.registry, call.name)
+    start = _start(call)
     return View(
         template="repositories/people.html",
         values={
             **await frame(call, "people"),
-            "reach": await call.services.reaches.of_repository(call.registry, call.name),
+            "reach": reach,
+            "people": reach.people[start : start + ROWS],
+            "start": start,
+            "next": start + ROWS if len(reach.people) > start + ROWS else None,
+            "trusted": await _trusted(call, reach.trusted),
             "roles": ROLES,
             "ways": WAYS,
+            "places": PLACES,
+            "more_rules": len(reach.trusted) > MOST_RULES,
             "subject": subject,
             "role": role,
             "error": error,
         },
         status=200 if error is None else 400,
     )
+
+
+def _start(call: Call) -> int:
+    """Return how many people stand on the pages before this one."""
+    text = call.query.get("from", "0")
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_FIGURES):
+        message = "`from` is the number of people on the pages before; begin at the first page."
+        raise QueryInvalid(message)
+    return int(text)
+
+
+async def _trusted(call: Call, found: Sequence[Trusted]) -> Sequence[TrustRow]:
+    """Return the trust rules, each with the page at which it is changed, if the visitor has it."""
+    namespace = namespace_of(call.name)
+    paths: dict[Way, str] = {Way.REPOSITORY: call.repository_path("trust")}
+    if namespace is not None and await call.can(Task.MANAGE, Target.NAMESPACE, namespace):
+        paths[Way.NAMESPACE] = call.within(f"/accounts/{namespace}/-/trust")
+    if await call.can(Task.READ, Target.REGISTRY, call.registry.name):
+        paths[Way.REGISTRY] = f"/registries/{call.registry.name}/-/trust"
+    return [
+        TrustRow(
+            trusted=one,
+            kind=KINDS[kind_of(one.rule)][0],
+            path=f"{paths[one.way]}/{one.rule.id}" if one.way in paths else None,
+        )
+        for one in found[:MOST_RULES]
+    ]
 
 
 def _place(call: Call) -> Place:

@@ -24,7 +24,7 @@ from wharfinger.services.pulls import WHOLE
 from wharfinger.services.tags import TagSearch
 from wharfinger.web.access import OnRepository
 
-TAGS_PAGE: Final = 50
+TAGS_PAGE: Final = 30
 _SHORT: Final = 12
 _LONGEST_SEARCH: Final = 128
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from wharfinger.clock import DAY
 from wharfinger.console import logins
-from wharfinger.console.accounts import ROWS, frame, tried
+from wharfinger.console.accounts import MOST_HELD, ROWS, frame, tried
 from wharfinger.console.calls import Call, Leave, View
 from wharfinger.console.confirmations import Asked, ask, is_confirmed
 from wharfinger.console.flashes import Flash
@@ -188,7 +188,7 @@ async def revoke(call: Call) -> Leave:
 async def _page(call: Call, *, wrong: str = "") -> View:
     robot = await call.services.accounts.find(_name(call))
     parsed = parse_robot_name(robot.name)
-    held = [one for one in await call.services.credentials.list(robot.name, limit=ROWS) if one.revoked_at is None]
+    held = [one for one in await call.services.credentials.list(robot.name, limit=MOST_HELD) if one.revoked_at is None]
     manages = await call.can(Task.MANAGE, Target.ROBOT, robot.name)
     around = {} if parsed.organization is None else await frame(call, parsed.organization, "robots")
     return View(

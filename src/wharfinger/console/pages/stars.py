@@ -11,7 +11,7 @@ from wharfinger.domain.errors import NameInvalid, QueryInvalid
 from wharfinger.domain.names import parse_repository_name
 from wharfinger.web.access import SIGNED_IN
 
-STARS_PAGE: Final = 100
+STARS_PAGE: Final = 50
 PATH: Final = "/profile/stars"
 
 

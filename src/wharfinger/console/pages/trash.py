@@ -19,7 +19,7 @@ from wharfinger.domain.trash import Trashed, TrashEntry, TrashKind
 from wharfinger.metadata.trash_lists import Position, parse_position
 from wharfinger.web.access import OnDeleted, OnRepository, require_on_repository
 
-PAGE: Final = 50
+PAGE: Final = 40
 KINDS: Final = {
     TrashKind.REPOSITORY: mark("Repository"),
     TrashKind.TAG: mark("Tag"),

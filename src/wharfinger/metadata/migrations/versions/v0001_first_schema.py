@@ -1274,21 +1274,23 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sqlite_strict=True,
     )
     op.create_table(
-        "repository_sizes",
+        "repository_figures",
         sa.Column("repository_id", INTEGER, nullable=False),
         sa.Column("bytes", INTEGER, nullable=False),
         sa.Column("blobs", INTEGER, nullable=False),
+        sa.Column("pulls", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("stars", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.Column("measured_at", INTEGER, nullable=False),
         sa.ForeignKeyConstraint(
-            ["repository_id"], ["repositories.id"], name=op.f("fk_repository_sizes_repository_id"), ondelete="CASCADE"
+            ["repository_id"], ["repositories.id"], name=op.f("fk_repository_figures_repository_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("repository_id", name=op.f("pk_repository_sizes")),
+        sa.PrimaryKeyConstraint("repository_id", name=op.f("pk_repository_figures")),
         sqlite_autoincrement=False,
         sqlite_strict=True,
     )
     op.create_index(
-        "ix_repository_sizes_bytes",
-        "repository_sizes",
+        "ix_repository_figures_bytes",
+        "repository_figures",
         ["bytes", "repository_id"],
         unique=False,
         sqlite_where=None,
