@@ -6,6 +6,7 @@ from html import unescape
 
 import pytest
 
+from tests.console.people import Browser, user
 from tests.console.registry import Site
 from tests.support.images import artifact, image
 from wharfinger.console.routes import ROUTES
@@ -232,3 +233,22 @@ async def test_a_request_that_cannot_be_read_gets_a_page(site):
     assert page.status_code == 400
     assert "Not understood" in page.text
     assert "comes twice" in page.text
+
+
+@pytest.mark.parametrize("text", ["http://[", "//[::", "http://[::1"])
+@pytest.mark.parametrize("header", ["Origin", "Referer"])
+async def test_a_form_from_an_address_that_is_none_is_refused(site, header, text):
+    await user(site, "ann")
+    for path in ("/sign-in", "/profile"):
+        answer = await site.ask(path, "POST", headers={header: text}, data={"name": "ann"})
+        assert answer.status_code in {303, 403}
+        assert answer.headers.get("location", "/sign-in") == "/sign-in"
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "[::1]x", 'a"b', "a b"])
+async def test_a_host_that_is_none_breaks_no_page(site, host):
+    await user(site, "ann")
+    ann = Browser(site)
+    await ann.sign_in()
+    for path in ("/", "/sign-in/passkey", "/profile/second-factor", "/profile/second-factor/passkey"):
+        assert (await ann.get(path, host=host)).status_code < 500

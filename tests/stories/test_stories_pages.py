@@ -21,6 +21,9 @@ SHOWN = sorted(path for path, letters in TABLE.items() if letters[1] == "Y")
 """What the manager of the deployment sees."""
 LETTERS = {200: "Y", 400: "B", 403: "D", 404: "N"}
 HEAVIEST = 100_000
+ASKED = ("after", "before", "digest", "from", "last", "q", "since")
+LONG_NUMBER = "9" * 30
+"""A number to Python, and none to a database."""
 WIDEST = (2560, 1300)
 WAYS = ((PHONE, "dark", "ko-KR"), (DESK, "light", "en-US"), (WIDEST, "dark", "en-US"))
 OUT_OF_REACH = """
@@ -82,6 +85,15 @@ def test_a_page_weighs_little_with_all_that_it_loads(town, path):
     page = town.ask(town.address(path), "max")
     weight = len(page.content) + sum(len(asset.content) for asset in Assets()._by_path.values())
     assert weight < HEAVIEST
+
+
+@pytest.mark.parametrize("path", SHOWN)
+def test_a_page_takes_whatever_stands_after_the_question_mark(town, path):
+    address = town.address(path).partition("?")[0]
+    for name in ASKED:
+        for text in (LONG_NUMBER, "\u0663"):
+            answer = town.ask(address, "max", params={name: text})
+            assert answer.status_code < 500, (name, text)
 
 
 class Suspicions(HTMLParser):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from wharfinger.web.requests import Visit, is_loopback
 
@@ -88,7 +88,15 @@ def site_of(visit: Visit, host: str | None) -> str:
     if host is not None:
         url = urlsplit(host if "//" in host else f"https://{host}")
         return f"{url.scheme}://{url.netloc}"
-    return f"{visit.scheme}://{visit.header(b'host') or FALLBACK}"
+    return f"{visit.scheme}://{parts_of('//' + (visit.header(b'host') or '')).netloc or FALLBACK}"
+
+
+def parts_of(url: str) -> SplitResult:
+    """Return the parts of a URL that a client sent; empty ones where it is none, such as `http://[`."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def came_through_proxy(visit: Visit) -> bool:

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope
 
 from wharfinger.clock import Clock
 from wharfinger.console import chrome, errors, flashes, languages, session
-from wharfinger.console.addresses import FALLBACK, Address, address_of, address_on, site_of
+from wharfinger.console.addresses import FALLBACK, Address, address_of, address_on, parts_of, site_of
 from wharfinger.console.assets import Assets
 from wharfinger.console.calls import Call, Download, Leave, View
 from wharfinger.console.chrome import Scene
@@ -340,7 +340,7 @@ class Console:
         """Return the page to come back to after signing in: this one, or the one whose form was sent."""
         path = scene.visit.path
         if scene.method not in {"GET", "HEAD"}:
-            path = urlsplit(scene.visit.header(b"referer") or "").path.removeprefix(self._prefix)
+            path = parts_of(scene.visit.header(b"referer") or "").path.removeprefix(self._prefix)
         return "/" if path.startswith("/sign-") else session.within_site(path)
 
     def _respond(

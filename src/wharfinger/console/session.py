@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
+from wharfinger.console.addresses import parts_of
 from wharfinger.domain.access import Mode
 from wharfinger.domain.errors import FormRefused
 from wharfinger.services import Services
@@ -175,4 +176,4 @@ def _is_from_here(visit: Visit, host: str | None) -> bool:
     if origin is None:
         return False
     ours = {visit.header(b"host"), None if host is None else urlsplit(host if "//" in host else f"//{host}").netloc}
-    return urlsplit(origin).netloc in ours - {None, ""}
+    return parts_of(origin).netloc in ours - {None, ""}

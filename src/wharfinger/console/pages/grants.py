@@ -19,7 +19,7 @@ from wharfinger.domain.management import Target, Task
 from wharfinger.domain.pages import page_of
 from wharfinger.metadata.grants import Grant
 from wharfinger.services.namespaces import NamespaceChange
-from wharfinger.web.access import Managing
+from wharfinger.web.access import Managing, parse_number
 
 _PATH: Final = "/accounts/{namespace}/-/access"
 _REFUSED: Final = mark("The roles on %(namespace)s stay as they are.")
@@ -105,7 +105,7 @@ async def show(call: Call) -> View:
     place = Place(registry_id=call.registry.id, namespace=namespace)
     try:
         about = await call.services.namespaces.find(call.registry, namespace)
-        given = await call.services.grants.of_place(place, int(last) if last.isdecimal() else None, ROWS + 1)
+        given = await call.services.grants.of_place(place, parse_number(last) if last else None, ROWS + 1)
     except NamespaceUnknown:  # it is made with its first repository, or with the first role on it
         about, given = None, ()
     found = page_of(given, ROWS)
