@@ -24,7 +24,8 @@ async def test_a_process_that_ends_at_the_point_loses_nothing_and_leaves_nothing
 
 
 def test_every_point_is_met_by_a_test():
-    assert {point for _, _, point in MEETINGS} == set(POINTS)
+    """Those of registries have a file of their own, which holds the same for them."""
+    assert {point for _, _, point in MEETINGS} == {point for point in POINTS if not point.startswith("registry.")}
     assert len(MEETINGS_WITH_A_SERVER) == len(OF_A_SERVER)
     assert len(OF_REQUESTS) + len(OF_COMMANDS) == len(MEETINGS)
     assert len(OF_REQUESTS) > len(OF_COMMANDS) > len(OF_A_SERVER)

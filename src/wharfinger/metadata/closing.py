@@ -2,9 +2,9 @@
 """Rows of a registry that is being opened or closed."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, func, or_, select, update
+from sqlalchemy import Connection, Table, delete, exists, func, or_, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.accounts import AccountKind, AccountName
@@ -17,15 +17,20 @@ from wharfinger.metadata.account_tables import grants, trust_rules
 from wharfinger.metadata.schema import (
     blobs,
     events,
+    manifest_references,
     manifests,
     namespaces,
     registries,
     registry_hosts,
     repositories,
+    repository_blobs,
     tags,
     tombstones,
     uploads,
 )
+
+_AT_ONCE: Final = 500
+"""How many blobs one transaction takes on when everything came back."""
 
 
 def lock(connection: Connection, registry_id: int) -> None:
@@ -75,9 +80,86 @@ def creation_of(connection: Connection, registry_id: int) -> int | None:
     return found
 
 
-def set_opened(connection: Connection, registry_id: int, now: Instant) -> None:
-    """Have a registry answer from now on."""
+def set_opened(connection: Connection, registry_id: int, now: Instant, inventory: str | None) -> None:
+    """Have a registry answer from now on; the inventory of that digest was taken on, and counts for no other."""
     rows.change(connection, registry_id, {"opened_at": now})
+    if inventory is not None:
+        connection.execute(update(registries).where(registries.c.inventory == inventory).values(inventory=None))
+
+
+def tidy(connection: Connection, registry_id: int, now: Instant, lease: Instant, after: int) -> int | None:
+    """Have some of what nothing needs looked at: blobs of no repository are buried, others are reviewed.
+
+    Args:
+        connection: the transaction.
+        registry_id: of the registry that is being opened, all of whose entries are rows now.
+        now: the time.
+        lease: until when everything is kept.
+        after: the last blob that was looked at.
+
+    Returns:
+        The last blob that was looked at; nothing if there is none after it.
+    """
+    some = connection.execute(
+        select(blobs.c.id, blobs.c.store_key, blobs.c.size)
+        .where(blobs.c.registry_id == registry_id, blobs.c.id > after)
+        .order_by(blobs.c.id)
+        .limit(_AT_ONCE)
+    ).all()
+    if not some:
+        return None
+    numbers = [row.id for row in some]
+    needed = exists().where(
+        manifest_references.c.repository_id == repository_blobs.c.repository_id,
+        manifest_references.c.blob_id == repository_blobs.c.blob_id,
+    )
+    member = repository_blobs.c.blob_id.in_(numbers)
+    loose = select(repository_blobs.c.repository_id, repository_blobs.c.blob_id).where(member, ~needed)
+    for repository_id, blob_id in connection.execute(loose).all():
+        queues.review_blobs(connection, repository_id, [blob_id], lease, "it came back without a manifest")
+    used = set(connection.execute(select(repository_blobs.c.blob_id).where(member).distinct()).scalars())
+    for row in some:
+        if row.id not in used:
+            queues.bury(connection, registry_id, row.store_key, lease, now, row.size)
+    connection.execute(delete(blobs).where(blobs.c.id.in_(set(numbers) - used)))
+    return int(numbers[-1])
+
+
+def claim(connection: Connection, registry_id: int, token: str, now: Instant, until: Instant) -> bool:
+    """Have this process alone open or close a registry for a while; says whether nobody else does."""
+    free = or_(registries.c.claim.is_(None), registries.c.claim == token, registries.c.claimed_until <= now)
+    return (
+        connection.execute(
+            update(registries).where(registries.c.id == registry_id, free).values(claim=token, claimed_until=until)
+        ).rowcount
+        > 0
+    )
+
+
+def release(connection: Connection, registry_id: int, token: str) -> None:
+    """Let another process go on with a registry."""
+    connection.execute(
+        update(registries)
+        .where(registries.c.id == registry_id, registries.c.claim == token)
+        .values(claim=None, claimed_until=None)
+    )
+
+
+def is_claimed(connection: Connection, registry_id: int, token: str) -> bool:
+    """Say whether the registry is still this process's."""
+    found = select(registries.c.claim).where(registries.c.id == registry_id).with_for_update(key_share=True)
+    return connection.execute(found).scalar() == token
+
+
+def note_inventory(connection: Connection, registry_id: int, digest: str) -> None:
+    """Note that the inventory of a registry is durable, and what it is."""
+    rows.change(connection, registry_id, {"inventory": digest})
+
+
+def wrote(connection: Connection, digest: str) -> bool:
+    """Say whether this deployment wrote an inventory, and no registry took it on yet."""
+    found = select(registries.c.id).where(registries.c.inventory == digest, registries.c.deleted_at.is_not(None))
+    return connection.execute(found).first() is not None
 
 
 def close(
@@ -86,7 +168,9 @@ def close(
     """Have a registry answer no more, and hide what is in it; returns the robots that end with it.
 
     Repositories are marked with the deletion's event: what was in the trash before has another mark. Whoever waits for
-    the lock of one finds it gone, as with every deletion. Roles, trust rules and robots do not outlive it.
+    the lock of one finds it gone, as with every deletion. Trust rules and robots do not outlive it, nor do roles on the
+    whole of it. Owners, and roles on what is in it, are still to be written into its inventory, if it leaves one: they
+    end with `free`.
     """
     rows.change(
         connection,
@@ -110,25 +194,24 @@ def close(
     ended = delete(uploads).where(uploads.c.registry_id == registry_id).returning(uploads.c.store_key)
     for key in connection.execute(ended).scalars().all():
         queues.bury(connection, registry_id, key, now, now)
-    places = select(repositories.c.id).where(here)
-    spaces = select(namespaces.c.id).where(namespaces.c.registry_id == registry_id)
-    connection.execute(
-        delete(grants).where(
-            or_(
-                grants.c.registry_id == registry_id,
-                grants.c.repository_id.in_(places),
-                grants.c.namespace_id.in_(spaces),
-            )
-        )
-    )
+    connection.execute(delete(grants).where(grants.c.registry_id == registry_id))
+    if not leaves_images:
+        _end_roles(connection, registry_id)
     connection.execute(delete(trust_rules).where(trust_rules.c.registry_id == registry_id))
-    connection.execute(update(namespaces).where(namespaces.c.registry_id == registry_id).values(owner_id=None))
     connection.execute(delete(registry_hosts).where(registry_hosts.c.registry_id == registry_id))
     robots = account_rows.list_robots(connection, registry_id=registry_id)
     for robot in robots:
         assert robot.kind is AccountKind.ROBOT  # noqa: S101 - only robots belong to a registry
         account_rows.delete_account(connection, robot, now)
     return [robot.name for robot in robots]
+
+
+def _end_roles(connection: Connection, registry_id: int) -> None:
+    """End owners, and roles on what is in a registry."""
+    places = select(repositories.c.id).where(repositories.c.registry_id == registry_id)
+    spaces = select(namespaces.c.id).where(namespaces.c.registry_id == registry_id)
+    connection.execute(delete(grants).where(or_(grants.c.repository_id.in_(places), grants.c.namespace_id.in_(spaces))))
+    connection.execute(update(namespaces).where(namespaces.c.registry_id == registry_id).values(owner_id=None))
 
 
 def free(connection: Connection, registry_id: int, now: Instant) -> bool:
@@ -140,6 +223,7 @@ def free(connection: Connection, registry_id: int, now: Instant) -> bool:
     if row.storage is None or row.deleted_at is None:
         return False
     rows.change(connection, registry_id, {"storage": None})
+    _end_roles(connection, registry_id)
     here = repositories.c.registry_id == registry_id
     connection.execute(update(repositories).where(here).values(purged_at=func.coalesce(repositories.c.purged_at, now)))
     connection.execute(delete(tombstones).where(tombstones.c.registry_id == registry_id))

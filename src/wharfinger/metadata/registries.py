@@ -18,7 +18,7 @@ STATE: Final = Statement(select(func.sum(registries.c.version)))
 
 _CREATE: Final = Statement(
     lambda insert_into: insert_into(registries).on_conflict_do_nothing().returning(registries.c.id),
-    columns=("name", "storage", "mark", "private_id", "created_at"),
+    columns=("name", "storage", "mark", "private_id", "created_at", "claim", "claimed_until"),
 )
 
 
@@ -53,6 +53,8 @@ class RegistryRow:
     """The event that tells of its deletion."""
     leaves_images: bool = False
     """Of one that was deleted: whether its images stay in the storage."""
+    inventory: str | None = None
+    """Of one that was deleted: the digest of the inventory that it left, as long as nobody took that on."""
 
     @property
     def is_live(self) -> bool:
@@ -88,6 +90,7 @@ _COLUMNS: Final = (
     registries.c.deleted_at,
     registries.c.deletion_id,
     registries.c.leaves_images,
+    registries.c.inventory,
 )
 _BOOLEANS: Final = frozenset(
     {"anonymous_pull", "account_namespaces", "public_endpoint", "private_endpoint", "public", "leaves_images"}
@@ -136,9 +139,20 @@ def create(
     mark: str,
     private_id: str,
     now: Instant,
+    claim: str | None = None,
+    claimed_until: Instant | None = None,
 ) -> int | None:
-    """Make a registry that is still to be opened; nothing if its name or the storage is taken."""
-    made = _CREATE.first(connection, name=name, storage=storage, mark=mark, private_id=private_id, created_at=now)
+    """Make a registry that is still to be opened, by who has the claim; nothing if its name or storage is taken."""
+    made = _CREATE.first(
+        connection,
+        name=name,
+        storage=storage,
+        mark=mark,
+        private_id=private_id,
+        created_at=now,
+        claim=claim,
+        claimed_until=claimed_until,
+    )
     return None if made is None else int(made[0])
 
 

@@ -76,6 +76,9 @@ registries: Final = table(
     number("deleted_at", nullable=True),
     number("deletion_id", nullable=True),
     number("leaves_images", default=0),
+    words("inventory", nullable=True),
+    words("claim", nullable=True),
+    number("claimed_until", nullable=True),
     index("uq_registries_name_live", "name", unique=True, where="deleted_at IS NULL"),
     index("uq_registries_storage", "storage", unique=True, where="storage IS NOT NULL"),
     UniqueConstraint("private_id"),
@@ -84,7 +87,9 @@ registries: Final = table(
 """`mark` is also written into the storage, so that no other registry takes it for its own. `version` grows with every
 change of any registry: the highest one says whether what a process knows is still so. One without `opened_at` is being
 opened: what its storage held before is still to come back. One with `deleted_at` is being closed as long as it has its
-`storage`; `leaves_images` says that its images stay there. `account_namespaces` says that a new namespace belongs to
+`storage`; `leaves_images` says that its images stay there, and `inventory` is the digest of the inventory that names
+them, until a registry took them on. `claim` is the token of the one process that opens or closes it; a dead one's claim
+ends by itself. `account_namespaces` says that a new namespace belongs to
 the account of its name, if there is one. `untagged_after` is how long a manifest without a tag is kept after it was
 last used; nothing for as long as it is not deleted. `sweep_after` is the manifest after which a rule that changed is
 still to be applied; nothing if none is."""
@@ -272,14 +277,17 @@ tag_history: Final = table(
     words("to_digest", nullable=True),
     number("at"),
     key("event_id", "events.id"),
+    words("principal", nullable=True),
+    words("detail", nullable=True),
     index("ix_tag_history_name", "repository_id", "name", "at"),
     index("ix_tag_history_left", "repository_id", "from_digest", "at", where="from_digest IS NOT NULL"),
-    index("ix_tag_history_repository_id", "repository_id", "event_id"),
+    index("ix_tag_history_repository_id", "repository_id", "id"),
     index("ix_tag_history_deleted", "at", where="to_digest IS NULL"),
     index("ix_tag_history_trash", "repository_id", "at", where="to_digest IS NULL"),
 )
 """Every movement of every tag: nothing before it was created, nothing after it was deleted. Of one tag, each is later
-than the one before it, whatever the clocks of two nodes say."""
+than the one before it, whatever the clocks of two nodes say. `principal` and `detail` are those of a movement that was
+made in a registry before this one, and came back with its inventory; of any other, the event has them."""
 
 uploads: Final = table(
     "uploads",

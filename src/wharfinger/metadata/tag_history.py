@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Select, exists, select
+from sqlalchemy import Connection, Select, case, exists, func, select
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
@@ -40,13 +40,13 @@ class Movement:
 
 def _build() -> Select[tuple[int, str, str | None, str | None, int, str, str | None]]:
     return select(
-        tag_history.c.event_id,
+        tag_history.c.id,
         tag_history.c.name,
         tag_history.c.from_digest,
         tag_history.c.to_digest,
         tag_history.c.at,
-        events.c.principal,
-        events.c.detail,
+        func.coalesce(tag_history.c.principal, events.c.principal).label("principal"),
+        case((tag_history.c.principal.is_not(None), tag_history.c.detail), else_=events.c.detail).label("detail"),
     ).join(events, events.c.id == tag_history.c.event_id)
 
 
@@ -55,16 +55,16 @@ def movements(
 ) -> Sequence[Movement]:
     """Return steps of a tag, or of all tags of the repository, the newest first; with `before`, those older than it.
 
-    Events of one repository are numbered in the order of its transactions, because each of them holds its lock.
+    Steps of one repository are numbered in the order of its transactions, because each of them holds its lock.
     """
     statement = _build().where(tag_history.c.repository_id == repository_id)
     if tag is None:
         if before is not None:
-            statement = statement.where(tag_history.c.event_id < before)
-        return _run(connection, statement.order_by(tag_history.c.event_id.desc()).limit(limit))
+            statement = statement.where(tag_history.c.id < before)
+        return _run(connection, statement.order_by(tag_history.c.id.desc()).limit(limit))
     # By time, which is the same order within one tag, and has an index.
     if before is not None:
-        since = select(_newer.c.at).where(_newer.c.repository_id == repository_id, _newer.c.event_id == before)
+        since = select(_newer.c.at).where(_newer.c.repository_id == repository_id, _newer.c.id == before)
         statement = statement.where(tag_history.c.at < since.scalar_subquery())
     return _run(connection, statement.where(tag_history.c.name == tag).order_by(tag_history.c.at.desc()).limit(limit))
 
@@ -140,7 +140,7 @@ def _run(
 ) -> Sequence[Movement]:
     return [
         Movement(
-            id=row.event_id,
+            id=row.id,
             tag=TagName(row.name),
             before=None if row.from_digest is None else Digest(row.from_digest),
             after=None if row.to_digest is None else Digest(row.to_digest),

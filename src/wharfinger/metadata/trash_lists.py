@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from heapq import merge
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, Select, exists, false, or_, select
+from sqlalchemy import Connection, RowMapping, Select, exists, false, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from wharfinger.clock import Instant
@@ -143,12 +143,12 @@ def _tags(connection: Connection, scope: TrashScope, last: Position | None, limi
     )
     statement = _of_repositories(
         select(
-            tag_history.c.event_id.label("number"),
+            tag_history.c.id.label("number"),
             repositories.c.name.label("repository"),
             tag_history.c.name,
             tag_history.c.from_digest.label("digest"),
             tag_history.c.at.label("deleted_at"),
-            events.c.principal,
+            func.coalesce(tag_history.c.principal, events.c.principal).label("principal"),
         )
         .select_from(tag_history)
         .join(repositories, repositories.c.id == tag_history.c.repository_id)
@@ -157,8 +157,8 @@ def _tags(connection: Connection, scope: TrashScope, last: Position | None, limi
         scope,
     )
     statement = (
-        statement.where(*_within(scope, last, TrashKind.TAG, tag_history.c.at, tag_history.c.event_id))
-        .order_by(tag_history.c.at.desc(), tag_history.c.event_id.desc())
+        statement.where(*_within(scope, last, TrashKind.TAG, tag_history.c.at, tag_history.c.id))
+        .order_by(tag_history.c.at.desc(), tag_history.c.id.desc())
         .limit(limit)
     )
     return [

@@ -13,6 +13,10 @@ from wharfinger.services.pace import Pay
 
 _FLUSH: Final = 1024 * 1024
 _MOST_PAGE: Final = 1024 * 1024
+_AT_ONCE: Final = 4 * 1024 * 1024
+"""How much is decompressed at once."""
+_LONGEST_LINE: Final = 64 * 1024 * 1024
+"""No line is longer: the longest ones have a manifest in base64."""
 _GZIP: Final = 31
 """zlib's number for a stream with the header of gzip, which every system can read."""
 
@@ -141,19 +145,35 @@ class Archive:
         return Piece(size=hasher.size, digest=hasher.digest())
 
 
-async def lines_of(store: BlobStore, key: StoreKey) -> AsyncIterator[list[bytes]]:
+async def lines_of(store: BlobStore, key: StoreKey, hasher: Hasher | None = None) -> AsyncIterator[list[bytes]]:
     """Yield the lines that a `LineWriter` wrote, as many at a time as come together.
 
+    However well they are compressed, only some of them are in memory at once.
+
+    Args:
+        store: where they are.
+        key: under which.
+        hasher: sees every compressed byte.
+
     Raises:
-        BackupUnfit: they are not there, or cannot be read to their end.
+        BackupUnfit: they are not there, one is longer than any of ours, or they cannot be read to their end.
     """
     decompressor, rest = zlib.decompressobj(_GZIP), b""
     try:
         size = await store.stat(key)
         async for piece in store.open(key, 0, size):
-            *lines, rest = (rest + await asyncio.to_thread(decompressor.decompress, piece)).split(b"\n")
-            if lines:
-                yield lines
+            if hasher is not None:
+                await asyncio.to_thread(hasher.update, piece)
+            waiting = piece
+            while waiting:
+                text = await asyncio.to_thread(decompressor.decompress, waiting, _AT_ONCE)
+                waiting = decompressor.unconsumed_tail
+                *lines, rest = (rest + text).split(b"\n")
+                if lines:
+                    yield lines
+                if len(rest) > _LONGEST_LINE:
+                    message = f"{key} has a line that is longer than any of ours"
+                    raise BackupUnfit(message)
     except (KeyUnknown, zlib.error) as error:
         message = f"{key} cannot be read to its end"
         raise BackupUnfit(message) from error

@@ -8,12 +8,14 @@ delete ──▶ it answers no more ──▶ inventory, durable ──▶ mark 
 ```
 
 Each arrow can be the last one that a process gets to: `settle` looks for registries that are on the way and takes
-them further, and doing a step twice changes nothing. As long as an inventory is not durable, nothing of the registry is
-collected; once its storage is free, nothing that is in it is touched for this registry any more.
+them further, one process at a time, and doing a step twice changes nothing. As long as an inventory is not durable,
+nothing of the registry is collected; once its storage is free, nothing that is in it is touched for this registry any
+more. One that cannot be opened comes to nothing, and what is in the storage stays as it was.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from wharfinger.clock import Clock
 from wharfinger.domain.errors import (
@@ -21,6 +23,7 @@ from wharfinger.domain.errors import (
     RegistryInvalid,
     StoreUnavailable,
     Unavailable,
+    UpkeepBusy,
     WharfingerError,
 )
 from wharfinger.domain.events import Event, EventAction
@@ -29,16 +32,28 @@ from wharfinger.domain.inventories import Inventory, InventoryUnfit
 from wharfinger.domain.names import DEFAULT_REGISTRY, RegistryName
 from wharfinger.domain.registries import Contents, new_mark, new_private_id
 from wharfinger.domain.switches import Switches
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import closing, events
 from wharfinger.metadata import registries as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.registries import RegistryRow
 from wharfinger.services.inventories import Inventories
 from wharfinger.services.registries import Registry, registry_unknown
-from wharfinger.services.storages import Storage, Storages, claim, holds_bytes, remove_mark
+from wharfinger.services.storages import (
+    Storage,
+    Storages,
+    claim,
+    read_mark,
+    remove_mark,
+    require_empty,
+    require_mark,
+    unknown_storage,
+)
+from wharfinger.services.turns import Turn, Turns, new_token
 from wharfinger.telemetry import logger
 
 _log = logger("registries")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +88,8 @@ class Lifecycle:
         self._clock = clock
         self._switches = switches
         self._inventories = Inventories(database, clock)
+        self._turns = Turns(database, clock)
+        self._tidied: set[int] = set()
 
     @property
     def storages(self) -> Storages:
@@ -121,22 +138,33 @@ class Lifecycle:
         self._switches.require_writable()
         place = self._storages.find(storage)
         if place is None:
-            raise RegistryInvalid(_storage_unknown(storage, self._storages))
-        now, mark, private_id = self._clock.now(), new_mark(), new_private_id()
+            raise RegistryInvalid(unknown_storage(storage, self._storages))
+        now, mark, private_id, token = self._clock.now(), new_mark(), new_private_id(), new_token()
+        until = self._turns.until()
 
         def work(connection: Connection) -> RegistryRow:
-            made = rows.create(connection, name, storage=storage, mark=mark, private_id=private_id, now=now)
+            made = rows.create(
+                connection,
+                name,
+                storage=storage,
+                mark=mark,
+                private_id=private_id,
+                now=now,
+                claim=token,
+                claimed_until=until,
+            )
             if made is None:
                 raise RegistryConflict(_taken(connection, name, storage))
+            failpoint("registry.create.committing")
             return rows.get(connection, made)
 
         row = await self._database.write(work)
-        try:
-            inventory = await self._take(place, row)
-        except WharfingerError:
-            await self._database.write(lambda c: closing.remove(c, row.id))
-            raise
-        return await self._open(place, row, inventory, by)
+        failpoint("registry.create.committed")
+        async with self._turns.of(row.id, token) as turn:
+            if turn is None:
+                message = f"The registry {name} is on the way; it answers in a moment."
+                raise UpkeepBusy(message)
+            return await self._open(place, row, turn, by)
 
     async def delete(self, registry: Registry, by: Actor, *, images: bool) -> None:
         """Have a registry answer no more; `settle` does the rest.
@@ -172,69 +200,147 @@ class Lifecycle:
             for robot in closing.close(connection, registry.id, number, now, leaves_images=not images):
                 told = Event(action=EventAction.ACCOUNT_DELETED, target=robot, detail="its registry was deleted")
                 events.record(connection, registry.id, told, by, now)
+            failpoint("registry.delete.committing")
 
         await self._database.write(work)
+        failpoint("registry.delete.committed")
 
     async def settle(self) -> int:
         """Take every registry further that is being opened or closed; returns how many came to their end."""
         if self._switches.read_only:
             return 0
         done = 0
-        for row in await self._database.read(rows.list_unsettled):
+        for row in await self._database.read(rows.list_held):
+            if row.is_live and row.id in self._tidied:
+                continue
             try:
-                done += await self._settle(row)
+                async with self._turns.of(row.id) as turn:
+                    if turn is not None:
+                        done += await self._settle(row.id, turn)
             except (WharfingerError, InventoryUnfit) as error:
                 _log.error("a registry is on the way, and stays there", registry=row.name, reason=str(error))
         return done
 
-    async def _settle(self, row: RegistryRow) -> bool:
-        place = self._storages.find(row.storage or "")
+    async def _settle(self, registry_id: int, turn: Turn) -> bool:
+        row = await self._database.read(lambda c: rows.get(c, registry_id))
+        if row.storage is None:
+            return False
+        place = self._storages.find(row.storage)
         if place is None:
             message = f"The storage {row.storage} is not among the settings of this node."
             raise StoreUnavailable(message)
         if row.deleted_at is not None:
-            return await self._close(place, row)
-        await self._open(place, row, await self._take(place, row), SYSTEM_ACTOR)
+            return await self._close(place, row, turn)
+        if row.opened_at is not None:
+            if await read_mark(place.store) == row.mark:
+                await self._inventories.remove(place.store, besides=row.mark)  # of who died before it could
+            self._tidied.add(row.id)
+            return False
+        await self._open(place, row, turn, SYSTEM_ACTOR, is_patient=True)
         return True
+
+    async def _open(
+        self, place: Storage, row: RegistryRow, turn: Turn, by: Actor, *, is_patient: bool = False
+    ) -> RegistryRow:
+        """Take a registry to where it answers; one for which that cannot be comes to nothing.
+
+        Args:
+            place: its storage.
+            row: as it is now.
+            turn: of this process.
+            by: who wants it.
+            is_patient: whether to try again later if the storage does not answer.
+
+        Raises:
+            RegistryInvalid, RegistryConflict: what is in the storage cannot be taken over.
+            Unavailable: the storage or the database does not answer.
+        """
+        try:
+            inventory = await self._take(place, row)
+        except Unavailable as error:
+            if not is_patient:
+                await self._give_up(place, row, turn, error.message)
+            raise
+        except (RegistryInvalid, RegistryConflict) as error:
+            await self._give_up(place, row, turn, error.message)
+            raise
+        try:
+            return await self._finish(place, row, turn, inventory, by)
+        except InventoryUnfit as error:
+            message = f"The images in the storage {place.name} cannot be brought back: {error}."
+            await self._give_up(place, row, turn, message)
+            raise RegistryInvalid(message) from error
 
     async def _take(self, place: Storage, row: RegistryRow) -> Inventory | None:
         """Mark a storage for a registry, if all that is in it can be told; returns what another one left there."""
         await claim(place, row.mark)
+        failpoint("registry.marked")
         try:
             inventory = await self._inventories.find(place.store)
             if inventory is not None:
                 await self._inventories.check(place.store, inventory)
-            else:
-                await _require_empty(place)
-        except (RegistryInvalid, InventoryUnfit, Unavailable) as error:
-            await remove_mark(place.store, row.mark)
-            if isinstance(error, InventoryUnfit):
-                message = f"The images in the storage {place.name} cannot be brought back: {error}."
-                raise RegistryInvalid(message) from error
-            raise
+        except InventoryUnfit as error:
+            message = f"The images in the storage {place.name} cannot be brought back: {error}."
+            raise RegistryInvalid(message) from error
+        if inventory is None:
+            await require_empty(place)
         return inventory
 
-    async def _open(self, place: Storage, row: RegistryRow, inventory: Inventory | None, by: Actor) -> RegistryRow:
-        event_id = await self._database.write(lambda c: self._told(c, row, place, by))
-        count = 0
+    async def _finish(
+        self, place: Storage, row: RegistryRow, turn: Turn, inventory: Inventory | None, by: Actor
+    ) -> RegistryRow:
+        def tell(connection: Connection) -> int:
+            turn.guard(connection)
+            return self._told(connection, row, place, by)
+
+        event_id = await self._database.write(tell)
+        failpoint("registry.told")
+        found = None
         if inventory is not None:
-            count = await self._inventories.bring_back(place.store, inventory, row, event_id)
+            found = await self._inventories.bring_back(place.store, inventory, row, event_id, turn.guard)
+        failpoint("registry.returned")
         now = self._clock.now()
 
         def work(connection: Connection) -> RegistryRow:
+            turn.guard(connection)
             closing.lock(connection, row.id)
-            seen = rows.get(connection, row.id)
-            if seen.opened_at is None and seen.deleted_at is None:
-                closing.set_opened(connection, row.id, now)
-                if inventory is not None:
-                    detail = f"{count} repositories that {inventory.registry} left in the storage {place.name}"
-                    event = Event(action=EventAction.REGISTRY_RESTORED, target=row.name, detail=detail)
-                    events.record(connection, row.id, event, by, now)
+            closing.set_opened(connection, row.id, now, None if found is None else found.digest)
+            if inventory is not None and found is not None:
+                detail = f"{found.in_words()} that {inventory.registry} left in the storage {place.name}"
+                event = Event(action=EventAction.REGISTRY_RESTORED, target=row.name, detail=detail)
+                events.record(connection, row.id, event, by, now)
+            failpoint("registry.open.committing")
             return rows.get(connection, row.id)
 
         opened = await self._database.write(work)
-        await self._inventories.remove(place.store)
+        failpoint("registry.open.committed")
+        await self._inventories.remove(place.store, besides=row.mark)
+        failpoint("registry.opened")
         return opened
+
+    async def _give_up(self, place: Storage, row: RegistryRow, turn: Turn, reason: str) -> None:
+        """Have a registry that cannot be opened come to nothing, and leave its storage as it was.
+
+        What was told of it in the audit log already stays there, and so does its row; `settle` frees the storage then.
+        """
+        now = self._clock.now()
+        try:
+            await remove_mark(place.store, row.mark)
+            is_unmarked = True
+        except Unavailable:
+            is_unmarked = False
+
+        def work(connection: Connection) -> None:
+            turn.guard(connection)
+            closing.lock(connection, row.id)
+            if is_unmarked and closing.creation_of(connection, row.id) is None:
+                closing.remove(connection, row.id)
+                return
+            event = Event(action=EventAction.REGISTRY_DELETED, target=row.name, detail=f"not opened: {reason}"[:500])
+            number = events.record(connection, row.id, event, SYSTEM_ACTOR, now)
+            closing.close(connection, row.id, number, now, leaves_images=True)
+
+        await self._database.write(work)
 
     def _told(self, connection: Connection, row: RegistryRow, place: Storage, by: Actor) -> int:
         """Return the event that tells of a registry's creation, which is recorded once."""
@@ -245,31 +351,43 @@ class Lifecycle:
         event = Event(action=EventAction.REGISTRY_CREATED, target=row.name, detail=detail)
         return events.record(connection, row.id, event, by, self._clock.now())
 
-    async def _close(self, place: Storage, row: RegistryRow) -> bool:
+    async def _close(self, place: Storage, row: RegistryRow, turn: Turn) -> bool:
+        """Take a deleted registry to where its storage is free; says whether it is there."""
         now = self._clock.now()
-        if row.leaves_images and row.opened_at is not None:
-            await self._inventories.write(place.store, row)
-        elif not row.leaves_images:
-            if await self._database.write(lambda c: closing.hurry(c, row.id, now)):
-                return False  # collection is at it
-            await self._inventories.remove(place.store)
+        was_open = row.opened_at is not None
+        if row.leaves_images and was_open and row.inventory is None:
+            await require_mark(place, row.mark)
+            digest = await self._inventories.write(place.store, row)
+            failpoint("registry.inventory.written")
+            await self._write(turn, lambda c: closing.note_inventory(c, row.id, digest))
+            failpoint("registry.inventory.noted")
+        if not row.leaves_images and await self._write(turn, lambda c: closing.hurry(c, row.id, now)):
+            return False  # collection is at it
+        if was_open and await read_mark(place.store) == row.mark:
+            if row.leaves_images:
+                await self._inventories.remove(place.store, besides=row.mark)
+            else:
+                await self._inventories.remove_all(place.store)
         await remove_mark(place.store, row.mark)
-        return await self._database.write(lambda c: closing.free(c, row.id, now))
+        failpoint("registry.unmarked")
 
+        def work(connection: Connection) -> bool:
+            freed = closing.free(connection, row.id, now)
+            failpoint("registry.free.committing")
+            return freed
 
-async def _require_empty(place: Storage) -> None:
-    if await holds_bytes(place.store):
-        message = (
-            f"The storage {place.name} holds bytes, and nothing says what they are: empty it, or declare another "
-            "directory."
-        )
-        raise RegistryInvalid(message)
+        freed = await self._write(turn, work)
+        failpoint("registry.free.committed")
+        return freed
 
+    async def _write(self, turn: Turn, work: Callable[[Connection], T]) -> T:
+        """Write, if it is still this process's turn."""
 
-def _storage_unknown(name: str, storages: Storages) -> str:
-    known = ", ".join(one.name for one in storages.all() if one.name != DEFAULT_REGISTRY)
-    advice = f"there are {known}" if known else "none is declared besides that of `default`: add one to `storages`"
-    return f"There is no storage {name[:60]!r}: {advice}."
+        def guarded(connection: Connection) -> T:
+            turn.guard(connection)
+            return work(connection)
+
+        return await self._database.write(guarded)
 
 
 def _taken(connection: Connection, name: RegistryName, storage: str) -> str:

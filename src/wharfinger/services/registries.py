@@ -22,6 +22,7 @@ from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import DEFAULT_REGISTRY, RegistryName
 from wharfinger.domain.registries import MOST_HOSTS, Domains, host_of, new_private_id, parse_host
+from wharfinger.failpoints import failpoint
 from wharfinger.metadata import collection, events
 from wharfinger.metadata import registries as rows
 from wharfinger.metadata.database import Connection, Database
@@ -327,9 +328,12 @@ class RegistrySwitches:
             if told:
                 event = Event(action=EventAction.REGISTRY_CHANGED, target=registry.name, detail=told)
                 events.record(connection, registry.id, event, by, now)
+            failpoint("registry.change.committing")
             return after
 
-        return await self._database.write(work)
+        changed = await self._database.write(work)
+        failpoint("registry.change.committed")
+        return changed
 
     def _parsed(self, hosts: Sequence[str]) -> tuple[str, ...]:
         if len(hosts) > MOST_HOSTS:

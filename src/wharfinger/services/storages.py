@@ -17,7 +17,8 @@ from typing import Final
 
 from wharfinger.blobstore.absent import AbsentBlobStore
 from wharfinger.blobstore.base import BlobStore, KeyTaken, KeyUnknown, StoreKey, checked_key
-from wharfinger.domain.errors import RegistryConflict
+from wharfinger.domain.errors import RegistryConflict, RegistryInvalid, StoreUnavailable
+from wharfinger.domain.names import DEFAULT_REGISTRY
 
 OWN: Final = "own/"
 """Before every key that names no blob; keys of blobs begin with two characters and a slash."""
@@ -158,3 +159,37 @@ async def holds_bytes(store: BlobStore) -> bool:
 def is_own(key: StoreKey) -> bool:
     """Say whether a key names something of the storage itself, and no bytes of a blob."""
     return key.startswith(OWN)
+
+
+async def require_empty(storage: Storage) -> None:
+    """Refuse a storage in which there are bytes, for a registry that finds no inventory there.
+
+    Raises:
+        RegistryInvalid: there are.
+    """
+    if await holds_bytes(storage.store):
+        message = (
+            f"The storage {storage.name} holds bytes, and nothing says what they are: empty it, or declare another "
+            "directory."
+        )
+        raise RegistryInvalid(message)
+
+
+async def require_mark(storage: Storage, mark: str) -> None:
+    """Refuse a storage that is not the registry's: its inventory has to lie beside its images.
+
+    Raises:
+        StoreUnavailable: it has another mark, or none.
+    """
+    if await read_mark(storage.store) != mark:
+        message = (
+            f"The storage {storage.name} does not bear the mark of its registry: another directory is there, or none."
+        )
+        raise StoreUnavailable(message)
+
+
+def unknown_storage(name: str, storages: Storages) -> str:
+    """Say that there is no such storage, and which there are."""
+    known = ", ".join(one.name for one in storages.all() if one.name != DEFAULT_REGISTRY)
+    advice = f"there are {known}" if known else "none is declared besides that of `default`: add one to `storages`"
+    return f"There is no storage {name[:60]!r}: {advice}."

@@ -36,6 +36,9 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("deleted_at", INTEGER, nullable=True),
         sa.Column("deletion_id", INTEGER, nullable=True),
         sa.Column("leaves_images", INTEGER, server_default=sa.text("0"), nullable=False),
+        sa.Column("inventory", TEXT, nullable=True),
+        sa.Column("claim", TEXT, nullable=True),
+        sa.Column("claimed_until", INTEGER, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registries")),
         sa.UniqueConstraint("private_id", name=op.f("uq_registries_private_id")),
         sa.UniqueConstraint("mark", name=op.f("uq_registries_mark")),
@@ -795,6 +798,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("to_digest", TEXT, nullable=True),
         sa.Column("at", INTEGER, nullable=False),
         sa.Column("event_id", INTEGER, nullable=False),
+        sa.Column("principal", TEXT, nullable=True),
+        sa.Column("detail", TEXT, nullable=True),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name=op.f("fk_tag_history_event_id"), ondelete="RESTRICT"),
         sa.ForeignKeyConstraint(
             ["repository_id"], ["repositories.id"], name=op.f("fk_tag_history_repository_id"), ondelete="CASCADE"
@@ -822,7 +827,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
     op.create_index(
         "ix_tag_history_repository_id",
         "tag_history",
-        ["repository_id", "event_id"],
+        ["repository_id", "id"],
         unique=False,
         sqlite_where=None,
         postgresql_where=None,
