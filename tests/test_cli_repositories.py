@@ -165,6 +165,29 @@ def test_a_namespace_is_claimed_and_says_how_private_its_repositories_begin(done
     assert "no account 'bob'" in wharfinger("namespace", "set", "bob", "--claim").stderr
 
 
+def test_kinds_of_content_are_switched_off_and_on_everywhere_and_in_a_namespace(done, wharfinger):
+    assert done("content", "off", "chart", "artifact") == ["switched off in the deployment: artifact, chart"]
+    assert done("content", "on", "artifact") == ["switched off in the deployment: chart"]
+    assert done("content", "off", "image", "--namespace", "acme") == ["switched off in the namespace acme: image"]
+    assert [line.split() for line in done("content", "list")] == [
+        ["kind", "deployment"],
+        ["image", "on"],
+        ["chart", "off"],
+        ["artifact", "on"],
+    ]
+    assert [line.split() for line in done("content", "list", "--namespace", "acme")] == [
+        ["kind", "deployment", "acme"],
+        ["image", "on", "off"],
+        ["chart", "off", "on"],
+        ["artifact", "on", "on"],
+    ]
+    assert [line.split()[-1] for line in done("content", "list", "--namespace", "nobody")[1:]] == ["on", "on", "on"]
+    assert wharfinger("content", "off", "layers").status == 2
+    assert (
+        "no registry 'other'" in wharfinger("content", "off", "image", "--namespace", "a", "--registry", "other").stderr
+    )
+
+
 def test_the_switches_of_a_registry_are_shown_and_turned(done, wharfinger):
     on = ["anonymous pull on", "namespaces of accounts on", "untagged manifests kept"]
     off = ["anonymous pull off", "namespaces of accounts off", "untagged manifests kept"]

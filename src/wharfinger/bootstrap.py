@@ -34,6 +34,7 @@ from wharfinger.services.beginning import Beginning
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
+from wharfinger.services.content import Content
 from wharfinger.services.credentials import Credentials
 from wharfinger.services.descriptions import Descriptions
 from wharfinger.services.explanations import Explanations
@@ -119,8 +120,7 @@ def build(settings: Settings, shown: Sequence[Setting] = ()) -> Deployment:
     authorization = _authorization(settings, database, switches, refusals)
     outbound = SharedClient(settings.outbound.allow, settings.outbound.ports, settings.outbound.authorities, clock)
     known = _known(settings, database, clock, outbound, authorization=authorization, refusals=refusals)
-    if settings.auth.kind is None:
-        identity = _identity(settings, database, clock, opened.default, known)
+    identity = _identity(settings, database, clock, opened.default, known) if settings.auth.kind is None else identity
     manifests, blobs = _manifests(settings, database, clock, switches), _blobs(settings, database, clock, switches)
     collection, reviews = Collection(database, opened.registries, clock), _reviews(settings, database, clock, switches)
     watch = _watch(settings, shown, database, clock, opened, authorization)
@@ -131,6 +131,7 @@ def build(settings: Settings, shown: Sequence[Setting] = ()) -> Deployment:
         beginning=Beginning(database, clock),
         blobs=blobs,
         collection=collection,
+        content=Content(database, clock),
         credentials=known.credentials,
         descriptions=Descriptions(database, clock, switches),
         explanations=Explanations(database, authorization),

@@ -16,7 +16,10 @@ from wharfinger.domain.grants import DEPLOYMENT
 from wharfinger.domain.identity import SYSTEM_ACTOR
 from wharfinger.domain.names import RepositoryName
 
-PAGES = ("", "/storage", "/collection", "/verification", "/jobs", "/audit", "/users", "/sign-in", "/settings")
+PAGES = (
+    *("", "/storage", "/collection", "/verification", "/jobs", "/audit", "/users", "/content"),
+    *("/sign-in", "/settings"),
+)
 APP = RepositoryName("team/app")
 
 
@@ -268,3 +271,18 @@ async def test_nobody_shuts_out_oneself(manager):
         answer = await manager.post(f"/administration/users/max{path}", {"form_token": form_token, "typed": "max"})
         assert answer.status_code in {403, 409}, path
     assert (await manager.get("/administration")).status_code == 200
+
+
+async def test_a_manager_switches_a_kind_of_content_off_and_a_viewer_sees_it(town, manager):
+    viewer = await browser_of(town, "vic")
+    form = {"takes-image": "on", "takes-artifact": "on"}
+    answer = await manager.fill("/administration/content", "/administration/content", **form)
+    assert await said(manager, answer) == "The deployment takes what is chosen. What is there is pulled as before."
+    assert await services_of(town).content.off() == {"chart"}
+    assert not re.search(r'name="takes-chart"[^>]*checked', (await manager.get("/administration/content")).text)
+    page = (await viewer.get("/administration/content")).text
+    assert re.findall(r'badge[^"]*">(\w+)<', page) == ["on", "off", "on"]
+    assert "takes-chart" not in page
+    form = {**form, "takes-chart": "on", "form_token": token_in(await viewer.get("/administration/jobs"))}
+    assert (await viewer.post("/administration/content", form)).status_code == 403
+    assert await services_of(town).content.off() == {"chart"}

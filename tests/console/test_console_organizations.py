@@ -10,6 +10,7 @@ from tests.console.people import Browser, services_of, user
 from tests.console.registry import Site
 from tests.support.images import image
 from wharfinger.domain.accounts import AccountName, MemberRole, TeamName, parse_robot_name
+from wharfinger.domain.content import ContentKind
 from wharfinger.domain.grants import DEPLOYMENT, Place, Role
 from wharfinger.domain.identity import SYSTEM_ACTOR
 from wharfinger.services.accounts import AccountChange
@@ -243,6 +244,47 @@ async def test_new_repositories_begin_as_the_namespace_says(visit):
     assert re.search(r'value="internal" checked', settings.text)
     answer = await browser.fill(path, f"{path}/visibility", visibility="everybody")
     assert re.search(r'value="internal" checked', await follow(browser, answer))
+
+
+async def test_an_owner_says_what_its_namespace_takes_on_both_pages(site, visit):
+    browser = await visit("ann")
+    path = "/accounts/acme/-/access"
+    answer = await browser.fill(path, f"{path}/content", **{"takes-chart": "on", "back": "access"})
+    assert answer.headers["location"].endswith("/-/access")
+    page = await follow(browser, answer)
+    assert flash_of(page) == "acme takes what is chosen. What is there is pulled as before."
+    off = (await services_of(site).namespaces.find(services_of(site).registries.default, "acme")).kinds_off
+    assert off == {"image", "artifact"}
+    settings = "/accounts/acme/-/settings"
+    page = (await browser.get(settings)).text
+    assert re.search(r'name="takes-chart"[^>]*checked', page)
+    assert not re.search(r'name="takes-image"[^>]*checked', page)
+    form = {f"takes-{kind}": "on" for kind in ("image", "chart", "artifact")}
+    answer = await browser.fill(settings, f"{path}/content", **form, back="settings")
+    assert answer.headers["location"].endswith("/-/settings")
+    off = (await services_of(site).namespaces.find(services_of(site).registries.default, "acme")).kinds_off
+    assert off == frozenset()
+
+
+async def test_admin_on_a_namespace_and_members_do_not_say_what_it_takes(site, visit):
+    place = Place(registry_id=services_of(site).registries.default.id, namespace="acme")
+    await services_of(site).grants.give(AccountName("eve"), place, Role.ADMIN, SYSTEM_ACTOR)
+    for name in ("eve", "bob"):
+        browser = await visit(name)
+        page = await browser.get("/accounts/acme/-/access")
+        assert (page.status_code, "takes-image" in page.text) == (200, False)
+        form = {"takes-chart": "on", "form_token": re.search(r'name="form_token" value="([^"]*)"', page.text)[1]}
+        answer = await browser.post("/accounts/acme/-/access/content", form)
+        assert answer.status_code in {403, 404}
+    off = (await services_of(site).namespaces.find(services_of(site).registries.default, "acme")).kinds_off
+    assert off == frozenset()
+
+
+async def test_what_is_off_everywhere_is_said_on_the_form_of_the_namespace(site, visit):
+    browser = await visit("ann")
+    await services_of(site).content.change({ContentKind.CHART: False}, SYSTEM_ACTOR)
+    page = (await browser.get("/accounts/acme/-/access")).text
+    assert page.count("Switched off for the whole deployment now.") == 1
 
 
 async def test_a_user_decides_about_its_own_namespace(visit):

@@ -113,6 +113,8 @@ GET    /registries                                       U   D  D  D  D   D  D  
 POST   /registries                                       U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
 DELETE /registries/{registry}                            U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
 GET    /registries/{registry}/contents                   U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
+GET    /deployment/content                               U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
+PUT    /deployment/content                               U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
 GET    /storages                                         U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
 GET    /registries/{registry}                            U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
 PATCH  /registries/{registry}                            U   N  N  N  N   N  N   D  Y  Y    D D D D  D Y

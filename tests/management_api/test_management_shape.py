@@ -323,6 +323,7 @@ def test_of_two_who_change_the_same_one_is_told(world):
         ("/organizations/acme", "oli", "description", "abcdefgh"),
         ("/repositories/acme/app", "ada", "description", "abcdefgh"),
         ("/namespaces/acme", "oli", "default_visibility", ["internal", "public"] * 4),
+        ("/namespaces/acme", "oli", "kinds_off", [["image"], ["chart"], ["artifact", "image"]]),
         ("/robots/acme+ci", "oli", "description", "abcdefgh"),
     ],
 )

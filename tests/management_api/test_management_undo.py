@@ -172,6 +172,30 @@ def test_admin_on_a_namespace_sets_no_policy_for_what_does_not_inherit_from_it(w
     assert world.ask("PATCH", "/namespaces/acme", "nan", json={}).status_code == 200
 
 
+def test_kinds_of_content_are_switched_off_in_a_namespace_by_whoever_governs_it(world):
+    world.user("naomi")
+    world.office.give("naomi", "admin", namespace="acme")
+    path, wanted = "/namespaces/acme", {"kinds_off": ["image", "chart"]}
+    detail = refused(world.ask("PATCH", path, "naomi", json=wanted), 403, "denied")
+    assert "you need to own the namespace, or the role manager on the registry" in detail
+    assert world.ask("PATCH", path, "oli", json=wanted).json()["kinds_off"] == ["chart", "image"]
+    assert world.ask("PATCH", path, "oli", json={"default_visibility": "private"}).json()["kinds_off"] == [
+        "chart",
+        "image",
+    ]
+    assert world.ask("PATCH", path, "oli", json={"kinds_off": ["layers"]}).status_code == 422
+    assert world.ask("PATCH", path, "oli", json={"kinds_off": []}).json()["kinds_off"] == []
+
+
+def test_kinds_of_content_are_switched_off_for_the_deployment(world):
+    assert world.ask("GET", "/deployment/content", "vic").json() == {"kinds_off": []}
+    for kinds in (["chart"], ["artifact", "chart"], []):
+        put = world.ask("PUT", "/deployment/content", "max", json={"kinds_off": kinds})
+        assert (put.status_code, put.json()) == (200, {"kinds_off": kinds})
+        assert world.ask("GET", "/deployment/content", "vic").json() == {"kinds_off": kinds}
+    assert world.ask("PUT", "/deployment/content", "max", json={}).status_code == 422
+
+
 def test_immutable_tags_stay_where_they_are_and_the_answer_says_so(world):
     first = push(world, "acme/frozen", "v1")
     push(world, "acme/frozen", "v1", seed="two")

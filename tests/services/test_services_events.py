@@ -27,6 +27,7 @@ from wharfinger.clock import DAY
 from wharfinger.domain.access import Role, Visibility
 from wharfinger.domain.accounts import CredentialKind, MemberRole, TeamName, parse_robot_name
 from wharfinger.domain.audit import WHOLE_LOG, AuditFilter
+from wharfinger.domain.content import ContentKind
 from wharfinger.domain.digests import Algorithm, digest_of
 from wharfinger.domain.grants import DEPLOYMENT
 from wharfinger.domain.identity import Scope
@@ -288,6 +289,9 @@ LINES = {
         "grant.given",
     ),
     "Blobs.restore": line(without_blob, lambda n, _: n.blobs.restore(n.registry, NAME, LAYER, ACTOR), "blob.restored"),
+    "Content.change": line(
+        nothing, lambda n, _: n.content.change({ContentKind.CHART: False}, ACTOR), "deployment.changed"
+    ),
     "Credentials.create": line(
         ann, lambda n, _: n.credentials.create("ann", credential(CredentialKind.KEY), ACTOR), "credential.created"
     ),

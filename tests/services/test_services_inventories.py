@@ -16,6 +16,7 @@ from wharfinger.blobstore.memory import MemoryBlobStore
 from wharfinger.clock import DAY
 from wharfinger.domain.access import Role, Visibility
 from wharfinger.domain.accounts import AccountName
+from wharfinger.domain.content import ContentKind
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.errors import RegistryInvalid, RegistryUnknown
 from wharfinger.domain.grants import Place
@@ -89,7 +90,10 @@ async def filled(port, node):
     await team.retention.set_for_repository(team.registry, NAME, policy, ann)
     await team.retention.set_for_namespace(team.registry, "acme", policy, bob)
     await team.namespaces.change(
-        team.registry, "acme", NamespaceChange(default_visibility=Visibility.INTERNAL, owned=True), ann
+        team.registry,
+        "acme",
+        NamespaceChange(default_visibility=Visibility.INTERNAL, owned=True, taken={ContentKind.CHART: False}),
+        ann,
     )
     app, space = places(team.registry)
     await team.grants.give(AccountName("bob"), app, Role.WRITE, ann)
@@ -117,7 +121,7 @@ async def facts(node, registry):
         "history": [(one.tag, one.before, one.after, one.at, one.by, one.detail) for one in history.items],
         "page": await node.descriptions.find(registry, NAME),
         "rules": (policy.policy, await node.retention.of_namespace(registry, "acme")),
-        "namespace": (space.name, space.owner, space.default_visibility, space.created_at),
+        "namespace": (space.name, space.owner, space.default_visibility, space.kinds_off, space.created_at),
         "stars": await rows(
             node,
             "SELECT s.account_id, s.at FROM stars s JOIN repositories r ON r.id = s.repository_id "

@@ -23,6 +23,7 @@ from wharfinger.services.backup import Backups
 from wharfinger.services.blobs import Blobs
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.collection import Collection
+from wharfinger.services.content import Content
 from wharfinger.services.credentials import Credentials
 from wharfinger.services.demands import Demands
 from wharfinger.services.descriptions import Descriptions
@@ -101,6 +102,7 @@ class Node:
     accounts: Accounts
     organizations: Organizations
     grants: Grants
+    content: Content
     credentials: Credentials
     namespaces: Namespaces
     registry_switches: RegistrySwitches
@@ -187,6 +189,7 @@ class World:
             accounts=Accounts(database, self.clock),
             organizations=Organizations(database, self.clock),
             grants=Grants(database, self.clock),
+            content=Content(database, self.clock),
             credentials=Credentials(database, self.clock),
             namespaces=Namespaces(database, self.clock),
             registry_switches=RegistrySwitches(database, self.clock),

@@ -79,6 +79,7 @@ EXPECTED = """
 /profile/stars                                               S  Y  Y  Y  Y
 /profile/sessions                                            S  Y  Y  Y  Y
 /administration                                              S  Y  D  D  D
+/administration/content                                      S  Y  D  D  D
 /administration/jobs                                         S  Y  D  D  D
 /administration/settings                                     S  Y  D  D  D
 /administration/sign-in                                      S  Y  D  D  D

@@ -48,6 +48,7 @@ _NOUNS: Final = (
     "tag",
     "trash",
     "namespace",
+    "content",
     "registry",
     "retention",
     "gc",

@@ -54,6 +54,7 @@ TABLE: Final[Mapping[type[WharfingerError], tuple[int, str]]] = {
     errors.AccountConflict: (403, "DENIED"),
     errors.RegistryConflict: (403, "DENIED"),
     errors.TagImmutable: (403, "DENIED"),
+    errors.KindSwitchedOff: (403, "DENIED"),
     errors.NameTaken: (403, "DENIED"),
     errors.ContentGone: (403, "DENIED"),
     errors.PreconditionFailed: (412, "DENIED"),

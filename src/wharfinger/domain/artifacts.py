@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the content of a manifest is: an image, a chart, a signature, a bill of materials, or whatever its type says.
 
-A registry serves all of them alike. This is for people, and decides nothing.
+A registry serves all of them alike. Pages show it to people; `domain.content` asks it which kinds are switched off.
 """
 
 import enum
@@ -46,6 +46,7 @@ class Artifact:
     forms: tuple[str, ...] = ()
 
 
+CHART_CONFIG: Final = "application/vnd.cncf.helm.config.v1+json"
 PREDICATE: Final = "in-toto.io/predicate-type"
 """The annotation by which BuildKit says what a statement is about."""
 _BUNDLE: Final = "application/vnd.dev.sigstore.bundle"
@@ -54,7 +55,7 @@ _BUNDLE_PREDICATE: Final = "dev.sigstore.bundle.predicateType"
 _COSIGN_PREDICATE: Final = "predicateType"
 _CACHE: Final = "application/vnd.buildkit.cacheconfig.v0"
 _KNOWN: Final[Mapping[str, Artifact]] = {
-    "application/vnd.cncf.helm.config.v1+json": Artifact(Nature.CHART, ("Helm",)),
+    CHART_CONFIG: Artifact(Nature.CHART, ("Helm",)),
     "application/vnd.cncf.notary.signature": Artifact(Nature.SIGNATURE, ("Notation",)),
     "application/vnd.dev.cosign.artifact.sig.v1+json": Artifact(Nature.SIGNATURE, ("cosign",)),
     "application/vnd.dev.cosign.simplesigning.v1+json": Artifact(Nature.SIGNATURE, ("cosign",)),
@@ -88,6 +89,7 @@ _PREDICATES: Final = (
     ("https://in-toto.io/attestation/test-result", "test results"),
     ("https://slsa.dev/verification_summary/", "SLSA summary"),
 )
+_COMPANIONS: Final = frozenset({Nature.SIGNATURE, Nature.SBOM, Nature.ATTESTATION, Nature.REPORT})
 _GENERIC: Final = frozenset({"application/vnd.oci.empty.v1+json", "application/vnd.unknown.config.v1+json"})
 
 
@@ -128,6 +130,12 @@ def recognise(
     if artifact_type is None or artifact_type in CONFIG_TYPES:
         return Artifact(Nature.IMAGE)
     return Artifact(Nature.ARTIFACT)
+
+
+def is_companion(media_type: str) -> bool:
+    """Say whether a layer of that type tells something of other content: a signature, a statement, a list of parts."""
+    known = _KNOWN.get(media_type)
+    return known is not None and known.nature in _COMPANIONS
 
 
 def predicate_name(predicate_type: str) -> str:

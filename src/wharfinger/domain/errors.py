@@ -10,7 +10,7 @@ WharfingerError
 │                 RuleInvalid  RepositoryInvalid
 ├─ OutOfPlace     RangeUnsatisfiable  UploadOutOfOrder  UploadBusy
 ├─ Refused        Unauthenticated{CredentialInvalid  TokenTooNarrow}  Denied  PreconditionFailed  TooManyAttempts
-│                 AccountConflict  TagImmutable  NameTaken  ContentGone
+│                 AccountConflict  TagImmutable  KindSwitchedOff  NameTaken  ContentGone
 ├─ Unsupported    MethodUnsupported  DeletionDisabled  ReadOnly  StillReferenced  UpkeepDisabled
 └─ Unavailable    SignInUnready  StoreUnavailable  DatabaseUnavailable  StoreFull  UpkeepBusy
                   OutboundUnavailable{OutboundRefused  OutboundFailed}
@@ -251,6 +251,10 @@ class RegistryConflict(Refused):
 
 class TagImmutable(Refused):
     """The tag never moves, or is never deleted, by a rule of its repository."""
+
+
+class KindSwitchedOff(Refused):
+    """A push of a kind of content that the deployment or the namespace does not take."""
 
 
 class NameTaken(Refused):

@@ -2,9 +2,9 @@
 """Facts: what happened to a registry, in the words that the audit log keeps and that subscribers will receive.
 
 One event for each tag moved or deleted, manifest put, deleted or restored, repository made, deleted or restored, and
-for each change of a repository, its rules, a namespace, a registry, an account, a team, a grant or a credential; none
-for uploads, leases, and blobs that clients push and delete, which no person ever asks about. No event holds a secret:
-a credential is named by its number and its name.
+for each change of a repository, its rules, a namespace, a registry, the deployment, an account, a team, a grant or a
+credential; none for uploads, leases, and blobs that clients push and delete, which no person ever asks about. No event
+holds a secret: a credential is named by its number and its name.
 """
 
 import enum
@@ -30,6 +30,8 @@ class EventAction(enum.StrEnum):
     REPOSITORY_RESTORED = "repository.restored"
     REPOSITORY_CHANGED = "repository.changed"
     NAMESPACE_CHANGED = "namespace.changed"
+    DEPLOYMENT_CHANGED = "deployment.changed"
+    """A switch of the whole deployment, which is no setting of the operator's."""
     REGISTRY_CREATED = "registry.created"
     REGISTRY_CHANGED = "registry.changed"
     REGISTRY_DELETED = "registry.deleted"

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from wharfinger.clock import Instant, as_datetime
 from wharfinger.domain.accounts import parse_account_name, parse_new_account_name
 from wharfinger.domain.audit import parse_moment
+from wharfinger.domain.content import ContentKind
 from wharfinger.domain.digests import parse_digest
 from wharfinger.domain.errors import WharfingerError
 from wharfinger.domain.grants import DEPLOYMENT, parse_role
@@ -81,6 +82,7 @@ KnownRepository = Annotated[str, Field(max_length=300, examples=["acme/app"]), c
 DigestField = Annotated[str, Field(max_length=300, examples=["sha256:" + "0" * 64]), checked(parse_digest)]
 Moment = Annotated[str, Field(max_length=40, examples=["2026-05-01T13:00:00Z"]), checked(parse_moment)]
 Secret = Annotated[str, Field(max_length=1024, json_schema_extra={"format": "password"})]
+KindsOff = Annotated[list[Annotated[ContentKind, Field(strict=False)]], Field(max_length=len(ContentKind))]
 RoleWord = Annotated[
     str,
     Field(max_length=20, description="`read`, `write` or `admin`; wider places also take `viewer` and `manager`."),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Namespaces: whose they are, and how private what is made in them begins."""
+"""Namespaces: whose they are, how private what is made in them begins, and which kinds of content they take."""
 
 from datetime import datetime
 from typing import Annotated, Final
@@ -7,10 +7,11 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from wharfinger.domain.access import Visibility
+from wharfinger.domain.content import ContentKind
 from wharfinger.domain.management import Matter, Target, Task
 from wharfinger.management_api.calls import Managing, require_matter
 from wharfinger.management_api.conditions import mark, matches
-from wharfinger.management_api.fields import After, Model, NamespacePath, RegistryPath, Shown, Size, time_of
+from wharfinger.management_api.fields import After, KindsOff, Model, NamespacePath, RegistryPath, Shown, Size, time_of
 from wharfinger.management_api.paging import PAGE, Page, page
 from wharfinger.management_api.routing import Calling, Route
 from wharfinger.metadata.namespaces import Namespace as NamespaceRow
@@ -25,6 +26,8 @@ class NamespaceSettings(Shown):
     """The user or the organization that it belongs to; nothing if it is the registry's."""
     default_visibility: Visibility
     """Of repositories that are made in it from now on."""
+    kinds_off: list[ContentKind]
+    """Kinds of content that nobody can push there. What is there is pulled as before."""
     created_at: datetime
 
 
@@ -40,6 +43,8 @@ class NamespaceSettingsChange(Model):
     default_visibility: Annotated[Visibility, Field(strict=False)] = Visibility.PRIVATE
     owned: bool = False
     """Whether the account of its name owns it; only managers of the registry say that."""
+    kinds_off: KindsOff = Field(default_factory=list)
+    """All kinds of content that nobody can push there; admin on the namespace is not enough to say that."""
 
 
 async def list_namespaces(
@@ -65,11 +70,14 @@ async def change_namespace(call: Calling, namespace: NamespacePath, change: Name
     said = change.model_fields_set
     if "owned" in said:
         await require_matter(call, Matter(Task.SUPERVISE, Target.NAMESPACE, namespace))
+    if "kinds_off" in said:
+        await require_matter(call, Matter(Task.GOVERN, Target.NAMESPACE, namespace))
     found = await call.services.namespaces.find(call.registry, namespace)
     seen = found if matches(call, _settings(found)) else None
     wanted = NamespaceChange(
         default_visibility=change.default_visibility if "default_visibility" in said else None,
         owned=change.owned if "owned" in said else None,
+        taken={kind: kind not in change.kinds_off for kind in ContentKind} if "kinds_off" in said else {},
     )
     changed = await call.services.namespaces.change(call.registry, namespace, wanted, call.by, seen=seen)
     mark(call, _settings(changed))
@@ -81,6 +89,7 @@ def _settings(one: NamespaceRow) -> NamespaceSettings:
         name=one.name,
         owner=one.owner,
         default_visibility=one.default_visibility,
+        kinds_off=sorted(one.kinds_off),
         created_at=time_of(one.created_at),
     )
 

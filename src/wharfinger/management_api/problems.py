@@ -91,6 +91,7 @@ TABLE: Final[Mapping[type[WharfingerError], int]] = {
     errors.AccountConflict: 409,
     errors.RegistryConflict: 409,
     errors.TagImmutable: 409,
+    errors.KindSwitchedOff: 409,
     errors.NameTaken: 409,
     errors.ContentGone: 409,
     errors.PreconditionFailed: 412,

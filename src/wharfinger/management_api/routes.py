@@ -9,6 +9,7 @@ from typing import Final
 from wharfinger.management_api import (
     access,
     collection,
+    content,
     credentials,
     demands,
     deployment,
@@ -45,6 +46,7 @@ from wharfinger.management_api.routing import Route
 ROUTES: Final[tuple[Route, ...]] = (
     *deployment.ROUTES,
     *premises.ROUTES,
+    *content.ROUTES,
     *me.ROUTES,
     *users.ROUTES,
     *external_identities.ROUTES,

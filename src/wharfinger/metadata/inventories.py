@@ -69,10 +69,11 @@ class _Writer:
             self._put(["object", *one])
         space = namespaces.c
         named = select(
-            space.id, space.name, space.default_visibility, space.created_at, space.owner_id, space.created_by
+            *(space.id, space.name, space.default_visibility, space.created_at, space.kinds_off),
+            *(space.owner_id, space.created_by),
         )
         for found_id, *values, owner, maker in self._rows(named.where(space.registry_id == number)):
-            known_of = dict(zip(("name", "default_visibility", "created_at"), values, strict=True))
+            known_of = dict(zip(("name", "default_visibility", "created_at", "kinds_off"), values, strict=True))
             self._put(["namespace", {**known_of, "owner": self._who(owner), "created_by": self._who(maker)}])
             self._write_rules(retention_policies.c.namespace_id == found_id)
             self._write_roles(grants.c.namespace_id == found_id)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, func, select, update
 from wharfinger.clock import Instant
 from wharfinger.domain.access import Visibility
 from wharfinger.domain.accounts import AccountName
+from wharfinger.domain.content import ContentKind, parse_kinds
 from wharfinger.domain.identity import Actor
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata.account_tables import accounts
@@ -33,6 +34,8 @@ class Namespace:
     """The user or the organization that it belongs to; nothing if it is the registry's."""
     default_visibility: Visibility
     """Of repositories that are made in it."""
+    kinds_off: frozenset[ContentKind]
+    """Kinds of content that are not taken in it."""
     repositories: int
     """How many are there."""
     created_at: Instant
@@ -116,6 +119,7 @@ def _select(registry_id: int) -> Select[tuple[object, ...]]:
             namespaces.c.owner_id,
             accounts.c.name,
             namespaces.c.default_visibility,
+            namespaces.c.kinds_off,
             count,
             namespaces.c.created_at,
         )
@@ -125,13 +129,14 @@ def _select(registry_id: int) -> Select[tuple[object, ...]]:
 
 
 def _namespace(row: Row) -> Namespace:
-    number, name, owner_id, owner, visibility, count, created_at = row
+    number, name, owner_id, owner, visibility, kinds_off, count, created_at = row
     return Namespace(
         id=number,
         name=name,
         owner_id=owner_id,
         owner=None if owner is None else AccountName(owner),
         default_visibility=Visibility(visibility),
+        kinds_off=parse_kinds(kinds_off),
         repositories=count,
         created_at=Instant(created_at),
     )

@@ -3,17 +3,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, exists, func, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.access import Role, Visibility
+from wharfinger.domain.content import ALL_TAKEN, KindsOff, parse_kinds
 from wharfinger.domain.errors import DatabaseUnavailable, RegistryUnknown
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.domain.policies.immutability import Immutability, parse_immutability
-from wharfinger.metadata import grants, trust
+from wharfinger.metadata import content, grants, trust
 from wharfinger.metadata import namespaces as namespace_rows
 from wharfinger.metadata import registries as registry_rows
 from wharfinger.metadata.database import Row, Statement
@@ -22,6 +23,7 @@ from wharfinger.metadata.schema import (
     blobs,
     manifest_references,
     manifests,
+    namespaces,
     registries,
     repositories,
     repository_blobs,
@@ -74,7 +76,13 @@ _CREATE: Final = Statement(
     ),
 )
 _LOCK: Final = Statement(
-    select(repositories.c.immutable_tags, repositories.c.immutable_deletable, repositories.c.deleted_at)
+    select(
+        repositories.c.immutable_tags,
+        repositories.c.immutable_deletable,
+        repositories.c.deleted_at,
+        content.of_deployment(),
+        select(namespaces.c.kinds_off).where(namespaces.c.id == repositories.c.namespace_id).scalar_subquery(),
+    )
     .where(repositories.c.id == bindparam("repository"))
     .with_for_update()
 )
@@ -94,6 +102,13 @@ _TOUCH: Final = Statement(
 
 _ATTEMPTS: Final = 5
 """How often a name is looked up that others make and delete at the same time."""
+
+
+class Rules(NamedTuple):
+    """What the content of a repository must fulfil; a tuple, because every push makes one."""
+
+    tags: Immutability
+    kinds_off: KindsOff
 
 
 _LINK_SOURCE: Final = Statement(
@@ -209,14 +224,18 @@ def place_of(
     )
 
 
-def lock(connection: Connection, repository_id: int) -> Immutability | None:
-    """Let one transaction at a time change what the repository shows, and return the rules for its tags.
+def lock(connection: Connection, repository_id: int) -> Rules | None:
+    """Let one transaction at a time change what the repository shows, and return the rules for its content.
 
     SQLite has one writer anyway. Nothing comes back for a repository in the trash, also if it went there while the lock
     was waited for; it is locked all the same.
     """
     row = _LOCK.first(connection, repository=repository_id)
-    return None if row is None or row[2] is not None else parse_immutability(row[0], deletable=bool(row[1]))
+    if row is None or row[2] is not None:
+        return None
+    tags = parse_immutability(row[0], deletable=bool(row[1]))
+    off = KindsOff(parse_kinds(row[3] or ""), parse_kinds(row[4] or "")) if row[3] or row[4] else ALL_TAKEN
+    return Rules(tags, off)
 
 
 def is_live(connection: Connection, repository_id: int) -> bool:

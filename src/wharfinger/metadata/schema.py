@@ -56,6 +56,15 @@ LEFT_OUT: Final = frozenset(
 minutes and are made anew when there are none, and of who was signed in then: a session that ended must not come back.
 """
 
+deployment_switches: Final = table(
+    "deployment_switches",
+    words("name"),
+    words("value", default=""),
+    PrimaryKeyConstraint("name"),
+    numbered=False,
+)
+"""What is switched for the whole deployment while it runs. `kinds-off` has what `namespaces.kinds_off` has."""
+
 registries: Final = table(
     "registries",
     identifier(),
@@ -111,12 +120,14 @@ namespaces: Final = table(
     words("name"),
     key("owner_id", "accounts.id", nullable=True),
     words("default_visibility"),
+    words("kinds_off", default=""),
     number("created_at"),
     key("created_by", "accounts.id", nullable=True),
     one_of("default_visibility", "private", "internal", "public"),
     UniqueConstraint("registry_id", "name"),
     index("ix_namespaces_owner_id", "owner_id"),
 )
+"""`kinds_off` lists the kinds of content that are not taken there, with commas between them."""
 
 repositories: Final = table(
     "repositories",

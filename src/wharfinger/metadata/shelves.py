@@ -12,6 +12,7 @@ from sqlalchemy import ClauseElement, Connection, Select, bindparam, exists, fun
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
 
 from wharfinger.clock import Instant
+from wharfinger.domain.content import parse_kinds, text_of
 from wharfinger.domain.digests import parse_digest
 from wharfinger.domain.errors import WharfingerError
 from wharfinger.domain.inventories import Inventory, InventoryUnfit
@@ -69,7 +70,7 @@ def _text(name: str) -> Any:
 
 _PUT_BLOB: Final = _once(blobs, "registry_id", "digest", "size", "store_key", "state", "created_at", "verified_at")
 _PUT_NAMESPACE: Final = _once(
-    namespaces, "registry_id", "name", "default_visibility", "created_at", "owner_id", "created_by"
+    namespaces, "registry_id", "name", "default_visibility", "kinds_off", "created_at", "owner_id", "created_by"
 )
 _PUT_REPOSITORY: Final = _once(repositories, "registry_id", "namespace_id", "created_by", *REPOSITORY)
 _PUT_MANIFEST: Final = _once(manifests, "repository_id", "content", "pushed_by", *MANIFEST)
@@ -219,6 +220,7 @@ class Shelves:
             registry_id=self._registry,
             name=known["name"],
             default_visibility=known["default_visibility"],
+            kinds_off=text_of(parse_kinds(known.get("kinds_off", ""))),
             created_at=known["created_at"],
             owner_id=self._who(connection, known.get("owner")),
             created_by=self._who(connection, known.get("created_by")),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # whoever needs one service is not to load all of them
     from wharfinger.services.beginning import Beginning
     from wharfinger.services.blobs import Blobs
     from wharfinger.services.collection import Collection
+    from wharfinger.services.content import Content
     from wharfinger.services.credentials import Credentials
     from wharfinger.services.demands import Demands
     from wharfinger.services.descriptions import Descriptions
@@ -82,6 +83,7 @@ class Services:
     beginning: "Beginning"
     blobs: "Blobs"
     collection: "Collection"
+    content: "Content"
     credentials: "Credentials"
     descriptions: "Descriptions"
     explanations: "Explanations"

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from wharfinger.clock import Clock, Instant
+from wharfinger.domain.content import ALL_TAKEN
 from wharfinger.domain.digests import Algorithm, Digest, algorithm_of, digest_of
 from wharfinger.domain.errors import (
     DigestMismatch,
@@ -46,6 +47,7 @@ from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.manifests import Arrival, Destination, ManifestSummary, NewManifest
 from wharfinger.metadata.tags import Target
 from wharfinger.services.cache import ContentCache
+from wharfinger.services.content import require_taken
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import ensure_locked, link_source, name_unknown, require_locked, tag_change
 from wharfinger.services.restoring import RestoredManifest, find_deleted_manifest, restore_manifest
@@ -170,6 +172,7 @@ class Manifests:
             ManifestBlobUnknown: content that must be there is not.
             PreconditionFailed: a tag is not where the caller said.
             TagImmutable: a tag names something else, and the rules of the repository keep it there.
+            KindSwitchedOff: content of its kind is not taken there.
         """
         self._switches.require_writable()
         if len(push.content) > _PARSE_IN_THREAD:
@@ -297,6 +300,9 @@ class _Push:
     def __call__(self, connection: Connection) -> None:
         held = ensure_locked(connection, self._registry, self._repository, self._by, self._now)
         repository_id = held.id
+        if held.kinds_off is not ALL_TAKEN:
+            tags = tuple(self._push.tags)
+            require_taken(connection, repository_id, self._repository, self._manifest, tags, held.kinds_off)
         self._check_conditions(connection, repository_id)
         destinations = self._destinations(connection, repository_id)
         manifest_id, arrival = rows.put(connection, self._new(repository_id), self._by, self._now)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Namespaces: whose they are, and how private what is made in them begins."""
+"""Namespaces: whose they are, how private what is made in them begins, and which kinds of content they take."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from wharfinger.clock import Clock
 from wharfinger.domain.access import Visibility
 from wharfinger.domain.accounts import AccountName
+from wharfinger.domain.content import ContentKind, in_words, text_of, turned
 from wharfinger.domain.errors import CHANGED_MEANWHILE, AccountConflict, NamespaceUnknown, PreconditionFailed
 from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
@@ -26,10 +28,12 @@ class NamespaceChange:
     Args:
         default_visibility: of repositories that are made from then on; those that are there keep theirs.
         owned: whether the user or the organization of its name owns it; without an owner it is the registry's.
+        taken: whether kinds of content are taken there from then on; one that is not named stays as it is.
     """
 
     default_visibility: Visibility | None = None
     owned: bool | None = None
+    taken: Mapping[ContentKind, bool] = field(default_factory=dict)
 
 
 class Namespaces:
@@ -87,6 +91,9 @@ class Namespaces:
                 columns["default_visibility"] = change.default_visibility.value
             if change.owned is not None and change.owned is not (before.owner is not None):
                 columns["owner_id"] = _owner(connection, registry, name) if change.owned else None
+            kinds_off = turned(before.kinds_off, change.taken)
+            if kinds_off != before.kinds_off:
+                columns["kinds_off"] = text_of(kinds_off)
             rows.change(connection, namespace_id, columns)
             after = _get(connection, registry, name)
             told = difference(_words(before), _words(after))
@@ -130,4 +137,5 @@ def _words(namespace: Namespace) -> dict[str, str]:
     return {
         "owner": namespace.owner or "the registry",
         "default visibility": namespace.default_visibility.value,
+        "kinds switched off": in_words(namespace.kinds_off),
     }

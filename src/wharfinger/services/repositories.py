@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from wharfinger.clock import DAY, Clock, Instant, after
 from wharfinger.domain.access import Action, Visibility
+from wharfinger.domain.content import ALL_TAKEN, KindsOff
 from wharfinger.domain.errors import (
     CHANGED_MEANWHILE,
     ContentGone,
@@ -58,6 +59,8 @@ class Held(NamedTuple):
     id: int
     rules: Immutability
     """Which of its tags never move."""
+    kinds_off: KindsOff = ALL_TAKEN
+    """Which kinds of content are switched off there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,7 +334,7 @@ def ensure_locked(connection: Connection, registry: Registry, name: RepositoryNa
         repository_id = ensure(connection, registry, name, by, now)
         rules = rows.lock(connection, repository_id)
         if rules is not None:
-            return Held(repository_id, rules)
+            return Held(repository_id, *rules)
         # It was deleted while the lock was waited for: the name is free, and pushing creates.
     message = f"The repository {name!r} is being made and deleted all the time; try again."
     raise DatabaseUnavailable(message)
@@ -347,7 +350,7 @@ def require_locked(connection: Connection, registry: Registry, name: RepositoryN
     rules = None if repository_id is None else rows.lock(connection, repository_id)
     if repository_id is None or rules is None:
         raise name_unknown(name)
-    return Held(repository_id, rules)
+    return Held(repository_id, *rules)
 
 
 def tag_change(

@@ -10,6 +10,7 @@ from wharfinger.console.accounts import MOST_HELD, ROWS, frame, kind_of, known, 
 from wharfinger.console.calls import Call, Leave, View
 from wharfinger.console.flashes import Flash
 from wharfinger.console.languages import mark
+from wharfinger.console.pages import content
 from wharfinger.console.routing import Route
 from wharfinger.domain.access import Visibility
 from wharfinger.domain.accounts import AccountKind, Subject, TeamName, parse_subject
@@ -125,6 +126,7 @@ async def show(call: Call) -> View:
             "roles": ROLES,
             "visibilities": VISIBILITIES,
             "is_organization": is_organization,
+            **await content.values_of(call, namespace),
         },
     )
 

@@ -8,6 +8,7 @@ from wharfinger.console.calls import Call, Leave, View
 from wharfinger.console.confirmations import Asked, ask, is_confirmed
 from wharfinger.console.flashes import Flash
 from wharfinger.console.languages import mark
+from wharfinger.console.pages import content
 from wharfinger.console.pages.grants import VISIBILITIES
 from wharfinger.console.routing import Route
 from wharfinger.domain.access import Visibility
@@ -74,6 +75,7 @@ async def show_settings(call: Call) -> View:
             "provider": provider,
             "unready": unready,
             "supervises": await call.can(Task.SUPERVISE, Target.ORGANIZATION, organization),
+            **await content.values_of(call, organization),
         },
     )
 

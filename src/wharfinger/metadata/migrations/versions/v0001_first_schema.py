@@ -17,6 +17,14 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
     op.create_table(
+        "deployment_switches",
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("value", TEXT, server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_deployment_switches")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_table(
         "registries",
         sa.Column("id", INTEGER, sa.Identity(always=False), nullable=False),
         sa.Column("name", TEXT, nullable=False),
@@ -318,6 +326,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("name", TEXT, nullable=False),
         sa.Column("owner_id", INTEGER, nullable=True),
         sa.Column("default_visibility", TEXT, nullable=False),
+        sa.Column("kinds_off", TEXT, server_default="", nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("created_by", INTEGER, nullable=True),
         sa.CheckConstraint(
