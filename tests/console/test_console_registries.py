@@ -218,7 +218,33 @@ async def test_a_registry_is_deleted_and_its_images_come_back(site):
 async def test_who_does_not_manage_finds_no_page(site, path):
     await make(site)
     absent = await (await signed_in(site, "eve")).get(path)
-    assert absent.status_code in {403, 404}
+    assert absent.status_code == (403 if path == "/registries/new" else 404)
+
+
+@pytest.mark.usefixtures("people")
+async def test_who_manages_a_registry_is_told_that_deleting_it_is_not_theirs(site):
+    team = await make(site)
+    await services_of(site).grants.give(AccountName("eve"), Place(registry_id=team.id), Role.ADMIN, SYSTEM_ACTOR)
+    browser = await signed_in(site, "eve")
+    assert (await browser.get("/registries/team/-/settings")).status_code == 200
+    assert (await browser.get("/registries/team/-/deletion")).status_code == 403
+
+
+@pytest.mark.usefixtures("people")
+async def test_links_for_programs_lead_to_the_registry_of_the_page(site):
+    """Below the API and the protocol the host says which registry it is: a page shown on another host links there."""
+    await make(site)
+    await site.push("acme/app", image("team"), "v1", host=TEAM, headers=MAX)
+    browser = await signed_in(site)
+    one = "repositories/acme/app"
+    for path in ("", one, f"{one}/-/tags/v1", f"{one}/-/tags/v1/history"):
+        page = unescape((await browser.get(f"/registries/team/-/{path}")).text)
+        (machine,) = re.findall(r"For programs:(.*?)</p>", page, re.DOTALL)
+        assert re.findall(r'href="([^"]*)"', machine)[0].startswith(f"http://{TEAM}/"), path
+    await site.push("acme/app", image("default"), "v1", headers=MAX)
+    page = unescape((await browser.get("/repositories/acme/app")).text)
+    (machine,) = re.findall(r"For programs:(.*?)</p>", page, re.DOTALL)
+    assert 'href="/v2/acme/app/tags/list"' in machine
 
 
 @pytest.mark.usefixtures("people")

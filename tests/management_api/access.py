@@ -111,7 +111,7 @@ PUT    /deployment/grants/{subject}                      U   D  D  D  D   D  D  
 DELETE /deployment/grants/{subject}                      U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
 GET    /registries                                       U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
 POST   /registries                                       U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
-DELETE /registries/{registry}                            U   D  D  D  D   D  D   D  Y  D    D D D D  D Y
+DELETE /registries/{registry}                            U   N  N  N  N   N  N   D  Y  D    D D D D  D Y
 GET    /registries/{registry}/contents                   U   N  N  N  N   N  N   Y  Y  Y    D D D D  D Y
 GET    /deployment/content                               U   D  D  D  D   D  D   Y  Y  D    D D D D  D Y
 PUT    /deployment/content                               U   D  D  D  D   D  D   D  Y  D    D D D D  D Y

@@ -199,6 +199,12 @@ class Console:
             scene.address = await self._address_of(scene)
         return replace(call, registry=scene.registry, address=scene.address)
 
+    def _programs(self, scene: Scene) -> str:
+        """Return what paths of the protocol and of the API begin with: for a registry of another host, that host."""
+        if not scene.here or not scene.address.answers:
+            return self._prefix
+        return f"{'https' if scene.address.encrypted else 'http'}://{scene.address.authority}{self._prefix}"
+
     async def _address_of(self, scene: Scene) -> Address:
         """Return where clients find a registry other than the host's own."""
         if scene.registry.name == DEFAULT_REGISTRY and self._host is not None:
@@ -317,6 +323,7 @@ class Console:
             "flash": flash,
             "form_token": guest.form_token,
             "here": scene.here,
+            "programs": self._programs(scene),
             "links": await chrome.links(self._services, scene),
             "notice": chrome.notice(scene),
             "page": "" if scene.method in {"GET", "HEAD"} else f"{self._prefix}/",
@@ -370,6 +377,7 @@ _NOTHING_AROUND: Final[Mapping[str, object]] = {
     "flash": None,
     "form_token": "",
     "here": "",
+    "programs": "",
     "links": (),
     "notice": None,
     "page": "/",

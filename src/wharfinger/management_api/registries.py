@@ -246,7 +246,7 @@ ROUTES: Final = (
     Route(
         "DELETE",
         "/registries/{registry}",
-        Managing(Task.MANAGE, Target.DEPLOYMENT),
+        Managing(Task.MANAGE, Target.DEPLOYMENT, behind=Target.REGISTRY),
         delete_registry,
         status=202,
         conflicts=True,

@@ -95,11 +95,16 @@ class OnDeleted:
 
 @dataclass(frozen=True, slots=True)
 class Managing:
-    """A task on what the path names; `own` for the caller's own account, and with no target the account it names."""
+    """A task on what the path names; `own` for the caller's own account, and with no target the account it names.
+
+    With `behind`, the path names something of that kind that is only for who may do more than see it: who may not see
+    it is told that it is not there.
+    """
 
     task: Task
     target: Target | None = None
     own: bool = False
+    behind: Target | None = None
 
 
 Need = Everybody | OnRepository | OnDeleted | Managing
@@ -156,6 +161,8 @@ async def require(need: Need, call: Asking) -> None:
         case OnDeleted(action):
             await _require_on_deleted(call, action, int(call.parameters["number"]))
         case Managing():
+            if need.behind is not None and not call.principal.is_anonymous:
+                await require_matter(call, _matter(Managing(Task.SEE, need.behind), call))
             await require_matter(call, _matter(need, call))
         case Everybody():
             pass

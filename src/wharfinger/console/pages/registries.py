@@ -313,6 +313,7 @@ def _path(name: str, below: str = "") -> str:
 _LOOK: Final = OnRepository(Action.LIST)
 _MANAGE: Final = Managing(Task.MANAGE, Target.REGISTRY)
 _ON_DEPLOYMENT: Final = Managing(Task.MANAGE, Target.DEPLOYMENT)
+_DELETE: Final = Managing(Task.MANAGE, Target.DEPLOYMENT, behind=Target.REGISTRY)
 ROUTES: Final = (
     Route("GET", _ALL, _LOOK, show_all),
     Route("GET", _NEW, _ON_DEPLOYMENT, show_new),
@@ -320,6 +321,6 @@ ROUTES: Final = (
     Route("GET", _ONE, _LOOK, show),
     Route("GET", _SETTINGS, _MANAGE, show_settings),
     Route("POST", _SETTINGS, _MANAGE, change),
-    Route("GET", _DELETION, _ON_DEPLOYMENT, ask_to_delete),
-    Route("POST", _DELETION, _ON_DEPLOYMENT, delete),
+    Route("GET", _DELETION, _DELETE, ask_to_delete),
+    Route("POST", _DELETION, _DELETE, delete),
 )
