@@ -9,6 +9,7 @@ import pytest
 from tests.support.memory import roomy_memory
 from tests.support.postgres import PostgreSQL
 from tests.support.server import Servers
+from wharfinger.loading import loading
 
 
 def pytest_configure():
@@ -16,6 +17,13 @@ def pytest_configure():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if (memory := roomy_memory()) is not None:  # as `--basetemp` does, but each run has a folder of its own
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect the tests without the garbage collector: it would go through all of them again and again, later too."""
+    with loading():
+        return (yield)
 
 
 def pytest_addoption(parser):

@@ -5,8 +5,7 @@ import sqlite3
 
 import pytest
 
-from tests.support.commands import run
-from tests.support.server import COMMAND
+from tests.support.shell import run_wharfinger
 
 PASSWORD = "correct horse battery staple"
 
@@ -22,7 +21,7 @@ def wharfinger(data, tmp_path):
     environment = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": data, "COLUMNS": "200"}
 
     def call(words, **more):
-        return run(COMMAND[0], *words.split(), check=False, environment=environment, cwd=tmp_path, timeout=60, **more)
+        return run_wharfinger(*words.split(), environment=environment, cwd=tmp_path, timeout=60, **more)
 
     return call
 

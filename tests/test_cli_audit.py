@@ -8,8 +8,7 @@ import re
 
 import pytest
 
-from tests.support.commands import run
-from tests.support.server import COMMAND
+from tests.support.shell import run_wharfinger
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +22,7 @@ def wharfinger(folder):
     environment = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": folder / "data", "COLUMNS": "250"}
 
     def call(words):
-        finished = run(COMMAND[0], *words.split(), check=False, environment=environment, cwd=folder, timeout=60)
+        finished = run_wharfinger(*words.split(), environment=environment, cwd=folder, timeout=60)
         assert "Traceback" not in finished.output
         return finished
 

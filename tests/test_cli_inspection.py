@@ -5,8 +5,8 @@ import pytest
 
 from tests.protocol.client import Client
 from tests.support.builds import NOTATION, attach, build, several
-from tests.support.commands import run
-from tests.support.server import COMMAND, Server
+from tests.support.server import Server
+from tests.support.shell import run_wharfinger
 
 NAME = "acme/app"
 
@@ -38,10 +38,8 @@ def server(tmp_path_factory):
 @pytest.fixture
 def call(server, tmp_path):
     def run_it(*words):
-        return run(
-            COMMAND[0],
+        return run_wharfinger(
             *words,
-            check=False,
             environment=server.environment | {"COLUMNS": "250"},
             cwd=tmp_path,
             timeout=60,

@@ -17,8 +17,9 @@ import pytest
 from tests.clients.programs import Repository
 from tests.console.registry import requests
 from tests.support import images
-from tests.support.commands import clean_environment, run, tail, wait_until
+from tests.support.commands import clean_environment, tail, wait_until
 from tests.support.server import COMMAND, Server, Servers
+from tests.support.shell import run_wharfinger
 
 NAME = "acme/app"
 POSITION = "SELECT blobs FROM verifications WHERE finished_at IS NULL AND scope = 'everything'"
@@ -28,7 +29,7 @@ KINDS = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 
 def wharfinger(server, *words):
     """Run a command with the settings of a server, to its end."""
-    return run(COMMAND[0], *words, check=False, environment=server.environment, cwd=server.folder, timeout=120)
+    return run_wharfinger(*words, environment=server.environment, cwd=server.folder, timeout=120)
 
 
 def succeed(server, *words):

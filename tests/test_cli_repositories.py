@@ -5,8 +5,7 @@ import asyncio
 
 import pytest
 
-from tests.support.commands import run
-from tests.support.server import COMMAND
+from tests.support.shell import run_wharfinger
 from wharfinger import bootstrap, storage
 from wharfinger.domain.identity import SYSTEM_ACTOR
 from wharfinger.domain.names import RepositoryName
@@ -26,7 +25,7 @@ def wharfinger(environment, tmp_path):
     """Run a command to its end; whatever happens, it shows no traceback."""
 
     def call(*words):
-        finished = run(COMMAND[0], *words, check=False, environment=environment, cwd=tmp_path)
+        finished = run_wharfinger(*words, environment=environment, cwd=tmp_path)
         assert "Traceback" not in finished.output
         return finished
 

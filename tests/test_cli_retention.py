@@ -8,8 +8,9 @@ import pytest
 
 from tests.protocol.client import Client
 from tests.protocol.content import Material
-from tests.support.commands import run, wait_until
-from tests.support.server import COMMAND, Servers
+from tests.support.commands import wait_until
+from tests.support.server import Servers
+from tests.support.shell import run_wharfinger
 
 RULE = "releases: v*, !*-rc*: newest 2"
 
@@ -32,7 +33,7 @@ def wharfinger(server):
     environment = {**server.environment, "COLUMNS": "200"}
 
     def call(*words, status=0):
-        finished = run(COMMAND[0], "retention", *words, check=False, environment=environment)
+        finished = run_wharfinger("retention", *words, environment=environment)
         assert finished.status == status, str(finished)
         assert "Traceback" not in finished.output
         return [" ".join(line.split()) for line in finished.output.splitlines()]

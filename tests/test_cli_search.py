@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from tests.support.commands import run
-from tests.support.server import COMMAND
+from tests.support.shell import run_wharfinger
 from wharfinger import bootstrap, storage
 from wharfinger.domain.identity import SYSTEM_ACTOR
 from wharfinger.domain.names import RepositoryName
@@ -22,7 +21,7 @@ def search(tmp_path):
     asyncio.run(fill(load(None, environment).settings))
 
     def call(*words):
-        return run(COMMAND[0], "search", *words, check=False, environment=environment, cwd=tmp_path)
+        return run_wharfinger("search", *words, environment=environment, cwd=tmp_path)
 
     return call
 

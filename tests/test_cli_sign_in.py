@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from tests.support.commands import run
-from tests.support.server import COMMAND
+from tests.support.shell import run_wharfinger
 from wharfinger import bootstrap, storage
 from wharfinger.clock import DAY, Clock
 from wharfinger.domain.accounts import AccountName, CredentialKind
@@ -34,7 +33,7 @@ def wharfinger(environment, tmp_path):
 
     def call(words, feed=None, **more):
         variables = environment | more
-        finished = run(COMMAND[0], *words.split(), check=False, environment=variables, cwd=tmp_path, feed=feed)
+        finished = run_wharfinger(*words.split(), environment=variables, cwd=tmp_path, feed=feed)
         assert "Traceback" not in finished.output
         return finished
 

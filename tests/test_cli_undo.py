@@ -5,8 +5,8 @@ import pytest
 
 from tests.protocol.client import Client, refused
 from tests.protocol.content import Material
-from tests.support.commands import run
-from tests.support.server import COMMAND, Server
+from tests.support.server import Server
+from tests.support.shell import run_wharfinger
 
 NAME = "acme/app"
 
@@ -41,7 +41,7 @@ def wharfinger(server, tmp_path):
 
     def call(*words):
         environment = {**server.environment, "COLUMNS": "250"}
-        return run(COMMAND[0], *words, check=False, environment=environment, cwd=tmp_path, timeout=60)
+        return run_wharfinger(*words, environment=environment, cwd=tmp_path, timeout=60)
 
     return call
 

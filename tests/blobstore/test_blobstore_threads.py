@@ -158,8 +158,9 @@ async def test_writer_that_hangs_keeps_others_from_its_bytes(make):
 
 async def test_disk_that_hangs_holds_up_its_own_threads_only(make, tmp_path):
     files = StallingFiles("size")
-    hung = GuardedBlobStore(await make(files=files, max_threads=2), timeout=0.05, observe=None)
-    key = await put(hung)
+    driver = await make(files=files, max_threads=2)
+    key = await put(driver)
+    hung = GuardedBlobStore(driver, timeout=0.05, observe=None)
     files.stalls = True
     answers = await asyncio.gather(*(hung.stat(key) for _ in range(20)), return_exceptions=True)
     assert {type(answer) for answer in answers} == {StoreUnavailable}
@@ -184,7 +185,7 @@ async def eventually_stat(store, key):
 
 async def test_write_that_hangs_meets_the_deadline_of_the_guard_and_can_be_aborted(make, root):
     files = StallingFiles("write")
-    store = GuardedBlobStore(await make(files=files), timeout=0.05, observe=None)
+    store = GuardedBlobStore(await make(files=files), timeout=0.5, observe=None)
     writer = await store.begin(new_key())
     files.stalls = True
     for call in (lambda: writer.write([b"x"]), writer.checkpoint, writer.abort):

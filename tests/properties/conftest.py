@@ -15,7 +15,7 @@ from tests.support.server import Servers
 
 _cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 set_hypothesis_home_dir(_cache / "wharfinger" / "hypothesis")
-settings.register_profile("wharfinger", deadline=timedelta(seconds=2), print_blob=True)
+settings.register_profile("wharfinger", deadline=timedelta(seconds=20), print_blob=True)
 settings.load_profile("wharfinger")
 
 

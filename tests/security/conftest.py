@@ -10,5 +10,5 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 _cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 set_hypothesis_home_dir(_cache / "wharfinger" / "hypothesis")
-settings.register_profile("wharfinger", deadline=timedelta(seconds=2), print_blob=True)
+settings.register_profile("wharfinger", deadline=timedelta(seconds=20), print_blob=True)
 settings.load_profile("wharfinger")

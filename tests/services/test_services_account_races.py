@@ -133,7 +133,7 @@ async def test_a_push_does_not_wait_for_a_change_of_the_account_that_pushes(worl
         paused.let_go.set()
     suspending = asyncio.ensure_future(first.accounts.suspend("ann", ACTOR))
     await paused.at_the_end()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await make_repository(node, "beta/app", acting(ann))
     assert world.place.kind == "sqlite" or not suspending.done()
     paused.let_go.set()

@@ -86,7 +86,7 @@ class Server:
         """Wait for the end that was asked for, and hold it against what is promised: status 0, nobody left behind."""
         try:
             wait_until(self._has_ended, within=within, why=lambda: f"still running:\n{tail(self.log_path)}")
-            wait_until(self._is_empty, within=5, why=lambda: f"processes were left behind:\n{tail(self.log_path)}")
+            wait_until(self._is_empty, within=30, why=lambda: f"processes were left behind:\n{tail(self.log_path)}")
         except BaseException:
             self.kill()
             raise
@@ -107,8 +107,8 @@ class Server:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-        wait_until(self._is_empty, within=5, why="killed processes that do not go")
+        self.process.wait(30)
+        wait_until(self._is_empty, within=30, why="killed processes that do not go")
         self.process = None
 
     def __enter__(self):
@@ -124,7 +124,7 @@ class Server:
         """Ask whether the registry is ready, once."""
         assert self.process.poll() is None, f"ended with status {self.process.poll()}:\n{tail(self.log_path)}"
         try:
-            with urllib.request.urlopen(self.url + READY_PATH, timeout=2) as answer:
+            with urllib.request.urlopen(self.url + READY_PATH, timeout=10) as answer:
                 return answer.status == 200
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
