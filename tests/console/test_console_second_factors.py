@@ -14,16 +14,9 @@ from wharfinger.domain.accounts import AccountName
 from wharfinger.domain.audit import WHOLE_LOG, AuditFilter
 from wharfinger.domain.identity import SYSTEM_ACTOR
 from wharfinger.security import totp
-from wharfinger.security.passwords import Passwords
-from wharfinger.services import passwords as account_passwords
 
 ORIGIN = "http://localhost:5000"
 PATH = "/profile/second-factor"
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch):
-    monkeypatch.setattr(account_passwords, "Passwords", lambda: Passwords(memory=64))
 
 
 @pytest.fixture
