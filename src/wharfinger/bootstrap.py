@@ -42,6 +42,7 @@ from wharfinger.services.figures import Figures
 from wharfinger.services.grants import Grants
 from wharfinger.services.inspection import Inspections
 from wharfinger.services.jobs import Jobs
+from wharfinger.services.labels import Labels
 from wharfinger.services.lifecycle import Lifecycle
 from wharfinger.services.management import Management
 from wharfinger.services.manifests import Manifests
@@ -158,7 +159,7 @@ def build(settings: Settings, shown: Sequence[Setting] = ()) -> Deployment:
         retention=Retention(database, opened.registries, clock, switches),
         reviews=reviews,
         rounds=Rounds(reviews, collection, switches),
-        search=Search(database),
+        search=Search(database, Labels(database, opened.registries, manifests, blobs)),
         sizes=Sizes(database, listing, clock),
         stars=Stars(database, listing, clock, switches),
         tags=Tags(database, listing, clock, switches),

@@ -6,11 +6,18 @@ from html import unescape
 
 import pytest
 
+from tests.console.people import Browser, services_of, user
 from tests.console.registry import push
 from tests.support.images import image
 from tests.support.memory import data_in_memory
 from tests.support.pages import PHONE, page_in, require_open
 from tests.support.server import Servers
+from wharfinger.domain.access import Role
+from wharfinger.domain.accounts import AccountName, MemberRole, TeamName
+from wharfinger.domain.grants import DEPLOYMENT
+from wharfinger.domain.identity import SYSTEM_ACTOR, Principal
+from wharfinger.domain.management import Matter, Target, Task
+from wharfinger.services.accounts import AccountChange
 
 
 def finds(html):
@@ -69,6 +76,56 @@ async def test_every_text_is_a_question_and_none_becomes_markup(site):
 async def test_the_page_speaks_korean(site):
     page = await site.ask("/search", headers={"Accept-Language": "ko"})
     assert "이렇게 검색합니다" in page.text
+
+
+async def test_a_repository_is_found_by_a_label_of_its_image(site):
+    await site.push("acme/web", image("web", labels={"team": "Shop"}), "v1")
+    await services_of(site).search.labels.index(10)
+    for text in ("label:team=shop", "shop"):
+        assert [found for found, _ in finds((await site.ask(f"/search?q={text}")).text)] == ["acme/web"]
+    assert finds((await site.ask("/search?q=label:team=%3Cscript%3E")).text) == []
+
+
+async def test_people_organizations_and_teams_are_found_by_whom_may_see_them(site):
+    services = services_of(site)
+    for name in ("ann", "bob", "eve", "max"):
+        await user(site, name)
+    await services.grants.give(AccountName("max"), DEPLOYMENT, Role.READ, SYSTEM_ACTOR)
+    for name, owner in (("bakers", "ann"), ("bankers", "eve")):
+        await services.accounts.create_organization(AccountName(name), SYSTEM_ACTOR, owner=AccountName(owner))
+        await services.organizations.create_team(TeamName(AccountName(name), "bees"), SYSTEM_ACTOR)
+    await services.organizations.put_member(AccountName("bakers"), AccountName("bob"), MemberRole.MEMBER, SYSTEM_ACTOR)
+    targets = {
+        **{name: Matter(Task.SEE, Target.USER, name) for name in ("ann", "bob", "eve", "max")},
+        **{name: Matter(Task.SEE, Target.ORGANIZATION, name) for name in ("bakers", "bankers")},
+        **{f"{name}/bees": Matter(Task.READ, Target.ORGANIZATION, name) for name in ("bakers", "bankers")},
+    }
+    registry = services.registries.default
+    for who in ("ann", "bob", "eve", "max"):
+        browser = Browser(site)
+        await browser.sign_in(who)
+        account = await services.accounts.find(AccountName(who))
+        principal = Principal(name=account.name, account_id=account.id)
+        seen = {
+            name: (await services.management.decide(principal, registry, matter)).allowed
+            for name, matter in targets.items()
+        }
+        found = {
+            name: href for letter in "bae" for name, href in finds((await browser.get(f"/search?q={letter}")).text)
+        }
+        assert found.keys() == {name for name, may in seen.items() if may}, who
+        for href in found.values():
+            assert (await browser.get(href)).status_code == 200, href
+    assert finds((await site.ask("/search?q=b")).text) == []
+
+
+async def test_somebody_is_found_by_the_name_that_people_read(site):
+    profile = AccountChange(display_name="안 Smith")
+    await user(site, "ann", profile=profile)
+    browser = Browser(site)
+    await browser.sign_in("ann")
+    for text in ("smith", "%EC%95%88", "ANN"):
+        assert finds((await browser.get(f"/search?q={text}")).text) == [("ann", "/accounts/ann")], text
 
 
 @pytest.fixture(scope="module")

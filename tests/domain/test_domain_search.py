@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfinger.domain.search import MAX_QUERY, MAX_TERMS, MAX_WORDS, SearchQuery, pieces, read_query, terms_of
+from wharfinger.domain.search import (
+    LONGEST_LABEL,
+    MAX_LABEL_TERMS,
+    MAX_QUERY,
+    MAX_TERMS,
+    MAX_WORDS,
+    LabelQuery,
+    SearchQuery,
+    label_terms_of,
+    pieces,
+    read_query,
+    terms_of,
+)
 
 SHA = "sha256:" + "ab" * 32
 
@@ -35,6 +47,9 @@ SHA = "sha256:" + "ab" * 32
         ("Hub.example.com/acme/app:v1", SearchQuery(words=("acme/app",), tag_words=("v1",))),
         ("other.example.com/acme/app", SearchQuery(words=("other.example.com/acme/app",))),
         ("a\0b\u202ec", SearchQuery(words=("a", "b", "c"))),
+        ("label:Team=Shop", SearchQuery(labels=(LabelQuery("=team=shop", is_beginning=False),))),
+        ("label:version=1.*", SearchQuery(labels=(LabelQuery("=version=1.", is_beginning=True),))),
+        ("label:team web", SearchQuery(words=("web",), labels=(LabelQuery("=team=", is_beginning=True),))),
     ],
 )
 def test_what_is_typed_or_pasted_is_understood(text, expected):
@@ -47,7 +62,30 @@ def test_every_text_is_a_bounded_query(text):
     words = (*query.words, *query.tag_words, *query.within, *query.digests)
     assert max(len(query.words), len(query.tag_words)) <= MAX_WORDS
     assert all(word.isprintable() and " " not in word for word in words)
-    assert query.is_empty == (not words)
+    assert query.is_empty == (not words and not query.labels)
+
+
+def test_a_label_is_found_whole_and_by_the_words_of_its_value():
+    assert label_terms_of({"Team": "Shop Front", "org.example.url": "https://shop.example.com", "empty": ""}) == [
+        "=team=shop front",
+        "=org.example.url=https://shop.example.com",
+        "=empty=",
+        "shop",
+        "front",
+    ]
+    assert label_terms_of({"built": "2026-11-22T00:00:00Z"}) == ["=built=2026-11-22t00:00:00z"]
+    many = label_terms_of({f"name{number}" * 50: "value " * 500 for number in range(500)})
+    assert len(many) == MAX_LABEL_TERMS
+    assert max(map(len, many)) <= 2 * LONGEST_LABEL + 2
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="= \t\n*"), min_size=1, max_size=80), st.text(max_size=80))
+def test_every_label_without_blanks_is_found_by_itself(name, value):
+    text = f"label:{name}={value}"
+    if text.split() != [text] or not text.isprintable() or value.endswith("*"):
+        return
+    (query,) = read_query(text).labels
+    assert query.term in label_terms_of({name: value})
 
 
 def test_a_korean_word_is_the_same_composed_or_not():

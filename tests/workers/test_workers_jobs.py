@@ -48,6 +48,7 @@ def services(registry, calls):
         credentials=Recorder("credentials", calls, remove_ended=5),
         people=people,
         registries=Registries(registry),
+        search=SimpleNamespace(labels=Recorder("labels", calls, index=7)),
         figures=Recorder("figures", calls, take=1),
         lifecycle=Recorder("lifecycle", calls, settle=6),
         tokens=Recorder("tokens", calls, rotate=0),
@@ -63,6 +64,7 @@ STANDING = {
     "forget places of sign-in": timedelta(hours=1),
     "open and close registries": timedelta(seconds=10),
     "rotate signing keys": timedelta(hours=1),
+    "read labels": timedelta(seconds=10),
     "take figures": timedelta(hours=1),
 }
 
@@ -88,6 +90,7 @@ async def test_each_job_takes_on_one_batch(services, registry, calls, dry_run):
         "forget places of sign-in": 4,
         "open and close registries": 6,
         "rotate signing keys": 0,
+        "read labels": 7,
         "take figures": 1,
         "expire uploads": 2,
     }
@@ -95,6 +98,7 @@ async def test_each_job_takes_on_one_batch(services, registry, calls, dry_run):
         ("collection.bury", BURIALS),
         ("credentials.remove_ended", BATCH),
         ("figures.take",),
+        ("labels.index", BATCH),
         ("lifecycle.settle",),
         ("passwords.forget_places", BATCH),
         ("sessions.remove_ended", BATCH),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`wharfinger search`: repositories, tags and digests by a text."""
+"""`wharfinger search`: repositories, tags, digests and accounts by a text."""
 
 import sys
 from dataclasses import asdict
@@ -15,10 +15,13 @@ from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.search import MAX_RESULTS, FoundKind
 from wharfinger.metadata.standing import EVERYTHING
 from wharfinger.services import Services
-from wharfinger.services.search import ALL, Found
+from wharfinger.services.search import ALL, EVERYBODY, Found
 
 _SOME: Final = 20
-_TRIES: Final = "repositories are found by names and descriptions, tags by names or as app:v1, digests by 6 digits"
+_TRIES: Final = (
+    "repositories are found by names, descriptions and label:NAME=VALUE, tags by names or as app:v1, digests by 6 "
+    "digits, accounts by names"
+)
 
 
 def search(
@@ -32,11 +35,13 @@ def search(
     registry: Annotated[str, typer.Option(help="The registry to search.", metavar="NAME")] = DEFAULT_REGISTRY,
     config: Config = None,
 ) -> None:
-    """Find repositories, tags and digests, the best first. Ends with 1 if there is nothing."""
+    """Find repositories, tags, digests and accounts, the best first. Ends with 1 if there is nothing."""
 
     async def work(services: Services, _by: Actor) -> Found:
         place = registry_named(services, registry)
-        return await services.search.find(place, " ".join(words), EVERYTHING, limit=most, kinds=kind or ALL)
+        return await services.search.find(
+            place, " ".join(words), EVERYTHING, limit=most, kinds=kind or ALL, accounts=EVERYBODY
+        )
 
     found = act(config, work)
     if as_json:
@@ -67,6 +72,11 @@ def _show(found: Found) -> None:
             ((f"{one.repository}@{one.digest}", one.media_type, one.manifest) for one in found.digests.items),
         )
         _tell(more=found.digests.more)
+
+    if found.accounts.items:
+        rows_of_accounts = ((one.kind, one.name, one.display_name) for one in found.accounts.items)
+        print_table(("kind", "name", "called"), rows_of_accounts)
+        _tell(more=found.accounts.more)
 
 
 def _tell(*, more: bool) -> None:

@@ -183,6 +183,11 @@ def scope_of(principal: Principal, matter: Matter) -> Scope:
             return Scope.ADMIN_REGISTRY
 
 
+def may_read_organizations(principal: Principal) -> bool:
+    """Say whether the credential is for reading what organizations have; whether one may be read is another matter."""
+    return _beyond_limits(principal, Matter(Task.READ, Target.ORGANIZATION, "")) is None
+
+
 def _beyond_limits(principal: Principal, matter: Matter) -> Decision | None:
     """Return a refusal of what the credential is not for, the same for every name."""
     ceiling = principal.ceiling

@@ -7,7 +7,7 @@ Korean syllable is the same whether a Mac composed it or not. Both databases get
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -22,11 +22,21 @@ SHORTEST_DIGEST: Final = 6
 LONGEST_WORD: Final = 40
 MAX_TERMS: Final = 2_000
 """How many terms one repository is found by."""
+MAX_LABEL_TERMS: Final = 200
+"""How many terms one manifest is found by."""
+LONGEST_LABEL: Final = 100
+"""Characters of a label's name, and of its value: what is longer is cut off, here and where it is looked for."""
+LABEL: Final = "label:"
+"""What stands before a label that is looked for."""
+READ: Final = ""
+"""The term of every manifest whose labels were read."""
 
 _ADDRESS: Final = re.compile(r"(?:https?://)?(?:[a-z0-9.-]+:[0-9]+/|localhost/)", re.ASCII)
 """What stands before a name where it is pasted, and is no part of one."""
 _WORD: Final = re.compile(r"[^\W_]+")
 _DIGEST: Final = re.compile(rf"(?:(sha256|sha512):)?([0-9a-f]{{{SHORTEST_DIGEST},128}})", re.ASCII)
+_SAYS_NOTHING: Final = re.compile(r"https?://|[0-9]{4}-[0-9]{2}-[0-9]{2}t", re.ASCII)
+"""Beginnings of values whose words nobody looks for: addresses and times, which almost every image has."""
 _HEX_DIGITS: Final = {"sha256": 64, "sha512": 128}
 
 
@@ -36,6 +46,21 @@ class FoundKind(StrEnum):
     REPOSITORIES = "repositories"
     TAGS = "tags"
     DIGESTS = "digests"
+    ACCOUNTS = "accounts"
+    """People, organizations and teams."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelQuery:
+    """A label that is looked for, as a term.
+
+    Args:
+        term: of the label.
+        is_beginning: whether a term that begins so is enough.
+    """
+
+    term: str
+    is_beginning: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +68,8 @@ class SearchQuery:
     """What is looked for.
 
     Args:
-        words: each must be found, in the name of a repository or in its description.
+        words: each must be found, in the name of a repository, in its description or in the value of a label.
+        labels: beginnings of terms, each of which one of its images must have; and nothing but repositories is found.
         tag_words: each must be found in the name of a tag; only of a query such as `app:v1`.
         digests: beginnings of digests, each with its algorithm.
         within: each must be found in the name of the repository that has the digest; only of `app@sha256:…`.
@@ -53,11 +79,12 @@ class SearchQuery:
     tag_words: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
+    labels: tuple["LabelQuery", ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is looked for."""
-        return not (self.words or self.tag_words or self.digests)
+        return not (self.words or self.tag_words or self.digests or self.labels)
 
 
 def fold(text: str) -> str:
@@ -77,6 +104,10 @@ def read_query(text: str, hosts: Iterable[str] = ()) -> SearchQuery:
     """
     # No name holds what cannot be printed, and PostgreSQL takes no text with a NUL.
     folded = fold("".join(one if one.isprintable() else " " for one in text[:MAX_QUERY])).strip()
+    labels = tuple(_label(word) for word in folded.split() if word.startswith(LABEL))[:MAX_WORDS]
+    if labels:
+        others = " ".join(word for word in folded.split() if not word.startswith(LABEL))
+        return SearchQuery(words=_split(others), labels=labels)
     folded = _ADDRESS.sub("", folded)
     for host in hosts:
         folded = folded.removeprefix(f"{fold(host)}/")
@@ -108,6 +139,13 @@ def terms_of(texts: Iterable[str]) -> Sequence[str]:
     return list(found)
 
 
+def label_terms_of(labels: Mapping[str, str]) -> Sequence[str]:
+    """Return what labels are found by: each as a whole, then the words of their values."""
+    whole = [f"={fold(name)[:LONGEST_LABEL]}={fold(value)[:LONGEST_LABEL]}" for name, value in labels.items()]
+    values = [value for value in labels.values() if not _SAYS_NOTHING.match(fold(value))]
+    return list(dict.fromkeys([*whole, *terms_of(value[:LONGEST_LABEL] for value in values)]))[:MAX_LABEL_TERMS]
+
+
 def parts_of(word: str) -> Sequence[str]:
     """Return the parts of a folded word that are terms by themselves: `web-server` is two."""
     return _WORD.findall(word)
@@ -130,6 +168,13 @@ def pieces(text: str, words: Iterable[str]) -> Sequence[tuple[str, bool]]:
     if end < len(text):
         found.append((text[end:], False))
     return found
+
+
+def _label(word: str) -> LabelQuery:
+    """Read `label:NAME`, `label:NAME=VALUE` or `label:NAME=BEGINNING*`, which is folded already."""
+    name, equals, value = word.removeprefix(LABEL).partition("=")
+    is_beginning = not equals or value.endswith("*")
+    return LabelQuery(f"={name[:LONGEST_LABEL]}={value.rstrip('*')[:LONGEST_LABEL]}", is_beginning)
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Search: repositories, tags and digests by a text."""
+"""Search: repositories, tags, digests and accounts by a text."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Final, Generic, TypeVar
 
 from fastapi import Query
+from pydantic import Field
 
 from wharfinger.domain.access import Action
 from wharfinger.domain.pages import Page as Listing
@@ -13,7 +14,7 @@ from wharfinger.domain.search import MAX_QUERY, MAX_RESULTS, FoundKind
 from wharfinger.management_api.calls import Call, OnRepository
 from wharfinger.management_api.fields import Shown, time_of
 from wharfinger.management_api.routing import Calling, Route
-from wharfinger.services.search import ALL, FoundDigest, FoundRepository, FoundTag
+from wharfinger.services.search import ALL, FoundAccount, FoundDigest, FoundRepository, FoundTag
 
 _SOME: Final = 20
 Row = TypeVar("Row")
@@ -50,6 +51,16 @@ class DigestFound(Shown):
     """When that manifest was pushed."""
 
 
+class AccountFound(Shown):
+    """A user, an organization or a team."""
+
+    kind: Annotated[str, Field(examples=["user", "organization", "team"])]
+    name: Annotated[str, Field(examples=["ann", "acme/builders"])]
+    """Of a team, with its organization before a slash."""
+    display_name: str | None
+    """As people read it; of a team, what it is for."""
+
+
 class Found(Shown, Generic[Item]):
     """The best finds of one kind."""
 
@@ -64,6 +75,7 @@ class SearchResult(Shown):
     repositories: Found[RepositoryFound]
     tags: Found[TagFound]
     digests: Found[DigestFound]
+    accounts: Found[AccountFound]
 
 
 async def search(
@@ -72,20 +84,29 @@ async def search(
         str,
         Query(
             max_length=MAX_QUERY,
-            description="Words, a reference such as `app:v1`, or the first six or more digits of a digest.",
+            description="Words, `label:NAME=VALUE`, a reference such as `app:v1`, or six or more digits of a digest.",
             examples=["acme/app"],
         ),
     ],
     most: Annotated[int, Query(alias="n", ge=1, le=MAX_RESULTS, description="How many of each kind.")] = _SOME,
-    kind: Annotated[list[FoundKind] | None, Query(description="Only of these kinds.", max_length=3)] = None,
+    kind: Annotated[list[FoundKind] | None, Query(description="Only of these kinds.", max_length=4)] = None,
 ) -> SearchResult:
-    """Find repositories, tags and digests among what the caller may pull; capitals do not count."""
+    """Find repositories, tags and digests that the caller may pull, and accounts that it may see, whatever the case."""
     sight = await call.services.authorization.sight(call.principal, to_list=True)
-    found = await call.services.search.find(call.registry, q, sight, limit=most, kinds=kind or ALL, hosts=_hosts(call))
+    found = await call.services.search.find(
+        call.registry,
+        q,
+        sight,
+        limit=most,
+        kinds=kind or ALL,
+        hosts=_hosts(call),
+        accounts=await call.services.management.sight(call.principal, call.registry),
+    )
     return SearchResult(
         repositories=_show(found.repositories, _repository),
         tags=_show(found.tags, _tag),
         digests=_show(found.digests, _digest),
+        accounts=_show(found.accounts, _account),
     )
 
 
@@ -115,6 +136,10 @@ def _digest(row: FoundDigest) -> DigestFound:
         manifest=row.manifest,
         pushed_at=time_of(row.pushed_at),
     )
+
+
+def _account(row: FoundAccount) -> AccountFound:
+    return AccountFound(kind=row.kind, name=row.name, display_name=row.display_name)
 
 
 ROUTES: Final = (Route("GET", "/search", OnRepository(Action.LIST), search),)

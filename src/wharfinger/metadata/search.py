@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, func, insert, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, exists, func, insert, literal, or_, select
 
 from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
@@ -19,8 +19,9 @@ from wharfinger.domain.search import LONGEST_WORD, SearchQuery, parts_of, terms_
 from wharfinger.metadata.page_tables import descriptions
 from wharfinger.metadata.repository_lists import RepositoryFigures, figures_of
 from wharfinger.metadata.schema import blobs, manifest_references, manifests, repositories, repository_blobs, tags
-from wharfinger.metadata.search_tables import search_terms
+from wharfinger.metadata.search_tables import label_terms, search_terms
 from wharfinger.metadata.standing import Sight, visible
+from wharfinger.metadata.tables import INTEGER
 
 _BEGINNINGS: Final = ("/", "-", ".", "_")
 """After these a word of a name begins."""
@@ -30,7 +31,7 @@ _AFTER_HEX: Final = "g"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundRepository:
-    """A repository whose name or description has every word."""
+    """A repository whose name, description or labels have every word."""
 
     name: RepositoryName
     description: str | None
@@ -78,8 +79,8 @@ def index(connection: Connection, repository_id: int) -> None:
 def find_repositories(
     connection: Connection, registry_id: int, query: SearchQuery, limit: int, sight: Sight
 ) -> Sequence[FoundRepository]:
-    """Return the repositories that have every word of the query."""
-    if not query.words or query.tag_words:
+    """Return the repositories that have every word and every label of the query."""
+    if query.tag_words or not (query.words or query.labels):
         return ()
     name = repositories.c.name
     ranks = [_rank(name, word, _in_name(word)) for word in query.words]
@@ -87,7 +88,10 @@ def find_repositories(
         _in_registry(
             select(repositories.c.id, name, repositories.c.description, repositories.c.changed_at), registry_id, sight
         )
-        .where(*(or_(name.like(_anywhere(word), escape="\\"), _described(word)) for word in query.words))
+        .where(
+            *(or_(name.like(_anywhere(word), escape="\\"), _described(word), _said(word)) for word in query.words),
+            *(_labelled(label.term, is_beginning=label.is_beginning) for label in query.labels),
+        )
         .order_by(_sum(ranks), repositories.c.changed_at.desc(), name)
         .limit(limit)
     )
@@ -109,7 +113,7 @@ def find_tags(
 ) -> Sequence[FoundTag]:
     """Return the tags that have a word of the query, while their repository has the others."""
     of_tags = query.tag_words or query.words
-    if not of_tags:
+    if not of_tags or query.labels:
         return ()
     name, repository = _without_capitals(connection, tags.c.name), repositories.c.name
     every = and_ if query.tag_words else or_
@@ -245,6 +249,34 @@ def _described(word: str) -> ColumnElement[bool]:
     )
 
 
+def _said(word: str) -> ColumnElement[bool]:
+    """Say whether the labels of a repository's images have every part of a word in their values."""
+    parts = [part[:LONGEST_WORD] for part in parts_of(word)]
+    return and_(*(_labelled(part, is_beginning=True) for part in parts)) if parts else literal(value=False)
+
+
+def _labelled(term: str, *, is_beginning: bool) -> ColumnElement[bool]:
+    """Say whether an image that a tag names, or that is a part of what a tag names, has a term among its labels."""
+    edges, parent = manifest_references, tags.alias("parent")
+    is_named = exists().where(tags.c.repository_id == manifests.c.repository_id, tags.c.manifest_id == manifests.c.id)
+    is_part = (
+        exists()
+        .where(edges.c.repository_id == manifests.c.repository_id, edges.c.child_id == manifests.c.id)
+        .where(parent.c.repository_id == edges.c.repository_id, parent.c.manifest_id == edges.c.manifest_id)
+    )
+    found = label_terms.c.term
+    return repositories.c.id.in_(
+        select(manifests.c.repository_id)
+        .select_from(label_terms)
+        .join(manifests, manifests.c.id == label_terms.c.manifest_id)
+        .where(
+            and_(found >= term, found < term + _AFTER_EVERYTHING) if is_beginning else found == term,
+            manifests.c.deleted_at.is_(None),
+            or_(is_named, is_part),
+        )
+    )
+
+
 def _rank(name: ColumnElement[str], word: str, best: Sequence[tuple[ColumnElement[bool], int]]) -> ColumnElement[int]:
     """Say how well a word is found in a name; less is better."""
     begins = or_(*(name.like(f"%{_escaped(before)}{_escaped(word)}%", escape="\\") for before in _BEGINNINGS))
@@ -272,7 +304,7 @@ def _begins(digest: ColumnElement[str], beginning: str) -> ColumnElement[bool]:
 
 
 def _sum(ranks: Sequence[ColumnElement[int]]) -> ColumnElement[int]:
-    total = ranks[0]
+    total = ranks[0] if ranks else literal(0, INTEGER)
     for rank in ranks[1:]:
         total = total + rank
     return total

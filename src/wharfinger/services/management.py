@@ -7,9 +7,10 @@ What was granted or taken away counts from the next request on, in every process
 from wharfinger.domain.access import Decision, Mode, Role
 from wharfinger.domain.accounts import AccountKind
 from wharfinger.domain.identity import Principal
-from wharfinger.domain.management import NO_RELATION, Matter, Relation, Target, decide
+from wharfinger.domain.management import NO_RELATION, Matter, Relation, Target, Task, decide, may_read_organizations
 from wharfinger.metadata import management as rows
 from wharfinger.metadata import standing as standing_rows
+from wharfinger.metadata.account_search import AccountSight
 from wharfinger.metadata.database import Database
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.registries import Registry
@@ -40,6 +41,21 @@ class Management:
         mode = await self._authorization.mode()
         relation = await self.relation(principal, registry, matter) if mode is Mode.ACCOUNTS else NO_RELATION
         return decide(mode, principal, matter, relation)
+
+    async def sight(self, principal: Principal, registry: Registry) -> AccountSight | None:
+        """Return which accounts and teams a principal sees, for a search; nothing where it sees none.
+
+        It is what `decide` answers to `SEE` of users and organizations, and to `READ` of the organizations of teams.
+        """
+        if await self._authorization.mode() is not Mode.ACCOUNTS or principal.account_id is None:
+            return None
+        if principal.ceiling.entries is not None:
+            return None
+        matter = Matter(Task.SEE, Target.DEPLOYMENT, "")
+        everybody = (await self.decide(principal, registry, matter)).allowed
+        return AccountSight(
+            proof=standing_rows.proof_of(principal), everybody=everybody, teams=may_read_organizations(principal)
+        )
 
     async def relation(self, principal: Principal, registry: Registry, matter: Matter) -> Relation:
         """Return how the principal stands to the target; the same look-ups whether there is such a target or not."""

@@ -68,6 +68,7 @@ def jobs(
         ),
         Job(name="open and close registries", run=services.lifecycle.settle, interval=timedelta(seconds=10)),
         Job(name="rotate signing keys", run=services.tokens.rotate, interval=timedelta(hours=1)),
+        Job(name="read labels", run=partial(services.search.labels.index, BATCH), interval=timedelta(seconds=10)),
         Job(name="take figures", run=services.figures.take, interval=timedelta(hours=1)),
     ]
     if purge_uploads is not None:

@@ -1436,6 +1436,25 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sqlite_where=None,
         postgresql_where=None,
     )
+    op.create_table(
+        "label_terms",
+        sa.Column("manifest_id", INTEGER, nullable=False),
+        sa.Column("term", TEXT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name=op.f("fk_label_terms_manifest_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("manifest_id", "term", name=op.f("pk_label_terms")),
+        sqlite_autoincrement=False,
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_label_terms_term",
+        "label_terms",
+        ["term", "manifest_id"],
+        unique=False,
+        sqlite_where=None,
+        postgresql_where=None,
+    )
 
     registries = sa.table(
         "registries",
