@@ -160,6 +160,17 @@ def test_serve_says_where_it_starts(tmp_path):
         assert f"Wharfinger {version('wharfinger')}, starting at {server.url}\n" in server.log
 
 
+def test_serve_says_how_sign_in_begins_as_long_as_nobody_has_an_account(tmp_path):
+    with Server(tmp_path) as server:
+        assert "wharfinger init NAME" in server.log
+    environment = {"REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY": tmp_path / "data"}
+    made = run(COMMAND[0], "user", "create", "ann", "--no-password", environment=environment, cwd=tmp_path)
+    assert "new database" not in made.stderr
+    with Server(tmp_path, environment=environment) as server:
+        assert server.log.count("starting at") == 2  # both starts
+        assert server.log.count("wharfinger init NAME") == 1
+
+
 def test_serve_refuses_an_address_that_somebody_has(wharfinger, environment, tmp_path):
     host, _, port = environment["REGISTRY_HTTP_ADDR"].partition(":")
     with socket.socket() as other:

@@ -181,3 +181,10 @@ def test_a_registry_with_accounts_is_not_opened_by_a_forgotten_line(done, refuse
     config = tmp_path / "config.yml"
     config.write_text("version: 0.1\nauth: none\n")
     assert "there are accounts, but `auth: none` would let everybody in" in refused(f"{command} {config}")
+
+
+def test_a_command_that_finds_no_registry_says_where_it_made_one(wharfinger, data):
+    first = wharfinger("user create ann --no-password").stderr
+    assert f"a new database was made ({data}/wharfinger/wharfinger.db)" in first
+    assert "--config FILE" in first
+    assert "new database" not in wharfinger("user list").stderr

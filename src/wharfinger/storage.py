@@ -25,6 +25,8 @@ from wharfinger.settings import Settings, SignIn, where_to_sign_in
 
 STORE_DEADLINE: Final = 60.0
 """Seconds for one step of the blob store; a disk that takes longer is not there."""
+NOTHING: Final = "nothing"
+"""The revision of a database that was not there before."""
 
 
 class MigrationNeeded(Exception):
@@ -67,10 +69,10 @@ def migrate(settings: Settings, *, by_hand: bool = False, beside: bool = False) 
         found = migrations.revision(engine)
         if found != migrations.HEAD:
             if settings.database.migrate == "manual" and not by_hand:
-                message = f"the database is at {found or 'nothing'}, this version needs {migrations.HEAD}"
+                message = f"the database is at {found or NOTHING}, this version needs {migrations.HEAD}"
                 raise MigrationNeeded(message)
             migrations.upgrade(engine)
-            return found or "nothing"
+            return found or NOTHING
         if settings.database.url is None and not beside:
             # One node has this database, and it has just started: whoever held an upload is gone.
             with engine.begin() as connection:

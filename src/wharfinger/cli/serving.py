@@ -113,6 +113,8 @@ def _greet(loaded: Loaded, migrated_from: str | None, *, has_accounts: bool) -> 
     err.print(f"[dim]database[/]  {escape(database)}")
     err.print(f"[dim]blobs[/]     {escape(str(storage.blobs_path(settings)))}")
     err.print(f"[dim]workers[/]   {server.worker_count(settings)}")
+    if settings.auth.kind is None and not has_accounts:
+        err.print("[dim]sign-in[/]   nobody has to; `wharfinger init NAME`, with the same settings, changes that")
     err.print("[dim]stop[/]      Ctrl-C or SIGTERM")
 
 

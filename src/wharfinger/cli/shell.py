@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wharfinger import bootstrap, storage
-from wharfinger.cli.terminal import fail, out, read_settings
+from wharfinger.cli.terminal import fail, note, out, read_settings
 from wharfinger.clock import Instant, as_datetime
 from wharfinger.domain.errors import WharfingerError
 from wharfinger.domain.identity import Actor, Principal
@@ -55,7 +55,7 @@ def act(config: Path | None, work: Callable[[Services, Actor], Awaitable[T]]) ->
     """Run some work with the services, as the operator; what is refused ends the command with its sentence."""
     settings = read_settings(config).settings
     try:
-        storage.migrate(settings, beside=True)
+        _tell_of_new_database(settings, storage.migrate(settings, beside=True))
         return asyncio.run(_act(settings, work))
     except (storage.MigrationNeeded, WharfingerError, OSError) as error:
         fail(str(error) or repr(error))
@@ -122,6 +122,18 @@ def day_of(instant: Instant | None) -> str | None:
 def say(sentence: str) -> None:
     """Print what was done."""
     out.print(escape(sentence))
+
+
+def _tell_of_new_database(settings: Settings, before: str | None) -> None:
+    """Say so when a command found nothing: whoever meant a registry that runs has not given its settings."""
+    if before != storage.NOTHING:
+        return
+    place = "PostgreSQL" if settings.database.url else storage.sqlite_path(settings)
+    note(
+        f"a new database was made ({place}); for a registry that is there already, give its settings: --config FILE, "
+        "or the REGISTRY_* variables that it runs with",
+        warning=True,
+    )
 
 
 async def _act(settings: Settings, work: Callable[[Services, Actor], Awaitable[T]]) -> T:
