@@ -18,7 +18,7 @@ from wharfinger.domain.names import RepositoryName
 
 PAGES = (
     *("", "/storage", "/collection", "/verification", "/jobs", "/audit", "/users", "/content"),
-    *("/sign-in", "/settings"),
+    *("/sign-in", "/settings", "/organizations"),
 )
 APP = RepositoryName("team/app")
 
@@ -286,3 +286,24 @@ async def test_a_manager_switches_a_kind_of_content_off_and_a_viewer_sees_it(tow
     form = {**form, "takes-chart": "on", "form_token": token_in(await viewer.get("/administration/jobs"))}
     assert (await viewer.post("/administration/content", form)).status_code == 403
     assert await services_of(town).content.off() == {"chart"}
+
+
+async def test_a_manager_finds_every_organization_and_the_way_to_a_new_one(town, manager):
+    empty = await manager.get("/administration/organizations")
+    assert 'href="/organizations/new"' in empty.text
+    for name in ("acme", "team"):
+        await services_of(town).accounts.create_organization(AccountName(name), SYSTEM_ACTOR, owner=AccountName("sam"))
+    page = await manager.get("/administration/organizations")
+    assert re.findall(r'href="/accounts/(acme|team)"', page.text) == ["acme", "team"]
+    assert "acme" not in (await manager.get("/administration/organizations?last=acme")).text
+    assert (
+        'href="/organizations/new"'
+        not in (await (await browser_of(town, "vic")).get("/administration/organizations")).text
+    )
+
+
+async def test_a_new_user_is_told_how_to_begin_and_nothing_of_an_old_password(manager):
+    made = await manager.fill("/administration/new-user", "/administration/new-user", name="new")
+    assert "new signs in with it on this site" in made.text
+    again = await manager.fill("/administration/users/new", "/administration/users/new/password")
+    assert "has to sign in again" in again.text

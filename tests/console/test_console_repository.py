@@ -201,6 +201,8 @@ async def test_chosen_tags_are_deleted_after_a_question_and_come_back(signed_in)
     form = form_of((await ann.get(APP)).text, f"{APP}/-/tags/delete")
     nothing = await ann.post(f"{APP}/-/tags/delete", form)
     assert "No tag was chosen" in await follow(ann, nothing)
+    one = await ann.post(f"{APP}/-/tags/delete", {**form, "tag": "v1"})
+    assert "Delete v1 from acme/app?" in one.text
     asked = await ann.post(f"{APP}/-/tags/delete", {**form, "tag": ["v1", "v2"]})
     assert asked.status_code == 200
     assert "Delete 2 tags of acme/app?" in asked.text

@@ -90,6 +90,7 @@ EXPECTED = """
 /administration/audit                                        S  Y  D  D  D
 /administration/audit/export                                 S  F  D  D  D
 /administration/users                                        S  Y  D  D  D
+/administration/organizations                                S  Y  D  D  D
 /administration/new-user                                     S  Y  D  D  D
 /administration/users/{user}                                 S  Y  N  Y  N
 /administration/users/{user}/second-factor                   S  Y  N  D  N

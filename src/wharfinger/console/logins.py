@@ -14,6 +14,11 @@ from wharfinger.console.commands import Command
 VARIABLE = "REGISTRY_SECRET"
 
 
+def variable() -> Sequence[Command]:
+    """Return the line after which one pastes the secret: it is neither shown nor kept by the shell."""
+    return (Command("Shell", f"read -rs {VARIABLE}"),)
+
+
 def docker(address: Address, user: str) -> Sequence[Command]:
     """Return the lines for Docker Engine: by a variable, and by a file."""
     login = f"docker login {address.authority} -u {_quoted(user)} --password-stdin"

@@ -155,7 +155,9 @@ async def create(call: Call) -> View | Leave:
         return await _new(call, texts, {field: error.message})
     contents = await call.services.lifecycle.contents(await call.services.registries.named(name))
     text = mark("There is a registry %(registry)s now.")
-    if contents.repositories:
+    if contents.repositories == 1:
+        text = mark("There is a registry %(registry)s now, and one repository came back with its storage.")
+    elif contents.repositories:
         text = mark("There is a registry %(registry)s now, and %(count)s repositories came back with its storage.")
     values: dict[str, str | int] = {"registry": row.name, "count": contents.repositories}
     return Leave(to=_path(row.name), flash=Flash(text=text, values=values))
@@ -263,13 +265,14 @@ async def _new(call: Call, texts: dict[str, str], wrong: dict[str, str]) -> View
         )
         for one in await call.services.lifecycle.uses()
     ]
+    free = [one.name for one in choices if one.taken_by is None]
     return View(
         template="registries/new.html",
         values={
-            "texts": {"name": "", "storage": ""} | texts,
+            "texts": {"name": "", "storage": free[0] if len(free) == 1 else ""} | texts,
             "wrong": {"name": "", "storage": ""} | wrong,
             "choices": choices,
-            "any_free": any(one.taken_by is None for one in choices),
+            "any_free": bool(free),
             "domain": call.services.registries.domains.public,
         },
         status=400 if wrong else 200,
@@ -286,7 +289,7 @@ async def _asked(call: Call, *, images: bool, is_wrong: bool = False) -> View:
         Asked(
             title=mark("Delete the registry %(registry)s?"),
             texts=(
-                mark("It has %(repositories)s repositories with %(tags)s tags, and %(blobs)s blobs."),
+                mark("What is in it, repositories: %(repositories)s, tags: %(tags)s, blobs: %(blobs)s."),
                 fate,
                 mark("Clients get 404 from now on. Roles, robots and trust rules on it end, and its trash too."),
             ),

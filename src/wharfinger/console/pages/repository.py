@@ -130,8 +130,10 @@ async def delete_tags(call: Call) -> View | Leave:
         return Leave(to=back, flash=Flash(text=mark("No tag was chosen, so nothing was deleted."), failed=True))
     if not call.form.is_checked("confirmed"):
         asked = Asked(
-            title=mark("Delete %(count)s tags of %(name)s?"),
-            values={"count": len(names), "name": call.name},
+            title=mark("Delete %(tag)s from %(name)s?")
+            if len(names) == 1
+            else mark("Delete %(count)s tags of %(name)s?"),
+            values={"count": len(names), "tag": names[0], "name": call.name},
             texts=(mark("Their manifests stay, and what tags named is kept: “Activity” brings each of them back."),),
             to=call.repository_path("tags/delete"),
             back=back,

@@ -99,7 +99,7 @@ async def run(call: Call) -> Leave:
         plan = await call.services.retention.run(call.registry, call.name, call.by, expected=expected)
     except (PreconditionFailed, DeletionDisabled, ReadOnly) as error:
         return Leave(to=_back(call), flash=Flash(text=mark("Nothing was deleted."), said=error.message, failed=True))
-    text = mark("Deleted %(count)s tags and manifests. “Activity” brings tags back.")
+    text = mark("Tags and manifests deleted: %(count)s. “Activity” brings tags back.")
     return Leave(to=_back(call), flash=Flash(text=text, values={"count": len(plan.going)}))
 
 

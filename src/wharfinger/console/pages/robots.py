@@ -224,6 +224,7 @@ async def _issued(call: Call, wanted: Wanted, made: Issued, *, instead_of: Crede
             "made": made,
             "user": user,
             "variable": logins.VARIABLE,
+            "variable_line": logins.variable(),
             "docker": logins.docker(call.address, user),
             "podman": logins.podman(call.address, user),
             "kubernetes": logins.kubernetes(call.address, user),

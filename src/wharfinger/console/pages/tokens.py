@@ -128,6 +128,7 @@ async def make(call: Call) -> View | Leave:
         "wanted": wanted,
         "user": user,
         "variable": logins.VARIABLE,
+        "variable_line": logins.variable(),
         "docker": logins.docker(call.address, user),
         "podman": logins.podman(call.address, user),
         "kubernetes": logins.kubernetes(call.address, user),

@@ -60,6 +60,22 @@ async def show_list(call: Call) -> View:
     )
 
 
+async def show_organizations(call: Call) -> View:
+    """Show the organizations by name, also those that the visitor does not belong to."""
+    last = call.query.get("last") or None
+    found = await call.services.accounts.list([AccountKind.ORGANIZATION], last, _SIZE)
+    return View(
+        template="administration/organizations.html",
+        values={
+            "tab": "organizations",
+            "organizations": found.items,
+            "more": found.more,
+            "first": last is None,
+            "manages": await manages(call),
+        },
+    )
+
+
 async def show_new(call: Call) -> View:
     """Show the form for a new user."""
     return _new(call)
@@ -80,7 +96,7 @@ async def create(call: Call) -> View:
         )
     except (AccountInvalid, AccountConflict) as error:
         return _new(call, error.message, is_taken=isinstance(error, AccountConflict))
-    return _issued(name, password)
+    return _issued(name, password, is_first=True)
 
 
 async def show_one(call: Call) -> View:
@@ -195,8 +211,8 @@ def _new(call: Call, wrong: str | None = None, *, is_taken: bool = False) -> Vie
     )
 
 
-def _issued(name: AccountName, password: str) -> View:
-    values = {"tab": "users", "name": name, "password": password}
+def _issued(name: AccountName, password: str, *, is_first: bool = False) -> View:
+    values = {"tab": "users", "name": name, "password": password, "is_first": is_first}
     return View(template="administration/password.html", values=values)
 
 
@@ -256,6 +272,7 @@ _ONE: Final = f"{_PATH}/{{user}}"
 _SUPERVISE: Final = Managing(Task.SUPERVISE, Target.USER)
 ROUTES: Final[Sequence[Route]] = (
     Route("GET", _PATH, READ, show_list),
+    Route("GET", f"{PATH}/organizations", READ, show_organizations),
     Route("GET", f"{PATH}/new-user", MANAGE, show_new),
     Route("POST", f"{PATH}/new-user", MANAGE, create, signs_in=True),
     Route("GET", _ONE, Managing(Task.READ, Target.USER), show_one),
