@@ -122,6 +122,17 @@ def test_a_password_comes_through_standard_input_and_is_stored_as_a_hash(done, r
     assert told == [("account.created", "ann", "user"), ("password.changed", "ann", None)]
 
 
+def test_a_password_can_be_for_one_time(done, refused, rows):
+    done("user create ann --password-stdin --one-time", feed=PASSWORD)
+    done("user create bob --password-stdin", feed=PASSWORD)
+    one_time = "SELECT name, one_time FROM passwords JOIN accounts ON id = account_id ORDER BY name"
+    assert rows(one_time) == [("ann", 1), ("bob", 0)]
+    done("user passwd ann --password-stdin", feed=PASSWORD)
+    done("user passwd bob --password-stdin --one-time", feed=PASSWORD)
+    assert rows(one_time) == [("ann", 0), ("bob", 1)]
+    assert "--one-time is about a password" in refused("user create cyd --no-password --one-time")
+
+
 def test_a_password_that_is_not_taken_makes_no_account(done, refused):
     assert "8" in refused("user create ann --password-stdin", feed="short\n")
     assert "--password-stdin" in refused("user create ann")

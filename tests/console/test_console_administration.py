@@ -221,6 +221,42 @@ async def test_a_user_is_suspended_resumed_and_given_a_new_password(town, manage
     assert (await Browser(town).sign_in("sam", password)).status_code == 303
 
 
+async def test_a_one_time_password_leads_to_the_page_for_another_one_before_anything_else(town, manager):
+    page = (await manager.get("/administration/new-user")).text
+    assert re.search(r'name="one_time"[^>]*checked', page), "it is proposed"
+    made = await manager.fill("/administration/new-user", "/administration/new-user", name="new", one_time="on")
+    password = re.search(r"data-copy><code>([^<]+)</code>", made.text)[1]
+    browser = Browser(town)
+    assert (await browser.sign_in("new", password)).headers["location"] == "/"
+    for path in ("/", "/profile", "/profile/tokens/new", "/profile/second-factor", "/repositories/team/app"):
+        answer = await browser.get(path)
+        assert (answer.status_code, answer.headers.get("location")) == (303, "/profile/password"), path
+    path = "/profile/password"
+    assert "chosen by somebody else" in (await browser.get(path)).text
+    form = {"current": password, "new": password, "repeated": password}
+    refused = await browser.fill(path, path, **form)
+    assert (refused.status_code, "Choose another one than the one" in refused.text) == (400, True)
+    form |= {"new": "a password of my own", "repeated": "a password of my own"}
+    assert (await browser.fill(path, path, **form)).headers["location"] == "/sign-in"
+    assert (await Browser(town).sign_in("new", password)).status_code != 303
+    assert (await browser.sign_in("new", "a password of my own")).status_code == 303
+    assert (await browser.get("/profile/tokens/new")).status_code == 200
+    assert "chosen by somebody else" not in (await browser.get(path)).text
+
+
+async def test_who_was_given_a_one_time_password_may_sign_out_and_choose_a_language(town, manager):
+    one = "/administration/users/sam"
+    assert re.search(r'name="one_time"[^>]*checked', (await manager.get(one)).text)
+    issued = await manager.fill(one, f"{one}/password", one_time="on")
+    sam = Browser(town)
+    await sam.sign_in("sam", re.search(r"data-copy><code>([^<]+)</code>", issued.text)[1])
+    page = await sam.get("/profile/password", headers={"Accept-Language": "ko"})
+    assert "나만의 비밀번호 정하기" in page.text
+    assert (await sam.get("/profile/password?lang=ko")).status_code == 303
+    assert (await sam.fill("/profile/password", "/sign-out")).status_code == 303
+    assert (await sam.get("/profile/password")).headers["location"].startswith("/sign-in")
+
+
 async def test_a_second_factor_is_reset_after_a_page_that_asks(town, manager):
     sam, one = await browser_of(town, "sam"), "/administration/users/sam"
     path = f"{one}/second-factor"

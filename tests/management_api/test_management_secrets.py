@@ -195,3 +195,17 @@ def test_access_is_explained_to_admins_of_the_place_and_to_everybody_about_thems
     assert explain("rae", account="wes").status_code == 403
     assert explain("sam", account="wes").status_code == 404
     assert explain("max", account="nobody-here").status_code == 404
+
+
+def test_a_password_for_one_time_lets_nobody_in_here(world):
+    new = {"name": "otto", "password": "for one time", "one_time": True}
+    assert world.ask("POST", "/users", "max", json=new).status_code == 201
+    for path in ("/api/v1/me", "/v2/"):
+        answer = world.http.get(path, auth=("otto", "for one time"))
+        assert (answer.status_code, "choose a password of your own" in answer.text) == (401, True), path
+    body = {"new_password": "no more than a password"}
+    auth = ("otto", body["new_password"])
+    assert world.ask("PUT", "/users/otto/password", "max", json=body).status_code == 204
+    assert world.http.get("/api/v1/me", auth=auth).status_code == 200
+    assert world.ask("PUT", "/users/otto/password", "max", json={**body, "one_time": True}).status_code == 204
+    assert world.http.get("/api/v1/me", auth=auth).status_code == 401

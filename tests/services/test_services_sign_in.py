@@ -505,3 +505,42 @@ async def test_ended_credentials_are_removed_when_nobody_asks_for_them_any_more(
     assert await scalar(node, "SELECT count(*) FROM credentials") == 0
     told = [one for one in await facts(node) if one[0].startswith("credential.")]
     assert len(told) == 4, "the audit log keeps them"
+
+
+# --- passwords that somebody else chose -------------------------------------------------------------------------------
+
+
+async def given(node, *, at_first):
+    """Make a user whose password is for one time: from the first one on, or since it was reset."""
+    hashed = CheapPasswords().hash_password(HORSE)
+    if at_first:
+        await node.accounts.create_user("ann", ACTOR, password_hash=hashed, one_time=True)
+    else:
+        await node.accounts.create_user("ann", ACTOR, password_hash=CheapPasswords().hash_password(OTHER_HORSE))
+        await node.accounts.set_password("ann", hashed, ACTOR, one_time=True)
+
+
+@pytest.mark.parametrize("at_first", [True, False])
+async def test_a_one_time_password_is_not_taken_and_only_who_knows_it_is_told_so(node, identity, at_first):
+    await given(node, at_first=at_first)
+    with pytest.raises(CredentialInvalid, match=r"somebody else chose it.*sign in to the console with it"):
+        await identity.recognise(Password("ann", HORSE))
+    assert await is_refused(identity, Password("ann", "wrong"))
+
+
+async def test_a_password_of_ones_own_is_taken_after_a_one_time_one(node, identity):
+    await given(node, at_first=True)
+    await node.accounts.set_password("ann", CheapPasswords().hash_password(OTHER_HORSE), ACTOR)
+    assert (await identity.recognise(Password("ann", OTHER_HORSE))).name == "ann"
+    assert await is_refused(identity, Password("ann", HORSE))
+
+
+async def test_what_was_got_for_the_old_password_ends_with_a_one_time_one(node):
+    ann = await user(node)
+    assert await node.accounts.name_of(ann.id) == "ann"
+    await node.accounts.set_password("ann", CheapPasswords().hash_password(OTHER_HORSE), ACTOR, one_time=True)
+    assert await node.accounts.name_of(ann.id) is None
+    await node.accounts.set_password("ann", CheapPasswords().hash_password(HORSE), ACTOR)
+    assert await node.accounts.name_of(ann.id) == "ann"
+    told = await scalar(node, "SELECT count(*) FROM events WHERE detail = 'to be changed at the next sign-in'")
+    assert told == 1

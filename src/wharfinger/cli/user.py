@@ -18,6 +18,7 @@ from wharfinger.cli.shell import (
     read_password,
     say,
 )
+from wharfinger.cli.terminal import fail
 from wharfinger.domain.accounts import AccessType, AccountKind, parse_account_name, parse_new_account_name
 from wharfinger.domain.identity import Actor
 from wharfinger.metadata.accounts import Account
@@ -29,6 +30,9 @@ app = typer.Typer(help="Create users, suspend them, and set their passwords.", n
 
 Name = Annotated[str, typer.Argument(help="The name of the user.", metavar="NAME")]
 Provider = Annotated[str, typer.Argument(help="A provider of accounts.oidc.", metavar="PROVIDER")]
+OneTime = Annotated[
+    bool, typer.Option("--one-time", help="The password is only good for choosing another one, in the console.")
+]
 
 
 @app.command()
@@ -40,16 +44,21 @@ def create(
     access: Annotated[AccessType | None, typer.Option(help="Where the user may sign in.")] = None,
     password_stdin: PasswordStdin = False,
     no_password: Annotated[bool, typer.Option("--no-password", help="Set no password yet.")] = False,
+    one_time: OneTime = False,
     claim: Claim = None,
     config: Config = None,
 ) -> None:
     """Create a user, with a password that is typed or sent through standard input."""
+    if one_time and no_password:
+        fail("--one-time is about a password: leave out --no-password")
     wanted = parsed(parse_new_account_name, name)
     hashed = None if no_password else read_password(wanted, from_stdin=password_stdin)
     profile = AccountChange(display_name=display_name, email=email, access_type=access)
 
     async def work(services: Services, by: Actor) -> None:
-        await services.accounts.create_user(wanted, by, profile=profile, password_hash=hashed, claim=claim)
+        await services.accounts.create_user(
+            wanted, by, profile=profile, password_hash=hashed, one_time=one_time, claim=claim
+        )
 
     act(config, work)
     say(f"the user {wanted} was created")
@@ -100,11 +109,13 @@ def delete(name: Name, *, config: Config = None) -> None:
 
 
 @app.command()
-def passwd(name: Name, *, password_stdin: PasswordStdin = False, config: Config = None) -> None:
+def passwd(
+    name: Name, *, password_stdin: PasswordStdin = False, one_time: OneTime = False, config: Config = None
+) -> None:
     """Set the password of a user; whoever signed in with the old one has to sign in again."""
     wanted = parsed(parse_account_name, name)
     hashed = read_password(wanted, from_stdin=password_stdin)
-    act(config, lambda services, by: services.accounts.set_password(wanted, hashed, by))
+    act(config, lambda services, by: services.accounts.set_password(wanted, hashed, by, one_time=one_time))
     say(f"the password of {wanted} was changed")
 
 

@@ -17,6 +17,7 @@ from wharfinger.console.assets import Assets
 from wharfinger.console.calls import Call, Download, Leave, View
 from wharfinger.console.chrome import Scene
 from wharfinger.console.forms import Form, link, read_form, read_query
+from wharfinger.console.pages.passwords import PATH as PASSWORD
 from wharfinger.console.pages.sign_in import link_to
 from wharfinger.console.rendering import Renderer
 from wharfinger.console.routes import TABLE
@@ -57,6 +58,8 @@ HEADERS: Final[Mapping[str, str]] = {
 _FACTORS: Final = "/profile/second-factor"
 _WITHOUT_FACTOR: Final = (_FACTORS, "/sign-")
 """Pages for who has no second factor yet where everybody needs one."""
+_WITHOUT_PASSWORD: Final = (PASSWORD, "/sign-")
+"""Pages for who is to choose a password first."""
 _YEAR: Final = 365 * 24 * 3600
 
 
@@ -142,8 +145,8 @@ class Console:
         scene.query = read_query(scope["query_string"])
         if scene.mode is not Mode.ACCOUNTS and self._entrance is not None:
             visit.principal = await self._entrance.recognise(visit, scene.registry)
-        if not route.path.startswith(_WITHOUT_FACTOR) and session.lacks_factor(self._services, scene.guest):
-            return self._leave(Leave(to=_FACTORS), scene)
+        if (first := self._comes_first(route, scene)) is not None:
+            return self._leave(Leave(to=first), scene)
         call = self._call(scene, matched.parameters)
         call = await self._entering(matched.registry, call, scene)
         if (closed := await self._require(route, call, scene)) is not None:
@@ -163,6 +166,14 @@ class Console:
                 return StreamingResponse(done.pieces, headers={**HEADERS, **named}, media_type=done.media_type)
             case _:
                 return await self._show(done, scene)
+
+    def _comes_first(self, route: Route, scene: Scene) -> str | None:
+        """Return the page that whoever looks has to go to before this one, if there is such a page."""
+        if session.must_change_password(scene.guest):
+            return None if route.path.startswith(_WITHOUT_PASSWORD) else PASSWORD
+        if session.lacks_factor(self._services, scene.guest):
+            return None if route.path.startswith(_WITHOUT_FACTOR) else _FACTORS
+        return None
 
     def _call(self, scene: Scene, parameters: Mapping[str, str]) -> Call:
         return Call(

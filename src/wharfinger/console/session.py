@@ -18,6 +18,7 @@ from starlette.responses import Response
 from wharfinger.console.addresses import parts_of
 from wharfinger.domain.access import Mode
 from wharfinger.domain.errors import FormRefused
+from wharfinger.domain.second_factors import SignInFactor
 from wharfinger.services import Services
 from wharfinger.services.sessions import Session
 from wharfinger.web.requests import Visit
@@ -95,6 +96,14 @@ def lacks_factor(services: Services, guest: Guest) -> bool:
     if session is None or not services.people.second_factors.required:
         return False
     return session.factor is None and session.provider is None
+
+
+def must_change_password(guest: Guest) -> bool:
+    """Say whether who looks signed in with a password that somebody else chose, and has not chosen another one yet."""
+    session = guest.session
+    if session is None or session.provider is not None or session.factor is SignInFactor.PASSKEY_ALONE:
+        return False
+    return session.has_one_time_password
 
 
 def require_own_form(visit: Visit, guest: Guest, form: Mapping[str, str], host: str | None) -> None:

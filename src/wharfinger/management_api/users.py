@@ -47,6 +47,8 @@ class NewUser(Model):
     access_type: AccessTypeField = AccessType.BOTH
     password: Secret | None = None
     """Without one it cannot sign in with a password."""
+    one_time: bool = False
+    """Whether that password is only good for choosing another one, in the console, before anything else."""
     claim: Claim = None
     """Where repositories begin with the name already: whether the user takes them over. Must be said then."""
 
@@ -55,6 +57,8 @@ class NewPassword(Model):
     """A new password of somebody else."""
 
     new_password: Secret
+    one_time: bool = False
+    """Whether it is only good for choosing another one, in the console, before anything else."""
 
 
 async def list_users(call: Calling, size: Size = PAGE, last: After = None) -> Page[User]:
@@ -71,7 +75,7 @@ async def create_user(call: Calling, new: NewUser) -> User:
     )
     password = None if new.password is None else await hashed(name, new.password, "/password")
     made = await call.services.accounts.create_user(
-        name, call.by, profile=profile, password_hash=password, claim=new.claim
+        name, call.by, profile=profile, password_hash=password, one_time=new.one_time, claim=new.claim
     )
     shown = show_user(made)
     mark(call, shown)
@@ -105,7 +109,7 @@ async def set_password(call: Calling, user: UserPath, password: NewPassword) -> 
     require_other(call, user, "set here the password of")
     account = await find(call, user, AccountKind.USER)
     new = await hashed(account.name, password.new_password, "/new_password")
-    await call.services.accounts.set_password(account.name, new, call.by)
+    await call.services.accounts.set_password(account.name, new, call.by, one_time=password.one_time)
 
 
 async def suspend_user(call: Calling, user: UserPath) -> None:

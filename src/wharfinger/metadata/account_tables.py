@@ -63,10 +63,12 @@ passwords: Final = table(
     number("changed_at"),
     number("failures", default=0),
     number("locked_until", nullable=True),
+    number("one_time", default=0),
     PrimaryKeyConstraint("account_id"),
     numbered=False,
 )
-"""`failures` counts wrong ones since the last right one."""
+"""`failures` counts wrong ones since the last right one. One that is `one_time` was given by somebody else, and is good
+for choosing another one."""
 
 places: Final = table(
     "places",

@@ -64,6 +64,8 @@ class Password:
     locked_until: Instant | None
     has_second_factor: bool
     """Whether the password alone lets nobody in."""
+    is_one_time: bool
+    """Whether it is good for choosing another one, and for nothing else."""
 
 
 _has_second_factor: Final = exists().where(second_factors.c.account_id == accounts.c.id)
@@ -81,6 +83,7 @@ PASSWORD: Final = Statement(
         passwords.c.failures,
         passwords.c.locked_until,
         _has_second_factor,
+        passwords.c.one_time,
     )
     .join(passwords, passwords.c.account_id == accounts.c.id)
     .where(accounts.c.name == bindparam("name"), accounts.c.deleted_at.is_(None))
@@ -98,6 +101,7 @@ GOOD: Final = Statement(
         _employer.c.suspended_at.is_(None),
         accounts.c.access_type == AccessType.BOTH.value,
         ~_has_second_factor,
+        ~exists().where(passwords.c.account_id == accounts.c.id, passwords.c.one_time == 1),
     )
 )
 """Parameter `account_id`; column name, if the account is not suspended and may use a password under `/v2/`."""
@@ -108,7 +112,7 @@ _FIND: Final = select(*_COLUMNS).where(accounts.c.deleted_at.is_(None))
 
 def password_of(row: Row) -> Password:
     """Return what a row of `PASSWORD` says."""
-    account_id, name, access_type, suspended_at, hashed, changed_at, failures, locked, has_second_factor = row
+    account_id, name, access_type, suspended_at, hashed, changed_at, failures, locked, has_factor, one_time = row
     return Password(
         account_id=account_id,
         name=AccountName(name),
@@ -118,7 +122,8 @@ def password_of(row: Row) -> Password:
         changed_at=Instant(changed_at),
         failures=failures,
         locked_until=None if locked is None else Instant(locked),
-        has_second_factor=bool(has_second_factor),
+        has_second_factor=bool(has_factor),
+        is_one_time=bool(one_time),
     )
 
 
@@ -248,9 +253,9 @@ def _unowned(name: AccountName) -> ColumnElement[bool]:
     return (namespaces.c.name == name) & namespaces.c.owner_id.is_(None) & namespaces.c.registry_id.in_(open_registries)
 
 
-def set_password(connection: Connection, account_id: int, hashed: str, now: Instant) -> None:
+def set_password(connection: Connection, account_id: int, hashed: str, now: Instant, *, one_time: bool = False) -> None:
     """Store the hash of a new password; wrong guesses of the old one are forgotten."""
-    values = {"hash": hashed, "changed_at": now, "failures": 0, "locked_until": None}
+    values = {"hash": hashed, "changed_at": now, "failures": 0, "locked_until": None, "one_time": int(one_time)}
     changed = connection.execute(update(passwords).where(passwords.c.account_id == account_id).values(**values))
     if changed.rowcount == 0:
         connection.execute(insert(passwords).values(account_id=account_id, **values))

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, or_, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.accounts import AccessType, AccountName
 from wharfinger.domain.second_factors import SignInFactor
-from wharfinger.metadata.account_tables import accounts
+from wharfinger.metadata.account_tables import accounts, passwords
 from wharfinger.metadata.database import Row, Statement
 from wharfinger.metadata.sign_in_tables import sessions
 
@@ -32,6 +32,7 @@ class Session:
         seen_at: when it was used, give or take some minutes.
         client_address: from where it was begun.
         user_agent: what began it, in its own words.
+        has_one_time_password: whether the account has a password that is good for choosing another one only.
     """
 
     id: int
@@ -46,6 +47,7 @@ class Session:
     seen_at: Instant
     client_address: str | None
     user_agent: str | None
+    has_one_time_password: bool
 
 
 _COLUMNS: Final = (
@@ -61,6 +63,7 @@ _COLUMNS: Final = (
     sessions.c.seen_at,
     sessions.c.client_address,
     sessions.c.user_agent,
+    exists().where(passwords.c.account_id == accounts.c.id, passwords.c.one_time == 1).correlate(accounts),
 )
 _FIND: Final = (
     select(*_COLUMNS).join(accounts, accounts.c.id == sessions.c.account_id).where(accounts.c.deleted_at.is_(None))
@@ -72,7 +75,7 @@ SESSION: Final = Statement(_FIND.where(sessions.c.fingerprint == bindparam("fing
 def session_of(row: Row) -> Session:
     """Return what a row of `SESSION` says."""
     number, account_id, name, access_type, suspended_at, language, *rest = row
-    provider, factor, signed_in_at, seen_at, address, agent = rest
+    provider, factor, signed_in_at, seen_at, address, agent, one_time = rest
     return Session(
         id=number,
         account_id=account_id,
@@ -86,6 +89,7 @@ def session_of(row: Row) -> Session:
         seen_at=Instant(seen_at),
         client_address=address,
         user_agent=agent,
+        has_one_time_password=bool(one_time),
     )
 
 

@@ -17,13 +17,14 @@ from wharfinger.domain.errors import (
     AccountUnknown,
     PreconditionFailed,
 )
-from wharfinger.domain.events import Event, EventAction, difference
+from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.metadata import accounts as rows
 from wharfinger.metadata import events, organizations, repositories, sessions
 from wharfinger.metadata.accounts import Account, Password
 from wharfinger.metadata.database import Connection, Database
+from wharfinger.services.profiles import told_of
 
 _TEXTS: Final = ("display_name", "email", "language", "description")
 PEOPLE: Final = (AccountKind.USER, AccountKind.ORGANIZATION)
@@ -65,6 +66,7 @@ class Accounts:
         *,
         profile: AccountChange | None = None,
         password_hash: str | None = None,
+        one_time: bool = False,
         claim: bool | None = None,
     ) -> Account:
         """Create a user.
@@ -74,6 +76,7 @@ class Accounts:
             by: who does it.
             profile: what is known of the user.
             password_hash: of its first password; without one it cannot sign in with a password.
+            one_time: whether that password is good for choosing another one, and for nothing else.
             claim: where repositories begin with that name already, whether the user takes them over.
 
         Raises:
@@ -84,7 +87,7 @@ class Accounts:
         def work(connection: Connection) -> Account:
             user = make_user(connection, name, profile, by, now, claim=claim)
             if password_hash is not None:
-                rows.set_password(connection, user.id, password_hash, now)
+                rows.set_password(connection, user.id, password_hash, now, one_time=one_time)
             return user
 
         return await self._database.write(work)
@@ -163,7 +166,7 @@ class Accounts:
                 raise PreconditionFailed(CHANGED_MEANWHILE)
             rows.change(connection, account.id, change.columns())
             changed = require(connection, name)
-            told = _difference(account, changed)
+            told = told_of(account, changed)
             if told:
                 tell(connection, EventAction.ACCOUNT_CHANGED, name, by, now, about=account.id, detail=told)
             return changed
@@ -237,8 +240,14 @@ class Accounts:
         """Return the robots of a registry after `last`, by name."""
         return await self._database.read(lambda c: rows.list_robots(c, registry_id=registry_id, last=last, limit=limit))
 
-    async def set_password(self, name: AccountName, password_hash: str, by: Actor) -> None:
+    async def set_password(self, name: AccountName, password_hash: str, by: Actor, *, one_time: bool = False) -> None:
         """Set the password of a user; whoever signed in with the old one has to sign in again.
+
+        Args:
+            name: whose.
+            password_hash: as it is stored.
+            by: who does it.
+            one_time: whether it is good for choosing another one, and for nothing else.
 
         Raises:
             AccountUnknown: there is none of that name.
@@ -248,10 +257,11 @@ class Accounts:
 
         def work(connection: Connection) -> None:
             account = require_kind(connection, name, AccountKind.USER)
-            rows.set_password(connection, account.id, password_hash, now)
+            rows.set_password(connection, account.id, password_hash, now, one_time=one_time)
             rows.end_password_sessions(connection, account.id, now)
             sessions.end_all(connection, account.id)
-            tell(connection, EventAction.PASSWORD_CHANGED, name, by, now, about=account.id)
+            detail = "to be changed at the next sign-in" if one_time else None
+            tell(connection, EventAction.PASSWORD_CHANGED, name, by, now, about=account.id, detail=detail)
 
         await self._database.write(work)
 
@@ -379,24 +389,6 @@ def tell(
     if about is None:
         about = rows.find_id(connection, target.partition("/")[0])
     events.record(connection, None, Event(action=action, target=target, about_id=about, detail=detail), by, now)
-
-
-def _difference(before: Account, after: Account) -> str:
-    """Return what changed, in words; that an e-mail address did, but not from what to what: it is nobody else's."""
-    mail = []
-    if before.email != after.email:
-        mail.append("e-mail " + ("given" if before.email is None else "removed" if after.email is None else "changed"))
-    return ", ".join([told for told in (difference(_words(before), _words(after)), *mail) if told])
-
-
-def _words(account: Account) -> dict[str, str]:
-    return {
-        "display name": repr(account.display_name or ""),
-        "description": repr(account.description or ""),
-        "language": account.language or "as the browser says",
-        "access type": account.access_type.value,
-        "anonymous pull": "on" if account.anonymous_pull else "off",
-    }
 
 
 def _create(connection: Connection, kind: AccountKind, name: AccountName, now: Instant, *, claim: bool | None) -> int:

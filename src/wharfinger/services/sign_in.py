@@ -48,6 +48,10 @@ _SECOND_FACTOR: Final = (
     "The password is right, but it is not taken here: the account has a second factor, which nobody can show at this "
     "door. Make a personal access token in the console, on the page of your tokens, and use it as the password."
 )
+_ONE_TIME: Final = (
+    "The password is right, but somebody else chose it, and it is good for one thing only: sign in to the console with "
+    "it, and choose a password of your own. Then use that here, or better a personal access token."
+)
 
 
 class AccountIdentity:
@@ -289,6 +293,8 @@ class AccountIdentity:
         stored = await self._passwords.check(name, secret, _HERE, origin)
         if stored.has_second_factor:
             raise CredentialInvalid(_SECOND_FACTOR)
+        if stored.is_one_time:
+            raise CredentialInvalid(_ONE_TIME)
         await self._require_free(stored.account_id)
         return Principal(name=stored.name, account_id=stored.account_id)
 

@@ -9,6 +9,7 @@ from wharfinger.console.calls import Call, Leave, View
 from wharfinger.console.flashes import Flash
 from wharfinger.console.languages import mark
 from wharfinger.console.routing import Route
+from wharfinger.console.session import must_change_password
 from wharfinger.domain.accounts import AccessType
 from wharfinger.domain.errors import CredentialInvalid
 from wharfinger.security.passwords import PasswordUnfit
@@ -19,6 +20,7 @@ _DOORS: Final = (AccessType.BOTH, AccessType.CONSOLE)
 _WRONG: Final = mark("This is not your password. After several wrong ones, wait a moment before the next.")
 _UNFIT: Final = mark("Use 8 to 128 characters, and not your name or a token.")
 _DIFFERENT: Final = mark("The two are not the same.")
+_THE_SAME: Final = mark("Choose another one than the one that you were given.")
 _CHANGED: Final = mark("Your password was changed, and every session was signed out. Sign in with the new one.")
 
 
@@ -33,6 +35,8 @@ async def change(call: Call) -> View | Leave:
     new = form.get("new", "")
     if new != form.get("repeated", ""):
         return await _page(call, {"repeated": _DIFFERENT})
+    if call.session.has_one_time_password and new == form.get("current", ""):
+        return await _page(call, {"new": _THE_SAME})
     try:
         await passwords.check(name, form.get("current", ""), _DOORS, lambda: call.by)
         hashed = await passwords.hash_new(name, new)
@@ -46,7 +50,7 @@ async def change(call: Call) -> View | Leave:
 
 async def _page(call: Call, wrong: Mapping[str, str]) -> View:
     has_one = await call.services.accounts.password(call.session.name) is not None
-    values = {"wrong": defaultdict(str, wrong), "has_one": has_one}
+    values = {"wrong": defaultdict(str, wrong), "has_one": has_one, "must_change": must_change_password(call.guest)}
     return View(template="profile/password.html", values=values, status=400 if wrong else 200)
 
 

@@ -92,6 +92,7 @@ async def create(call: Call) -> View:
             call.by,
             profile=AccountChange(display_name=form.text("display_name"), email=form.text("email")),
             password_hash=hashed,
+            one_time=form.is_checked("one_time"),
             claim=_CLAIMS.get(form.text("claim")),
         )
     except (AccountInvalid, AccountConflict) as error:
@@ -155,7 +156,8 @@ async def set_password(call: Call) -> View:
     """Give a user a new password, and show it this once."""
     account = await _other(call, "set here the password of")
     password, hashed = await _new_password()
-    await call.services.accounts.set_password(account.name, hashed, call.by)
+    one_time = call.form.is_checked("one_time")
+    await call.services.accounts.set_password(account.name, hashed, call.by, one_time=one_time)
     return _issued(account.name, password)
 
 

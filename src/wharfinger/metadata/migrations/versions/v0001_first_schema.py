@@ -378,6 +378,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement for each table and index
         sa.Column("changed_at", INTEGER, nullable=False),
         sa.Column("failures", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.Column("locked_until", INTEGER, nullable=True),
+        sa.Column("one_time", INTEGER, server_default=sa.text("0"), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_passwords_account_id"), ondelete="RESTRICT"
         ),
