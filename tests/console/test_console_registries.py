@@ -92,6 +92,42 @@ async def test_a_host_that_names_nothing_is_404_at_every_door_and_never_default(
     assert "No registry answers here" in page.text
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "user@nobody.registry.test",
+            "user:x@nobody.registry.test",
+            "nobody.registry.test/",
+            "nobody.registry.test:x",
+        ),
+        *("http://nobody.registry.test", "nobody.registry.test, registry.test", "[::1"),
+    ],
+)
+async def test_what_is_no_host_is_refused_at_every_door(site, host):
+    """Otherwise it would be `default` for us, and another host for whoever stands between."""
+    for path in ("/v2/", "/v2/_catalog", "/v2/acme/app/tags/list", "/api/v1/version", "/"):
+        answer = await site.ask(path, host=host)
+        assert answer.status_code == 400, (path, answer.text)
+        assert "no host" in answer.text
+
+
+async def test_no_header_besides_host_says_which_registry_it_is(site):
+    """Not even of a listed proxy: it hands the host on, as the guide shows."""
+    await make(site)
+    await site.push("acme/app", image("team"), "v1", host=TEAM)
+    for name, value in (
+        ("X-Forwarded-Host", TEAM),
+        ("Forwarded", f'for=192.0.2.7;host="{TEAM}"'),
+        ("X-Host", TEAM),
+        ("X-Original-Host", TEAM),
+    ):
+        for client in ("127.0.0.1", "198.51.100.1"):
+            answer = await site.ask("/v2/_catalog", headers={name: value}, client=client)
+            assert answer.json() == {"repositories": []}
+    assert (await site.ask("/v2/", host="nobody.registry.test", headers={"X-Forwarded-Host": TEAM})).status_code == 404
+
+
 async def test_the_private_endpoint_answers_to_the_listed_networks_alone(site):
     team = await make(site)
     row = await services_of(site).registry_switches.of(team)

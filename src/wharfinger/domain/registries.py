@@ -40,6 +40,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]", re.ASCII)
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})+", re.ASCII)
 _LONGEST_HOST: Final = 253
+_HEADER: Final = re.compile(r"(?:[a-z0-9_][a-z0-9_.-]{0,254}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{0,5})?", re.ASCII)
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 """Of private ids: no characters that look alike."""
 _ID_LENGTH: Final = 12
@@ -155,9 +156,15 @@ def parse_host(text: str, domains: Domains) -> str:
     return host
 
 
-def host_of(header: str) -> str:
-    """Return the host of a `Host` header: in lower case, without a port or a dot at its end."""
+def host_of(header: str) -> str | None:
+    """Return the host of a `Host` header: in lower case, without a port or a dot at its end.
+
+    Nothing comes back for what is no host (RFC 9112, section 3.2): with a user name before it, a path behind it, or a
+    port that is none, one reader could take it for another host than the next one does.
+    """
     host = header.lower()
+    if header and not _HEADER.fullmatch(host):
+        return None
     if host.startswith("["):
         return host.partition("]")[0] + "]"
     return host.partition(":")[0].rstrip(".")

@@ -10,6 +10,7 @@ from wharfinger.blobstore.base import BlobStore
 from wharfinger.clock import DAY, Clock
 from wharfinger.domain.errors import (
     CHANGED_MEANWHILE,
+    HeaderInvalid,
     HostUnknown,
     PreconditionFailed,
     RegistryConflict,
@@ -111,6 +112,7 @@ class Registries:
             client: the address of who asks, as the last listed proxy saw it.
 
         Raises:
+            HeaderInvalid: it is no host.
             HostUnknown: the host lies below a domain and names none, or none that answers to this client.
         """
         known = self._known if self._database is None else await self._current(self._database)
@@ -118,6 +120,9 @@ class Registries:
         if found is None:
             found = self._look_up(known, host)
         registry, is_private = found
+        if registry is None and host_of(host) is None:
+            message = "The Host header is no host: give a name or an address, and a port if there is one."
+            raise HeaderInvalid(message)
         if registry is None or (is_private and not self.domains.admits(client)):
             raise _host_unknown(host)
         return registry
@@ -223,8 +228,8 @@ class Registries:
 
     def _look_up(self, known: _Directory, header: str) -> tuple[Registry | None, bool]:
         host = host_of(header)
-        default = None if self.domains.holds(host) else known.registries.get(self.default.id)
-        found: tuple[Registry | None, bool] = known.hosts.get(host, (default, False))
+        default = None if host is None or self.domains.holds(host) else known.registries.get(self.default.id)
+        found: tuple[Registry | None, bool] = known.hosts.get(host or "", (default, False))
         if len(known.seen) >= _MOST_SEEN:
             known.seen.clear()
         known.seen[header] = found
