@@ -301,10 +301,12 @@ async def test_a_robot_gets_a_key_whose_secret_is_shown_once_and_signs_in(site, 
     path = "/accounts/acme/-/robots"
     page = await follow(browser, await browser.fill(path, path, name="build", description="builds"))
     assert "There is a robot acme+build now." in page
+    assert '<a href="/accounts/acme/-/access">Roles on the namespace</a>' in page
     one = "/robots/acme+build"
     answer = await browser.fill(one, f"{one}/credentials", name="server", purpose="push", days="30", kind="key")
     assert answer.status_code == 200
     secret = secret_of(answer.text)
+    assert "read -rs REGISTRY_SECRET" in answer.text
     (public_id,) = set(re.findall(r"docker login localhost:5000 -u (\S+) ", answer.text))
     assert secret not in unescape(answer.text).replace(f"<code>{secret}</code>", "", 1), "once, and in no command"
     assert (await site.ask("/token", auth=(public_id, secret))).status_code == 200

@@ -129,10 +129,9 @@ async def delete_tags(call: Call) -> View | Leave:
     if not names:
         return Leave(to=back, flash=Flash(text=mark("No tag was chosen, so nothing was deleted."), failed=True))
     if not call.form.is_checked("confirmed"):
+        one, several = mark("Delete %(tag)s from %(name)s?"), mark("Delete %(count)s tags of %(name)s?")
         asked = Asked(
-            title=mark("Delete %(tag)s from %(name)s?")
-            if len(names) == 1
-            else mark("Delete %(count)s tags of %(name)s?"),
+            title=one if len(names) == 1 else several,
             values={"count": len(names), "tag": names[0], "name": call.name},
             texts=(mark("Their manifests stay, and what tags named is kept: “Activity” brings each of them back."),),
             to=call.repository_path("tags/delete"),
