@@ -78,6 +78,19 @@ async def test_what_is_wanted_is_wanted_of_the_node_that_was_seen_last(world, no
     assert (list(await node.jobs.wanted()), list(await other.wanted())) == ([], ["bury"])
 
 
+async def test_a_node_that_says_nothing_more_is_not_asked_although_it_ran_the_job_last(world, node):
+    """A job that runs once a day says nothing in between; others of its node do."""
+    alive = Jobs(node.database, world.clock, "quay")
+    for one in (node.jobs, alive):
+        await one.announce(INTERVALS)
+    world.clock.move(SECOND)
+    await end(node, "verify default")
+    world.clock.move(60 * SECOND)
+    await alive.end("bury", started_at=alive.now(), outcome="ok", done=0, reason=None, pause=60.0)
+    assert (await alive.order("verify default", ACTOR)).node == "quay"
+    assert await alive.wanted() == ["verify default"]
+
+
 async def test_a_node_that_is_gone_and_a_job_that_is_no_more_leave_the_list(world, node):
     await node.jobs.announce(INTERVALS)
     await Jobs(node.database, world.clock, "quay").announce(INTERVALS)

@@ -46,13 +46,17 @@ class Jobs:
     async def order(self, name: str, by: Actor) -> JobRow:
         """Have a job run now: its node begins within some seconds, or as soon as the run ends that goes on.
 
+        Of several nodes it is the one that said something last, of whichever job: one that died says nothing more.
+
         Raises:
             AccountUnknown: no node has such a job.
         """
         now = self._clock.now()
 
         def work(connection: Connection) -> JobRow:
-            found = [one for one in rows.list_jobs(connection) if one.name == name]
+            every = rows.list_jobs(connection)
+            heard = {one.node: one.seen_at for one in sorted(every, key=lambda one: one.seen_at)}
+            found = sorted((one for one in every if one.name == name), key=lambda one: heard[one.node], reverse=True)
             if not found:
                 message = f"There is no job {name!r}: the list of jobs says which there are."
                 raise AccountUnknown(message)
