@@ -27,8 +27,10 @@ from wharfinger.domain.errors import (
     StillReferenced,
     StoreUnavailable,
 )
+from wharfinger.domain.switches import Switches
 from wharfinger.metadata.standing import EVERYTHING
-from wharfinger.services.blobs import LEASE
+from wharfinger.services.blobs import LEASE, Blobs
+from wharfinger.services.cache import ContentCache
 
 pytestmark = pytest.mark.parametrize("world", EVERY_PAIR, indirect=True)
 
@@ -144,6 +146,21 @@ async def test_a_lease_is_renewed_when_less_than_half_of_it_is_left(world, node)
     world.clock.move(1)
     await head(node, digest)
     assert await lease(node) == world.clock.now() + LEASE
+
+
+async def test_a_blob_that_is_restored_is_kept_for_as_long_as_the_settings_say(world, node):
+    patient = Blobs(
+        node.database,
+        world.clock,
+        Switches(deletion=True, read_only=False),
+        ContentCache(max_bytes=1, max_item=1),
+        lease=3 * LEASE,
+    )
+    digest = await push_blob(node, SMALL_BLOB)
+    await patient.delete(node.registry, NAME, digest)
+    world.clock.move(HOUR)
+    await patient.restore(node.registry, NAME, digest, ACTOR)
+    assert await lease(node) == world.clock.now() + 3 * LEASE
 
 
 async def test_reading_renews_no_lease(world, node):

@@ -187,7 +187,7 @@ class Blobs:
             if found.purged:
                 message = f"The blob {digest} does not come back: its time in the trash has ended. Push it again."
                 raise ContentGone(message, [digest])
-            rows.join(connection, repository_id, found.id, now, after(now, LEASE))
+            rows.join(connection, repository_id, found.id, now, after(now, self._lease))
             event = Event(
                 action=EventAction.BLOB_RESTORED, repository_id=repository_id, repository=repository, digest=digest
             )
