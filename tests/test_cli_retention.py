@@ -55,7 +55,9 @@ def test_a_policy_is_set_looked_at_and_run(client, wharfinger):
     assert seen[1] == "goes v1 releases releases keeps newest 2"
     assert "stays dev - no rule is about it" in seen
     assert seen[-2] == "goes: 1, stays: 4"
-    mark = seen[-1].rpartition(" ")[2]
+    command, mark = seen[-1].rpartition(" ")[::2]
+    assert command == "this plan and no other: wharfinger retention run solo/app --expect"
+    assert wharfinger("preview", "solo/app", "--rule", RULE)[-1] == "goes: 1, stays: 4", "what is only tried is not run"
     assert "look at a new one" in wharfinger("run", "solo/app", "--expect", "0123456789abcdef", status=1)[0]
     assert wharfinger("run", "solo/app", "--expect", mark) == [
         "removed v1: releases keeps newest 2",

@@ -113,7 +113,8 @@ def _run(config: Config, *, as_json: bool) -> None:
             f"looked at {result.looked_at}; removed {result.manifests} manifests, {result.blobs} blobs of "
             f"repositories, {result.repositories} repositories; freed {decimal(result.freed)}"
         )
-        say("bytes of blobs that went just now are removed in an hour, for reads that began before")
+        if result.blobs or result.repositories:
+            say("bytes of blobs that went just now are removed in an hour, for reads that began before")
     if result.failed:
         fail(f"{result.failed} could not be collected; they are tried again later, and the log says why")
 

@@ -111,11 +111,12 @@ def preview(
     """Show what a run would do now, and by which rule."""
     wanted = parsed(parse_repository_name, name)
     policy = _policy(rule or [], untagged) if rule or untagged is not None else None
-    _print_plan(
-        act(
-            config, lambda services, _by: services.retention.preview(registry_named(services, registry), wanted, policy)
-        )
+    plan = act(
+        config, lambda services, _by: services.retention.preview(registry_named(services, registry), wanted, policy)
     )
+    _print_plan(plan)
+    if policy is None:  # of one that is only tried, nothing can be run
+        say(f"this plan and no other: wharfinger retention run {wanted} --expect {plan.fingerprint}")
 
 
 @app.command()
@@ -197,4 +198,3 @@ def _print_plan(plan: Plan) -> None:
         ),
     )
     say(f"goes: {len(plan.going)}, stays: {len(plan.verdicts) - len(plan.going)}")
-    say(f"this plan and no other: wharfinger retention run NAME --expect {plan.fingerprint}")
