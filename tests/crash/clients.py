@@ -54,6 +54,8 @@ class Client:
 
     def __init__(self, url, ledger):
         self.ledger = ledger
+        self.unavailable = 0
+        """How often it was told that the registry cannot do this now."""
         self._http = httpx.Client(base_url=url, trust_env=False, timeout=TIMEOUT)
 
     def close(self):
@@ -242,5 +244,9 @@ class Client:
         except httpx.TransportError as error:
             raise Broken(repr(error)) from error
         if answer.status_code == 503:
+            self.unavailable += 1
+            if not int(answer.headers.get("retry-after", "0")):
+                message = f"{method} {url}: 503 does not say when to come back"
+                raise Wrong(message)
             raise Broken(answer.text[:300])
         return answer

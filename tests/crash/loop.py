@@ -125,7 +125,18 @@ class Loop:
 
     def the_database(self):
         """immediate stop of PostgreSQL"""
+        workers = listeners(self.server.process.pid, self.server.port)
+        before = self._unavailable()
         self._cluster.crash()
+        wait_until(lambda: self._unavailable() > before, within=30, why="nobody is told that the database is away")
+        time.sleep(self._choice.uniform(0.0, 2.0))
+        self._cluster.recover()
+        before = self._ledger.acknowledged
+        wait_until(lambda: self._ledger.acknowledged > before, within=60, why="the server does not find back by itself")
+        assert sorted(workers) == sorted(listeners(self.server.process.pid, self.server.port)), "a worker ended"
+
+    def _unavailable(self):
+        return sum(client.unavailable for client in self._traffic)
 
     # ---- one round
 
@@ -198,6 +209,7 @@ class Loop:
         self._say(f"killed: {', '.join(f'{what} {times} times' for what, times in kills.items())}")
         self._say(f"done: {', '.join(f'{name} {times}' for name, times in sorted(done.items()))}")
         self._say(
-            f"{self._ledger.acknowledged} requests were acknowledged, {sum(c.broken for c in self._traffic)} broke off;"
+            f"{self._ledger.acknowledged} requests were acknowledged, {sum(c.broken for c in self._traffic)} broke off,"
+            f" {self._unavailable()} of them with 503;"
             f" {audited} facts were asked for in the end: {len(self.complaints)} complaints"
         )

@@ -86,6 +86,11 @@ class Traffic(threading.Thread):
             self.pull: 6,
         }
 
+    @property
+    def unavailable(self):
+        """How often it was answered 503."""
+        return self._client.unavailable
+
     def run(self):
         while not self._gate.over:
             with self._gate:
