@@ -17,7 +17,7 @@ serve: $(VENV)/.serve  ## run the registry on 127.0.0.1:5000, its data in ./data
 test: $(VENV)/.dev  ## everything: checkers, then every test with real clients, databases and a browser
 	tools/prepare
 	$(MAKE) --no-print-directory check
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev  ## the checkers alone: format, lint, types, floors
 	$(BIN)/ruff format --check .

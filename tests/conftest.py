@@ -11,6 +11,21 @@ from tests.support.postgres import PostgreSQL
 from tests.support.server import Servers
 from wharfinger.loading import loading
 
+LONG = (
+    "tests/clients/",
+    "tests/crash/",
+    "tests/corpus/",
+    "tests/properties/",
+    "tests/races/",
+    "tests/stories/",
+    "tests/protocol/test_workloads.py",
+    "tests/management_api/test_management_fuzzing.py",
+    "tests/test_cli_recovery.py",
+    "tests/test_tls.py",
+    "tests/test_server.py",
+)
+"""Files with minutes of work in few tests, and those who share their servers."""
+
 
 def pytest_configure():
     """Let a termination end the tests as the keyboard does, and keep what tests write in memory."""
@@ -24,6 +39,12 @@ def pytest_collection():
     """Collect the tests without the garbage collector: it would go through all of them again and again, later too."""
     with loading():
         return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take long: in the end, no process of the tests is to wait for another one's longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_addoption(parser):
