@@ -178,6 +178,18 @@ def test_oras_signs_in_pushes_and_pulls(place, oras_version, secrets, tmp_path, 
         push_and_pull(client, place, tmp_path)
 
 
+def test_docker_login_says_that_another_password_is_to_be_chosen_first(docker, accounts, office):
+    office.user("once", PASSWORD)
+    office.execute("UPDATE passwords SET one_time = 1 WHERE account_id = (SELECT max(account_id) FROM passwords)")
+    words = ("login", "--username", "once", "--password-stdin", accounts.host)
+    refused = docker(*words, feed=PASSWORD, check=False)
+    assert refused.status != 0
+    assert "sign in to the console with it, and choose a password of your own" in refused.output
+    office.set_password("once", "a password of my own")
+    docker(*words, feed="a password of my own")
+    docker("logout", accounts.host)
+
+
 def test_oras_pushes_and_pulls_with_the_token_itself(office, place, oras_version, tmp_path, monkeypatch):
     """oras for Python never asks for a second registry token; so it shows a token that needs none."""
     assert oras_version
