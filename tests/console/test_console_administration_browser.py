@@ -75,3 +75,28 @@ def test_a_chart_can_be_read_as_a_table_by_keyboard(registry, chromium):
         page.locator(".chart summary").first.focus()
         page.keyboard.press("Enter")
         assert page.locator(".chart table").first.is_visible()
+
+
+def test_a_job_that_was_ordered_is_followed_without_loading_the_page_again(registry, chromium):
+    url, _ = registry
+    with page_in(chromium) as page:
+        sign_in(page, url)
+        page.goto(f"{url}/administration/jobs")
+        row = page.get_by_role("row").filter(has_text="take figures")
+        row.get_by_role("button", name="Run now").click()
+        row.get_by_text("as soon as it can").wait_for()
+        page.evaluate("() => { window.stays = true; document.activeElement.blur(); }")
+        row.get_by_role("button", name="Run now").wait_for(timeout=20_000)
+        assert page.evaluate("window.stays"), "the page was loaded again"
+        assert page.locator("[data-poll]").count() == 0
+
+
+def test_without_a_script_a_link_shows_how_far_it_is(registry, chromium):
+    url, _ = registry
+    with page_in(chromium, java_script_enabled=False) as page:
+        sign_in(page, url)
+        page.goto(f"{url}/administration/verification")
+        if page.get_by_role("link", name="Show how far it is").count() == 0:
+            page.get_by_role("button", name="Verify everything now").click()
+        page.get_by_role("link", name="Show how far it is").click()
+        assert "/administration/verification" in page.url

@@ -74,6 +74,10 @@ class Renderer:
             "moment": language.moment,
             "number": language.number,
             "size": language.size,
+            "sized": lambda values: {
+                name.removesuffix("_bytes"): language.size(value) if name.endswith("_bytes") else value
+                for name, value in values.items()
+            },
             "when": language.when,
         }
         return environment

@@ -80,11 +80,13 @@ async def show(call: Call) -> View:
 
 async def show_jobs(call: Call) -> View:
     """Show the background jobs."""
+    jobs = await call.services.jobs.list()
     return View(
         template="administration/jobs.html",
         values={
             "tab": "jobs",
-            "jobs": await call.services.jobs.list(),
+            "jobs": jobs,
+            "goes_on": any(one.is_working or one.wanted_at is not None for one in jobs),
             "outcomes": OUTCOMES,
             "second": SECOND,
             "manages": await manages(call),

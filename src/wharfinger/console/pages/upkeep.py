@@ -15,6 +15,7 @@ from wharfinger.console.routing import Route
 from wharfinger.domain.errors import QueryInvalid, Unavailable
 from wharfinger.domain.verification import Phase
 from wharfinger.services.figures import Figure, Holdings
+from wharfinger.services.jobs import JobRow
 from wharfinger.services.registries import Registry
 from wharfinger.services.rounds import Round, together
 from wharfinger.services.verification import Report
@@ -77,13 +78,15 @@ async def show_storage(call: Call) -> View:
 
 async def show_collection(call: Call) -> View:
     """Show what waits to be collected and why, and what will be freed when."""
+    jobs = await _collecting(call)
     return View(
         template="administration/collection.html",
         values={
             "tab": "collection",
             "outlook": await call.services.outlooks.get(),
             "standing_still": call.services.reviews.standing_still(),
-            "jobs": [one for one in await call.services.jobs.list() if one.name in _COLLECTING],
+            "jobs": jobs,
+            "goes_on": any(one.is_working or one.wanted_at is not None for one in jobs),
             "waiting": WAITING,
             "manages": await manages(call),
         },
@@ -91,14 +94,18 @@ async def show_collection(call: Call) -> View:
 
 
 async def collect(call: Call) -> Leave:
-    """Collect now, some rounds, and say what came of it."""
+    """Collect now, some rounds, and say what came of it; background jobs go on with the rest, which the page shows."""
     whole = Round()
     for _ in range(_MOST_ROUNDS):
         done = await call.services.rounds.run()
         whole = together(whole, done)
         if not done.steps or done.standing_still is not None:
             break
-    return Leave(to=f"{PATH}/collection", flash=_told(whole))
+    else:
+        for job in await _collecting(call):
+            await call.services.jobs.order(job.name, call.by)
+    waiting = sum([one.size for one in (await call.services.outlooks.get()).waiting])
+    return Leave(to=f"{PATH}/collection", flash=_told(whole, waiting))
 
 
 async def show_verifications(call: Call) -> View:
@@ -162,6 +169,11 @@ async def stop_verification(call: Call) -> Leave:
 _COLLECTING: Final = {"bury", "review manifests", "review blobs", "collect repositories"}
 
 
+async def _collecting(call: Call) -> Sequence[JobRow]:
+    """Return the jobs of collection."""
+    return [one for one in await call.services.jobs.list() if one.name in _COLLECTING]
+
+
 async def _chosen(call: Call) -> Registry:
     """Return the registry that the query names, or the host's own."""
     name = call.query.get("registry")
@@ -197,7 +209,7 @@ async def _shelf(call: Call, registry: Registry, chosen: Registry) -> Shelf:
     return Shelf(name=registry.name, holdings=holdings, is_chosen=registry.id == chosen.id)
 
 
-def _told(whole: Round) -> Flash:
+def _told(whole: Round, waiting: int) -> Flash:
     if whole.standing_still is not None:
         return Flash(text=mark("Nothing is collected now."), said=whole.standing_still, failed=True)
     if not whole.steps:
@@ -205,13 +217,15 @@ def _told(whole: Round) -> Flash:
     return Flash(
         text=mark(
             "Looked at %(looked_at)s; removed %(manifests)s manifests, %(blobs)s blobs and %(repositories)s "
-            "repositories."
+            "repositories. %(freed)s were freed; %(waiting)s wait to be, for an hour at the most."
         ),
         values={
             "looked_at": whole.looked_at,
             "manifests": whole.manifests,
             "blobs": whole.blobs,
             "repositories": whole.repositories,
+            "freed_bytes": whole.freed,
+            "waiting_bytes": waiting,
         },
     )
 
