@@ -11,6 +11,7 @@ A storage serves one registry. The database says which; the mark says it too, to
 is declared twice, in two deployments or under two names, is refused by the second one.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,8 @@ OWN: Final = "own/"
 """Before every key that names no blob; keys of blobs begin with two characters and a slash."""
 MARK: Final = checked_key(f"{OWN}registry")
 _LONGEST_MARK: Final = 200
+_PAUSES: Final = (0.05, 0.2, 0.5)
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +82,7 @@ class Storages:
         storage = self._declared.get(name)
         if storage is None:
             return False
-        found = await read_mark(storage.store)
-        if found is None:
-            await write_mark(storage.store, mark)
-            found = await read_mark(storage.store)
-        if found == mark:
+        if await _marked(storage.store, mark) == mark:
             self._refused.pop(name, None)
             return True
         self._refuse(name, f"The storage {name} belongs to another registry, or to another deployment.")
@@ -101,6 +100,24 @@ async def read_mark(store: BlobStore) -> str | None:
     except KeyUnknown:
         return None
     return content.decode("ascii", "replace").strip()
+
+
+async def _marked(store: BlobStore, mark: str) -> str | None:
+    """Return the mark of a storage, and mark it first if nobody has."""
+    for pause in _PAUSES:
+        try:
+            return await _marked_at_once(store, mark)
+        except StoreUnavailable:  # the processes of a new node start together, and one of them is marking it
+            await asyncio.sleep(pause)
+    return await _marked_at_once(store, mark)
+
+
+async def _marked_at_once(store: BlobStore, mark: str) -> str | None:
+    found = await read_mark(store)
+    if found is None:
+        await write_mark(store, mark)
+        found = await read_mark(store)
+    return found
 
 
 async def write_mark(store: BlobStore, mark: str) -> None:
