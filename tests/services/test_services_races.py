@@ -7,9 +7,10 @@ outcome must leave no broken image whichever commits first.
 
 import asyncio
 import itertools
+import threading
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from tests.services.world import (
     ACTOR,
@@ -31,6 +32,7 @@ from wharfinger.domain.errors import (
     StillReferenced,
 )
 from wharfinger.metadata import repositories as repository_rows
+from wharfinger.metadata import sqlite
 
 LAYER = b"the layer"
 
@@ -41,11 +43,18 @@ def paused(world):
 
 
 @pytest.fixture
-def blocked(world, node):
+def blocked(world, monkeypatch):
     """Return a function that waits until the first node's transaction is held up by the one that is paused."""
-    asked = []
-    if world.place.kind == "sqlite":
-        event.listen(node.database._engine, "before_cursor_execute", lambda _c, _x, sql, *_: asked.append(sql))
+    refused = threading.Event()
+    is_busy = sqlite._is_busy
+
+    def noted(error):
+        found = is_busy(error)
+        if found:
+            refused.set()
+        return found
+
+    monkeypatch.setattr(sqlite, "_is_busy", noted)
     waits = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
@@ -57,7 +66,7 @@ def blocked(world, node):
     async def wait():
         engine = None if world.place.kind == "sqlite" else world.place.engine()
         async with asyncio.timeout(PATIENCE):
-            while not ("BEGIN IMMEDIATE" in asked if engine is None else await asyncio.to_thread(waiting, engine)):  # noqa: ASYNC110
+            while not (refused.is_set() if engine is None else await asyncio.to_thread(waiting, engine)):  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
 
     return wait
