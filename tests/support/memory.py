@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _MEMORY = Path("/dev/shm")
-_ENOUGH = 4 * 2**30
-"""Two test processes together take less than one; and a registry keeps some free, and takes no uploads below it."""
+_ENOUGH = 2 * 2**30
+"""All processes of the tests together take less than half; and a registry takes no uploads where little is free."""
 
 
 def roomy_memory():
