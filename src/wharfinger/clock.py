@@ -49,8 +49,11 @@ class Watch:
         self._jump = 0.0
         self._since: float | None = None
 
-    def disagreement(self) -> str | None:
-        """Return how the wall clock jumped, for as long as its word does not count; asked often, or it is not seen."""
+    def disagreement(self) -> tuple[float, float] | None:
+        """Return by how many seconds the wall clock jumped, and after how many its word counts again.
+
+        Asked often, or a jump is not seen.
+        """
         wall, steady = self._clock.now(), self._clock.monotonic()
         jump = (wall - self._wall) / SECOND - (steady - self._steady)
         if abs(jump) > TOLERANCE:
@@ -58,7 +61,7 @@ class Watch:
                 self._since, self._jump = steady, jump
             left = min(abs(jump), self._longest) - (steady - self._since)
             if left > 0:
-                return f"the clock jumped by {jump:+.0f} seconds; its word counts again in {left:.0f} seconds"
+                return jump, left
         self._wall, self._steady, self._since = wall, steady, None
         return None
 

@@ -24,6 +24,7 @@ from wharfinger.clock import Clock
 from wharfinger.domain.backups import Backup
 from wharfinger.domain.errors import DatabaseUnavailable, RegistryConflict
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.verification import Scope
 from wharfinger.metadata import dump, migrations, sqlite
 from wharfinger.metadata.dump import Loader
@@ -271,7 +272,7 @@ def _require_fit(settings: Settings, backup: Backup, *, replace: bool) -> None:
                     message = "there is a registry in this database already; --replace puts the backup in its place"
                     raise TargetUnfit(message)
     except DBAPIError as error:
-        message = f"the database cannot be used: {error.orig}"
+        message = Sentence("the database cannot be used: %(why)s", why=str(error.orig))
         raise DatabaseUnavailable(message) from error
     finally:
         engine.dispose()

@@ -13,6 +13,7 @@ from wharfinger import telemetry
 from wharfinger.clock import Clock
 from wharfinger.domain.access import Mode
 from wharfinger.domain.errors import SignInUnready
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata.database import Database
 from wharfinger.outbound.openid import OpenId
 from wharfinger.outbound.shared import SharedClient
@@ -63,7 +64,7 @@ def _try_authorities(path: Path | None) -> None:
         ssl.create_default_context(cafile=path)
     except OSError as error:  # also what is no PEM
         why = f"{error.filename}: {error.strerror}" if error.filename else f"{path} holds no certificates in PEM"
-        message = f"outbound.authorities: {why}"
+        message = Sentence("outbound.authorities: %(why)s", why=why)
         raise SignInUnready(message) from error
 
 
@@ -79,7 +80,7 @@ def envelope(settings: Settings) -> Callable[[], Envelope]:
             return Envelope([_material(settings)])
         except MaterialUnusable as error:
             _log.error("no token can be signed or verified", why=str(error))
-            message = "The registry cannot give tokens now; its log says why."
+            message = Sentence("The registry cannot give tokens now; its log says why.")
             raise SignInUnready(message) from error
 
     return make
@@ -138,11 +139,14 @@ def providers(settings: Settings) -> Sequence[Provider]:
         for one in settings.accounts.oidc
     ]
     if len({one.name for one in found}) != len(found):
-        message = "accounts.oidc: two providers have the same name; each needs one of its own"
+        message = Sentence("accounts.oidc: two providers have the same name; each needs one of its own")
         raise SignInUnready(message)
     for one in found:
         if "openid" not in one.scopes:
-            message = f"accounts.oidc: {one.name}: `openid` is not among the scopes, so it would not say who signs in"
+            message = Sentence(
+                "accounts.oidc: %(name)s: `openid` is not among the scopes, so it would not say who signs in",
+                name=one.name,
+            )
             raise SignInUnready(message)
     return found
 
@@ -208,7 +212,11 @@ def identity(settings: Settings, clock: Clock, users: Callable[[bytes], Users] =
             return _token_server(auth.token, clock)
     except (OSError, ValueError) as error:
         why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        message = f"auth.{auth.kind}: {why}; nobody could sign in without this file, so the registry does not start"
+        message = Sentence(
+            "auth.%(kind)s: %(why)s; nobody could sign in without this file, so the registry does not start",
+            kind=auth.kind or "",
+            why=why,
+        )
         raise SignInUnready(message) from error
     return None
 

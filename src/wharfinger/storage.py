@@ -18,6 +18,7 @@ from wharfinger.blobstore.guarded import GuardedBlobStore
 from wharfinger.clock import Clock
 from wharfinger.domain.errors import DatabaseUnavailable, SignInUnready
 from wharfinger.domain.names import DEFAULT_REGISTRY
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import migrations, postgresql, repositories, sqlite, uploads
 from wharfinger.metadata.database import Database
@@ -100,16 +101,17 @@ def require_safe(settings: Settings) -> bool:
     finally:
         engine.dispose()
     if has_accounts and bares:
-        message = (
-            f"there are accounts, and passwords and tokens would travel to {settings.http.addr} unencrypted: set "
-            "http.tls, or let a proxy speak TLS and set http.host to its https address, or say accounts.allowplain: "
-            "true"
+        message = Sentence(
+            "there are accounts, and passwords and tokens would travel to %(addr)s unencrypted: set "
+            "http.tls, or let a proxy speak TLS and set http.host to its https address, or say "
+            "accounts.allowplain: true",
+            addr=settings.http.addr,
         )
         raise SignInUnready(message)
     if has_accounts and opens:
-        message = (
-            "there are accounts, but `auth: none` would let everybody in without one; take it out of the settings, and "
-            "everybody signs in"
+        message = Sentence(
+            "there are accounts, but `auth: none` would let everybody in without one; take it out of "
+            "the settings, and everybody signs in"
         )
         raise SignInUnready(message)
     return has_accounts
@@ -123,7 +125,11 @@ def open_engine(settings: Settings) -> Engine:
     try:
         sqlite.make_place(path)
     except OSError as error:
-        message = f"storage.filesystem.rootdirectory: {path.parent} cannot be made: {error.strerror}"
+        message = Sentence(
+            "storage.filesystem.rootdirectory: %(parent)s cannot be made: %(why)s",
+            parent=str(path.parent),
+            why=error.strerror or str(error),
+        )
         raise DatabaseUnavailable(message) from error
     return sqlite.open_engine(path, pooled=False)
 
@@ -153,7 +159,7 @@ def default_registry(settings: Settings) -> int:
     finally:
         engine.dispose()
     if found is None:
-        message = "The database has no registry `default`."
+        message = Sentence("The database has no registry `default`.")
         raise DatabaseUnavailable(message)
     return found
 

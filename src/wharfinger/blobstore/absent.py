@@ -7,6 +7,7 @@ from typing import NoReturn, TypeVar
 
 from wharfinger.blobstore.base import Observer, Space, StoreKey, Writer, WriterState
 from wharfinger.domain.errors import StoreUnavailable
+from wharfinger.domain.sentences import Sentence
 
 T = TypeVar("T")
 
@@ -18,7 +19,7 @@ class AbsentBlobStore:
         reason: the sentence, which clients see: it names no path.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: Sentence) -> None:
         self.reason = reason
 
     async def stat(self, key: StoreKey) -> int:  # noqa: ARG002 - the seam's signature, here and below

@@ -11,25 +11,26 @@ from contextlib import contextmanager
 from typing import Final
 
 from wharfinger.domain.errors import StoreFull, StoreUnavailable, Unavailable
+from wharfinger.domain.sentences import Sentence
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SENTENCES: Final = {
-    errno.EMFILE: "The registry has too many files open; try again in a moment.",
-    errno.ENFILE: "The registry's machine has too many files open; try again in a moment.",
-    errno.EAGAIN: "Another request is still writing these bytes; try again in a moment.",
-    errno.EACCES: "The registry has no access to its storage.",
-    errno.EPERM: "The registry has no access to its storage.",
-    errno.EROFS: "The registry's storage is read-only at the moment.",
-    errno.EIO: "The registry's storage reports a fault.",
-    errno.ETIMEDOUT: "The registry's storage did not answer in time.",
+    errno.EMFILE: Sentence("The registry has too many files open; try again in a moment."),
+    errno.ENFILE: Sentence("The registry's machine has too many files open; try again in a moment."),
+    errno.EAGAIN: Sentence("Another request is still writing these bytes; try again in a moment."),
+    errno.EACCES: Sentence("The registry has no access to its storage."),
+    errno.EPERM: Sentence("The registry has no access to its storage."),
+    errno.EROFS: Sentence("The registry's storage is read-only at the moment."),
+    errno.EIO: Sentence("The registry's storage reports a fault."),
+    errno.ETIMEDOUT: Sentence("The registry's storage did not answer in time."),
 }
-_OTHERWISE: Final = "The registry's storage does not work at the moment."
+_OTHERWISE: Final = Sentence("The registry's storage does not work at the moment.")
 
 
 def store_error(error: OSError) -> Unavailable:
     """Return the error to raise `from` this one."""
     if error.errno in _FULL:
-        return StoreFull("The registry's storage is full.")
+        return StoreFull(Sentence("The registry's storage is full."))
     if error.errno is None and isinstance(error, TimeoutError):
         return StoreUnavailable(_SENTENCES[errno.ETIMEDOUT])
     return StoreUnavailable(_SENTENCES.get(error.errno or 0, _OTHERWISE))

@@ -24,6 +24,7 @@ from wharfinger.blobstore.files import Files
 from wharfinger.blobstore.filesystem_writer import PART, FilesystemWriter, Folders, Room, offset_in, part_of
 from wharfinger.blobstore.threads import Pool
 from wharfinger.domain.errors import StoreUnavailable
+from wharfinger.domain.sentences import Sentence
 from wharfinger.failpoints import failpoint
 
 PIECE: Final = 1024 * 1024
@@ -151,7 +152,7 @@ class FilesystemBlobStore:
                 if start >= stop:
                     return
                 if not piece:
-                    message = "The registry's storage has fewer bytes of this content than it should."
+                    message = Sentence("The registry's storage has fewer bytes of this content than it should.")
                     raise StoreUnavailable(message)
         finally:
             # Not waited for: whoever gives up on a stalled disk is not held up by it once more.
@@ -198,7 +199,7 @@ class FilesystemBlobStore:
             self._files.sync(descriptor)
             self._files.sync_folder(self._root)
             if source.read(len(_CANARY), 0) != _CANARY:
-                message = "The registry's storage gives back other bytes than were written."
+                message = Sentence("The registry's storage gives back other bytes than were written.")
                 raise StoreUnavailable(message)
             if not self._swept:
                 self._sweep(self._files.modified(path))

@@ -25,6 +25,7 @@ from wharfinger.blobstore.failures import store_error
 from wharfinger.blobstore.files import IOV_MAX, Files
 from wharfinger.blobstore.threads import Lane
 from wharfinger.domain.errors import StoreFull, StoreUnavailable, Unavailable
+from wharfinger.domain.sentences import Sentence
 from wharfinger.failpoints import failpoint
 
 PART: Final = ".part"
@@ -92,7 +93,7 @@ class Room:
             self._free = self._files.free(self._root)
             self._until = now + _ROOM_SECONDS
         if self._free < self._reserve:
-            message = "The registry's storage is almost full: it takes no uploads until space is freed."
+            message = Sentence("The registry's storage is almost full: it takes no uploads until space is freed.")
             raise StoreFull(message)
 
     def measure(self) -> Space:
@@ -292,7 +293,9 @@ class FilesystemWriter:
             self._failure = error
             raise
         except BaseException:
-            self._failure = StoreUnavailable("Bytes of this upload could not be stored; resume where it stands.")
+            self._failure = StoreUnavailable(
+                Sentence("Bytes of this upload could not be stored; resume where it stands.")
+            )
             raise
 
     @contextmanager

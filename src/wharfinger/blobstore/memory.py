@@ -7,6 +7,7 @@ from typing import Final
 
 from wharfinger.blobstore.base import KeyTaken, KeyUnknown, Observer, Space, StoreKey, Writer, WriterState
 from wharfinger.domain.errors import StoreFull, StoreUnavailable, Unavailable
+from wharfinger.domain.sentences import Sentence
 
 PIECE: Final = 1024 * 1024
 
@@ -98,7 +99,7 @@ class MemoryBlobStore:
         """Make the bytes readable, if they are still those of the key."""
         self.require_unwritten(key)
         if not self.holds(key, content):
-            message = "The unfinished bytes were removed."
+            message = Sentence("The unfinished bytes were removed.")
             raise StoreUnavailable(message)
         self._finished[key] = bytes(self._unfinished.pop(key))
 
@@ -116,7 +117,7 @@ class MemoryBlobStore:
         if self._capacity is None:
             return
         if self._used() + more > self._capacity:
-            message = "The registry's storage is full."
+            message = Sentence("The registry's storage is full.")
             raise StoreFull(message)
 
     def _used(self) -> int:
@@ -156,7 +157,7 @@ class _MemoryWriter:
 
     async def write(self, pieces: Sequence[bytes]) -> None:
         self._require_sound()
-        self._failure = StoreUnavailable("Bytes of this upload could not be stored; resume where it stands.")
+        self._failure = StoreUnavailable(Sentence("Bytes of this upload could not be stored; resume where it stands."))
         try:
             self._store.require_room(sum(map(len, pieces)))
         except StoreFull as error:
@@ -206,5 +207,5 @@ async def _pieces(content: bytes, start: int, stop: int) -> AsyncGenerator[bytes
     for at in range(start, min(stop, len(content)), PIECE):
         yield content[at : min(at + PIECE, stop)]
     if stop > len(content):
-        message = "The registry's storage has fewer bytes of this content than it should."
+        message = Sentence("The registry's storage has fewer bytes of this content than it should.")
         raise StoreUnavailable(message)

@@ -15,6 +15,7 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import BlobUnknown, ManifestUnknown
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import DEFAULT_REGISTRY, RepositoryName, parse_repository_name
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.trash import Trashed, TrashEntry, TrashKind, parse_trashed
 from wharfinger.metadata.trash_lists import position_of
 from wharfinger.services import Services
@@ -125,7 +126,11 @@ async def _restore_content(
         try:
             await services.blobs.restore(place, repository, digest, by)
         except BlobUnknown:
-            message = f"Neither a manifest nor a blob {digest} is in the trash of {repository}."
+            message = Sentence(
+                "Neither a manifest nor a blob %(digest)s is in the trash of %(repository)s.",
+                digest=digest,
+                repository=repository,
+            )
             raise BlobUnknown(message) from None
         return f"the blob {repository}@{digest} is back"
     tags = f" with {', '.join(restored.tags)}" if restored.tags else ""

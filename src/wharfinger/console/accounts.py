@@ -12,6 +12,7 @@ from wharfinger.domain.access import Mode
 from wharfinger.domain.accounts import AccountKind, AccountName
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown, Denied, NameUnknown, Unknown
 from wharfinger.domain.management import Target, Task
+from wharfinger.domain.sentences import Sentence
 
 MOST_KNOWN: Final = 100
 """How many names a field offers; more can be typed."""
@@ -154,5 +155,5 @@ async def tried(work: Awaitable[object], to: str, done: Flash, refused: str) -> 
 
 def no_such_page() -> Unknown:
     """Return the error for a page of something that is not there."""
-    message = "There is no page at this address."
+    message = Sentence("There is no page at this address.")
     return Unknown(message)

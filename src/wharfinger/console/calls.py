@@ -14,6 +14,7 @@ from wharfinger.domain.errors import Unauthenticated
 from wharfinger.domain.identity import Actor, Principal
 from wharfinger.domain.management import Matter, Target, Task
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services import Services
 from wharfinger.services.authorization import Sight
 from wharfinger.services.registries import Registry
@@ -61,7 +62,7 @@ class Call:
             Unauthenticated: there is none.
         """
         if self.guest.session is None:
-            message = "Sign in to see this page."
+            message = Sentence("Sign in to see this page.")
             raise Unauthenticated(message)
         return self.guest.session
 

@@ -35,6 +35,7 @@ from wharfinger.domain.errors import (
 )
 from wharfinger.domain.identity import ANONYMOUS
 from wharfinger.domain.names import DEFAULT_REGISTRY
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services import Services
 from wharfinger.services.repositories import name_unknown
 from wharfinger.services.sessions import principal_of
@@ -138,7 +139,7 @@ class Console:
         visit.route = route.path
         if route.is_about_accounts:
             if scene.mode is not Mode.ACCOUNTS:
-                message = "There is no page at this address."
+                message = Sentence("There is no page at this address.")
                 raise EndpointUnknown(message)
             require_private(visit)
         check_parameters(matched.parameters)
@@ -204,7 +205,7 @@ class Console:
         try:
             scene.registry = await self._services.registries.named(name)
         except RegistryUnknown as error:
-            message = "There is no page at this address."
+            message = Sentence("There is no page at this address.")
             raise EndpointUnknown(message) from error
         if registry is not None and scene.registry.id != call.registry.id:
             scene.address = await self._address_of(scene)
@@ -270,10 +271,10 @@ class Console:
         try:
             return read_form(await Body(receive, self._body_deadline, visit).whole(most))
         except ManifestTooLarge as error:
-            message = f"The form has more than {most} bytes, which is the limit."
+            message = Sentence("The form has more than %(most)s bytes, which is the limit.", most=most)
             raise QueryInvalid(message) from error
         except (ClientGone, ClientStalled) as error:
-            message = "The form did not arrive whole."
+            message = Sentence("The form did not arrive whole.")
             raise QueryInvalid(message) from error
 
     def _leave(self, leave: Leave, scene: Scene) -> Response:
@@ -295,8 +296,20 @@ class Console:
         if leave.arrives:
             session.forget(answer, visit, session.JOURNEY)
         if leave.flash is not None:
-            session.keep(answer, visit, session.FLASH, flashes.seal(leave.flash, urlsplit(leave.to).path, secret))
+            session.keep(
+                answer,
+                visit,
+                session.FLASH,
+                flashes.seal(self._said(leave.flash, scene), urlsplit(leave.to).path, secret),
+            )
         return answer
+
+    def _said(self, flash: flashes.Flash, scene: Scene) -> flashes.Flash:
+        """Return a flash whose own words are in the visitor's language already: it travels as text."""
+        if not isinstance(flash.said, Sentence):
+            return flash
+        preferred = None if scene.guest.session is None else scene.guest.session.language
+        return replace(flash, said=self._renderer.say(_language(scene.visit, preferred), flash.said))
 
     def _choose(self, scene: Scene) -> Response | None:
         """Remember the language or theme that the address chooses, and lead back to the page; its path is ours."""
@@ -367,7 +380,7 @@ class Console:
         code, theme = languages.CODES[0], "system"
         address = Address(FALLBACK, encrypted=False)
         if visit is not None:
-            code = languages.choose(visit.header(b"cookie"), visit.header(b"accept-language"), preferred)
+            code = _language(visit, preferred)
             theme = languages.cookie_of(visit.header(b"cookie") or "", chrome.THEME)
             address = address_of(visit, self._host)
         shared = {
@@ -401,3 +414,7 @@ _NOTHING_AROUND: Final[Mapping[str, object]] = {
     "sign_in": None,
 }
 """Of a request that could not be read."""
+
+
+def _language(visit: Visit, preferred: str | None) -> str:
+    return languages.choose(visit.header(b"cookie"), visit.header(b"accept-language"), preferred)

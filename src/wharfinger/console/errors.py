@@ -9,6 +9,7 @@ from wharfinger.console.calls import View
 from wharfinger.console.languages import mark
 from wharfinger.domain import errors
 from wharfinger.domain.errors import WharfingerError
+from wharfinger.domain.sentences import Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,10 @@ def view_of_failure(request_id: str) -> View:
 
 def view_of_sign_on_needed(organization: str, request_id: str) -> View:
     """Return the page for a member whose session does not prove what its organization demands."""
-    message = f"The organization {organization} demands single sign-on, and this session did not come through it."
+    message = Sentence(
+        "The organization %(organization)s demands single sign-on, and this session did not come through it.",
+        organization=organization,
+    )
     page = _page(SIGN_ON_NEEDED, message, request_id)
     return View(template=page.template, status=page.status, values={**page.values, "onward": "/profile"})
 

@@ -27,7 +27,7 @@ class Flash:
     Args:
         text: marked for translation, with places such as `%(name)s`.
         values: what stands in the places; a number named `freed_bytes` stands as a size in that of `freed`.
-        said: what a service said of it, in its own words.
+        said: what a service said of it, in its own words: a sentence until the flash is sealed.
         failed: whether what was asked for did not happen.
         link: where one can go from there: a label, marked for translation, and a path below the site's prefix.
     """

@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 from wharfinger.domain.errors import QueryInvalid
+from wharfinger.domain.sentences import Sentence
 
 _MAX_PARAMETERS: Final = 20
 _MAX_FIELDS: Final = 500
@@ -33,7 +34,7 @@ class Form(Mapping[str, str]):
         """
         first, *others = self._fields[name]
         if others:
-            message = f"The field {name[:50]!r} of the form comes more than once."
+            message = Sentence("The field %(name)r of the form comes more than once.", name=name[:50])
             raise QueryInvalid(message)
         return first
 
@@ -64,9 +65,9 @@ def read_query(raw: bytes) -> Mapping[str, str]:
     Raises:
         QueryInvalid: they cannot be read, or one comes twice.
     """
-    pairs = _pairs(raw, _MAX_PARAMETERS, "The part of the address after `?` cannot be read.")
+    pairs = _pairs(raw, _MAX_PARAMETERS, Sentence("The part of the address after `?` cannot be read."))
     if len(dict(pairs)) != len(pairs):
-        message = "A parameter after `?` comes twice."
+        message = Sentence("A parameter after `?` comes twice.")
         raise QueryInvalid(message)
     return dict(pairs)
 
@@ -77,7 +78,7 @@ def read_form(raw: bytes) -> Form:
     Raises:
         QueryInvalid: they cannot be read.
     """
-    return Form(_pairs(raw, _MAX_FIELDS, "The form cannot be read."))
+    return Form(_pairs(raw, _MAX_FIELDS, Sentence("The form cannot be read.")))
 
 
 def link(query: Mapping[str, str], **changes: str | None) -> str:
@@ -86,7 +87,7 @@ def link(query: Mapping[str, str], **changes: str | None) -> str:
     return "?" + urlencode({name: value for name, value in changed.items() if value is not None})
 
 
-def _pairs(raw: bytes, most: int, message: str) -> list[tuple[str, str]]:
+def _pairs(raw: bytes, most: int, message: Sentence) -> list[tuple[str, str]]:
     try:
         return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most)
     except ValueError as error:  # also what is not ASCII, or not UTF-8 once decoded

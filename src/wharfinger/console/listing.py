@@ -9,6 +9,7 @@ from wharfinger.console.calls import Call
 from wharfinger.console.kinds import Kind, kind_of
 from wharfinger.domain.errors import QueryInvalid
 from wharfinger.domain.repository_lists import RepositoryOrder, RepositoryPosition, parse_repository_position
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services.repositories import RepositoryLine, RepositorySearch
 
 ROWS: Final = 40
@@ -88,7 +89,7 @@ def _order(text: str | None) -> RepositoryOrder:
     try:
         return RepositoryOrder(text or RepositoryOrder.CHANGED)
     except ValueError:
-        message = f"`order` is {' or '.join(RepositoryOrder)}."
+        message = Sentence("`order` is %(known)s.", known=" or ".join(RepositoryOrder))
         raise QueryInvalid(message) from None
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a view to HTML: templates that escape everything, one environment for each language."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ from wharfinger.console.assets import Assets
 from wharfinger.console.calls import View
 from wharfinger.console.forms import link
 from wharfinger.console.languages import CODES, Language
+from wharfinger.domain.sentences import Sentence
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -47,6 +48,10 @@ class Renderer:
         """Return a marked text in a language."""
         return self._languages[code].translations.gettext(text)
 
+    def say(self, code: str, sentence: Sentence) -> str:
+        """Return a sentence in a language."""
+        return sentence.said(self._languages[code].translations.gettext)
+
     def _environment(self, language: Language) -> Environment:
         environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
@@ -56,6 +61,7 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
             extensions=["jinja2.ext.i18n"],
+            finalize=_speaker(language),
         )
         environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]  # the extension's
         environment.globals |= {
@@ -81,3 +87,13 @@ class Renderer:
             "when": language.when,
         }
         return environment
+
+
+def _speaker(language: Language) -> Callable[[object], object]:
+    """Return what every value goes through on its way into a page: a sentence becomes one of the page's language."""
+    translate = language.translations.gettext
+
+    def say(value: object) -> object:
+        return value.said(translate) if isinstance(value, Sentence) else value
+
+    return say

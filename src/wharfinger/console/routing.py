@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from wharfinger.console.calls import PageFunction
 from wharfinger.domain.errors import EndpointUnknown, MethodUnsupported
 from wharfinger.domain.management import Target
+from wharfinger.domain.sentences import Sentence
 from wharfinger.web.access import Managing, Need
 
 LONGEST_FORM: Final = 16 * 1024
@@ -110,7 +111,7 @@ class Table:
             registry, here = unquote(within["registry"]), within["here"]
             found = [one for one in self._find(within["rest"]) if one.route.is_of_a_registry]
         if not found:
-            message = "There is no page at this address."
+            message = Sentence("There is no page at this address.")
             raise EndpointUnknown(message)
         wanted = "GET" if method == "HEAD" else method
         for one in found:
@@ -119,7 +120,9 @@ class Table:
         allowed = sorted({one.route.method for one in found})
         if "GET" in allowed:
             allowed.append("HEAD")
-        message = f"This page takes {' and '.join(allowed)}, not {method[:20]}."
+        message = Sentence(
+            "This page takes %(allowed)s, not %(method)s.", allowed=" and ".join(allowed), method=method[:20]
+        )
         raise MethodUnsupported(message, allowed)
 
     def _find(self, path: str) -> list[Matched]:

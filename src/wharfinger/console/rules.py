@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sentences in which `domain.access` says which rule decided, to be translated: they say the same everywhere.
-
-Those that name somebody (a trust rule, an organization that demands single sign-on) stay in English.
-"""
+"""What the page of access says: what one can ask about, and what would change the answer."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,33 +8,6 @@ from wharfinger.console.languages import mark
 from wharfinger.domain.access import Action
 from wharfinger.domain.explanations import Change
 
-RULES: Final = (
-    mark("you have not signed in"),
-    mark("the account is suspended"),
-    mark("viewer on the deployment"),
-    mark("write on the deployment"),
-    mark("manager on the deployment"),
-    mark("viewer on the registry"),
-    mark("write on the registry"),
-    mark("manager on the registry"),
-    mark("owner of the namespace"),
-    mark("read on the repository"),
-    mark("write on the repository"),
-    mark("admin on the repository"),
-    mark("write on the namespace, where the name is free"),
-    mark("admin on the namespace, where the name is free"),
-    mark("read on the namespace, which the repository inherits"),
-    mark("write on the namespace, which the repository inherits"),
-    mark("admin on the namespace, which the repository inherits"),
-    mark("member of the organization, which the repository inherits"),
-    mark("the repository is public"),
-    mark("the repository is public, which means every account here"),
-    mark("the repository is internal: every account may pull"),
-    mark("you need the role read on the repository"),
-    mark("you need the role write on the repository"),
-    mark("you need the role write on the repository, or, to create it, on its namespace"),
-    mark("you need the role admin on the repository"),
-)
 ACTIONS: Final[Mapping[Action, str]] = {
     Action.PULL: mark("pull from it"),
     Action.PUSH: mark("push to it"),

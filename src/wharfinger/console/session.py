@@ -19,6 +19,7 @@ from wharfinger.console.addresses import parts_of
 from wharfinger.domain.access import Mode
 from wharfinger.domain.errors import FormRefused
 from wharfinger.domain.second_factors import SignInFactor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services import Services
 from wharfinger.services.sessions import Session
 from wharfinger.web.requests import Visit
@@ -119,10 +120,12 @@ def require_own_form(visit: Visit, guest: Guest, form: Mapping[str, str], host: 
         FormRefused: it was not, or nobody can tell.
     """
     if not _is_from_here(visit, host):
-        message = "This form was not sent by a page of this registry, so nothing was done."
+        message = Sentence("This form was not sent by a page of this registry, so nothing was done.")
         raise FormRefused(message)
     if not hmac.compare_digest(form.get(PROOF, "").encode("utf-8", "replace"), guest.form_token.encode()):
-        message = "This form is not from your browser, or is from before you signed in or out. Open the page again."
+        message = Sentence(
+            "This form is not from your browser, or is from before you signed in or out. Open the page again."
+        )
         raise FormRefused(message)
 
 

@@ -8,6 +8,7 @@ from wharfinger.distribution_api.headers import link_to_next
 from wharfinger.distribution_api.queries import Query
 from wharfinger.domain.errors import NameInvalid, QueryInvalid
 from wharfinger.domain.names import parse_repository_name
+from wharfinger.domain.sentences import Sentence
 from wharfinger.web.routing import Call
 
 DEFAULT_PAGE = 100
@@ -45,7 +46,7 @@ def _position(query: Query) -> str | None:
     try:
         return parse_repository_name(text)
     except NameInvalid:
-        message = "`last` must be a repository name, the last one of the page before."
+        message = Sentence("`last` must be a repository name, the last one of the page before.")
         raise QueryInvalid(message) from None
 
 

@@ -16,6 +16,7 @@ from wharfinger.domain.access import Access
 from wharfinger.domain.digests import parse_digest
 from wharfinger.domain.errors import EndpointUnknown, Unauthenticated, UploadOutOfOrder, WharfingerError
 from wharfinger.domain.names import RepositoryName, parse_repository_name
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services import Services
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.registries import Registry
@@ -110,5 +111,5 @@ def _below(path: str) -> str:
         return path[len(PREFIX) :]
     if path == PREFIX[:-1]:
         return ""
-    message = "The path is no endpoint of the distribution protocol."
+    message = Sentence("The path is no endpoint of the distribution protocol.")
     raise EndpointUnknown(message)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from wharfinger.clock import as_datetime
 from wharfinger.domain.errors import QueryInvalid
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services.tokens import IssuedToken
 
 
@@ -26,7 +27,7 @@ class Fields:
         """
         values = self.every(name)
         if len(values) > 1:
-            message = f"`{name}` comes {len(values)} times; it may come once."
+            message = Sentence("`%(name)s` comes %(count)s times; it may come once.", name=name, count=len(values))
             raise QueryInvalid(message)
         return values[0] if values else None
 

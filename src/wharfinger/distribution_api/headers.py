@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from wharfinger.domain.digests import Digest, parse_digest
 from wharfinger.domain.errors import DigestInvalid, EncodingUnsupported, HeaderInvalid, RangeUnsatisfiable, SizeInvalid
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.uploads import Chunk, ContentRange
 
 _RANGE: Final = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.ASCII)
@@ -51,11 +52,11 @@ def parse_chunk(content_range: str | None, content_length: str | None) -> Chunk:
         return Chunk(content_length=length)
     found = _CONTENT_RANGE.fullmatch(content_range.strip())
     if found is None:
-        message = "Content-Range cannot be read; write the first and last byte of this chunk, as in 0-1023."
+        message = Sentence("Content-Range cannot be read; write the first and last byte of this chunk, as in 0-1023.")
         raise SizeInvalid(message)
     first, last = int(found.group(1)), int(found.group(2))
     if last < first:
-        message = f"Content-Range {first}-{last} ends before it begins."
+        message = Sentence("Content-Range %(first)s-%(last)s ends before it begins.", first=first, last=last)
         raise SizeInvalid(message)
     return Chunk(content_range=ContentRange(first, last), content_length=length)
 
@@ -67,7 +68,7 @@ def parse_number(text: str, what: str) -> int:
         HeaderInvalid: it is not one to nineteen digits.
     """
     if not _NUMBER.fullmatch(text):
-        message = f"{what} must be a number of up to {_MAX_DIGITS} digits."
+        message = Sentence("%(what)s must be a number of up to %(most)s digits.", what=what, most=_MAX_DIGITS)
         raise HeaderInvalid(message)
     return int(text)
 
@@ -111,7 +112,7 @@ def parse_if_match(header: str | None) -> Digest | None:
     try:
         return parse_digest(header.strip().strip('"'))
     except DigestInvalid as error:
-        message = 'If-Match must be the digest of one manifest, as in "sha256:…".'
+        message = Sentence('If-Match must be the digest of one manifest, as in "sha256:…".')
         raise HeaderInvalid(message) from error
 
 
@@ -122,7 +123,7 @@ def refuse_encoding(header: str | None) -> None:
         EncodingUnsupported: the bytes that are hashed would not be the bytes that are sent.
     """
     if header is not None and header.strip().lower() != "identity":
-        message = "A body with a Content-Encoding is not accepted; send the bytes that the digest names."
+        message = Sentence("A body with a Content-Encoding is not accepted; send the bytes that the digest names.")
         raise EncodingUnsupported(message)
 
 

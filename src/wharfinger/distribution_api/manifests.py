@@ -11,6 +11,7 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import ManifestInvalid
 from wharfinger.domain.names import TagName, is_digest, parse_reference, parse_reference_to_write, parse_tag
 from wharfinger.domain.pulls import is_observer
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services.manifests import ManifestPush, StoredManifest
 from wharfinger.web.responses import Content, RawHeader
 from wharfinger.web.routing import Call
@@ -45,7 +46,9 @@ async def put(call: Call) -> Response:
     reference = parse_reference_to_write(call.parameter)
     tags = [parse_tag(text) for text in Query(call.scope).every("tag")]
     if len(tags) > MAX_TAGS:
-        message = f"A push may set {MAX_TAGS} tags at the most; this one sets {len(tags)}."
+        message = Sentence(
+            "A push may set %(most)s tags at the most; this one sets %(count)s.", most=MAX_TAGS, count=len(tags)
+        )
         raise ManifestInvalid(message)
     refuse_encoding(call.visit.header(b"content-encoding"))
     if_none_match = call.visit.header(b"if-none-match")

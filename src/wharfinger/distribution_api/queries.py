@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 from starlette.types import Scope
 
 from wharfinger.domain.errors import QueryInvalid
+from wharfinger.domain.sentences import Sentence
 
 _MAX_FIELDS: Final = 2_000
 _DIGITS: Final = re.compile(r"[0-9]+", re.ASCII)
@@ -31,7 +32,9 @@ class Query:
                 raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
             )
         except ValueError as error:  # also what is not ASCII, or not UTF-8 once decoded
-            message = "The query cannot be read: it must be percent-encoded UTF-8 with at most 2000 parameters."
+            message = Sentence(
+                "The query cannot be read: it must be percent-encoded UTF-8 with at most 2000 parameters."
+            )
             raise QueryInvalid(message) from error
 
     def one(self, name: str) -> str | None:
@@ -44,7 +47,9 @@ class Query:
         if values is None:
             return None
         if len(values) > 1:
-            message = f"The parameter `{name}` comes {len(values)} times; once is right."
+            message = Sentence(
+                "The parameter `%(name)s` comes %(count)s times; once is right.", name=name, count=len(values)
+            )
             raise QueryInvalid(message)
         return values[0]
 
@@ -68,6 +73,6 @@ class Query:
         if text is None:
             return default
         if not _DIGITS.fullmatch(text):
-            message = f"`n` must be a whole number, 0 or more; {text[:40]!r} is not."
+            message = Sentence("`n` must be a whole number, 0 or more; %(text)r is not.", text=text[:40])
             raise QueryInvalid(message)
         return min(int(text.lstrip("0")[:_ENOUGH_DIGITS] or "0"), maximum)

@@ -8,6 +8,7 @@ from wharfinger.distribution_api.queries import Query
 from wharfinger.domain.digests import parse_digest
 from wharfinger.domain.errors import DigestInvalid, QueryInvalid
 from wharfinger.domain.manifests import OCI_INDEX
+from wharfinger.domain.sentences import Sentence
 from wharfinger.web.routing import Call
 
 _HEAD = b'{"schemaVersion":2,"mediaType":"%s","manifests":[' % OCI_INDEX.encode()
@@ -32,7 +33,7 @@ async def list_referrers(call: Call) -> Response:
 def _artifact_types(query: Query) -> list[str]:
     artifact_types = [one for one in query.every("artifactType") if one]
     if not all(one.isprintable() for one in artifact_types):
-        message = "`artifactType` must be a media type: printable characters only."
+        message = Sentence("`artifactType` must be a media type: printable characters only.")
         raise QueryInvalid(message)
     return artifact_types
 
@@ -44,5 +45,5 @@ def _position(query: Query) -> str | None:
     try:
         return parse_digest(text)
     except DigestInvalid:
-        message = "`last` must be a digest, the last one of the page before."
+        message = Sentence("`last` must be a digest, the last one of the page before.")
         raise QueryInvalid(message) from None

@@ -10,6 +10,7 @@ from wharfinger.distribution_api.headers import link_to_next
 from wharfinger.distribution_api.queries import Query
 from wharfinger.domain.errors import QueryInvalid, TagInvalid
 from wharfinger.domain.names import RepositoryName, TagName, parse_tag
+from wharfinger.domain.sentences import Sentence
 from wharfinger.web.routing import Call
 
 
@@ -78,5 +79,5 @@ def _position(query: Query) -> str | None:
     try:
         return parse_tag(text)
     except TagInvalid:
-        message = "`last` must be a tag, the last one of the page before."
+        message = Sentence("`last` must be a tag, the last one of the page before.")
         raise QueryInvalid(message) from None

@@ -29,6 +29,7 @@ from wharfinger.domain.errors import (
 )
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.scopes import parse_scopes
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services import Services
 from wharfinger.services.identity import Password
 from wharfinger.services.registries import Registry
@@ -89,14 +90,14 @@ class TokenEndpoint:
 
     async def _answer(self, scope: Scope, visit: Visit, body: Body) -> Response:
         if await self._services.authorization.mode() is Mode.OPEN:
-            message = "Nobody needs a token here: the registry is open to everybody who reaches it."
+            message = Sentence("Nobody needs a token here: the registry is open to everybody who reaches it.")
             raise EndpointUnknown(message)
         path = visit.path.partition("?")[0]
         if path == KEYS_PATH and scope["method"] in {"GET", "HEAD"}:
             visit.route = KEYS_PATH
             return Response(orjson.dumps(await self._tokens.jwks()), media_type="application/jwk-set+json")
         if path != PATH:
-            message = f"The path is no endpoint; tokens are given at {PATH}."
+            message = Sentence("The path is no endpoint; tokens are given at %(path)s.", path=PATH)
             raise EndpointUnknown(message)
         registry = await self._services.registries.on_host(visit.header(b"host") or "", visit.client)
         match scope["method"]:
@@ -105,7 +106,9 @@ class TokenEndpoint:
             case "POST":
                 return await self._post(_pairs(await _form(body)), visit, registry)
             case method:
-                message = f"{method[:20]} does not exist here; tokens are asked for with GET or POST."
+                message = Sentence(
+                    "%(method)s does not exist here; tokens are asked for with GET or POST.", method=method[:20]
+                )
                 raise MethodUnsupported(message, ["GET", "POST"])
 
     async def _get(self, query: Fields, visit: Visit, registry: Registry) -> Response:
@@ -118,10 +121,12 @@ class TokenEndpoint:
         )
         if principal.ceiling.entries is not None:
             # It would live on in its successors, and the refresh token that it got would open more than it does.
-            message = "A registry token gets no further token; sign in with a user name and a password or token."
+            message = Sentence(
+                "A registry token gets no further token; sign in with a user name and a password or token."
+            )
             raise CredentialInvalid(message)
         if principal.is_anonymous and not wanted:
-            message = "Sign in with a user name and a password or token: `docker login` asks for both."
+            message = Sentence("Sign in with a user name and a password or token: `docker login` asks for both.")
             raise Unauthenticated(message)
         issued = await self._tokens.issue(principal, registry, wanted, "basic", visit.actor)
         content = {"token": issued.text, **common(issued)}
@@ -143,7 +148,7 @@ class TokenEndpoint:
             case "refresh_token":
                 principal = await self._identity.refresh(form.one("refresh_token") or "", visit.actor)
             case _:
-                message = f"`grant_type` must be password, refresh_token or {exchange.GRANT}."
+                message = Sentence("`grant_type` must be password, refresh_token or %(grant)s.", grant=exchange.GRANT)
                 raise QueryInvalid(message)
         visit.principal = principal
         issued = await self._tokens.issue(principal, registry, wanted, "form", visit.actor)
@@ -158,7 +163,7 @@ class TokenEndpoint:
     def _check_service(self, fields: Fields, registry: Registry) -> None:
         service, ours = fields.one("service"), service_of(registry.name)
         if service and service != ours:
-            message = f"`service` must be {ours}, as the challenge says."
+            message = Sentence("`service` must be %(ours)s, as the challenge says.", ours=ours)
             raise QueryInvalid(message)
 
 
@@ -166,7 +171,7 @@ async def _form(body: Body) -> bytes:
     try:
         return await body.whole(_MAX_FORM)
     except ManifestTooLarge as error:
-        message = f"The form has more than {_MAX_FORM} bytes, which is the limit."
+        message = Sentence("The form has more than %(most)s bytes, which is the limit.", most=_MAX_FORM)
         raise QueryInvalid(message) from error
 
 
@@ -174,7 +179,7 @@ def _pairs(content: bytes) -> Fields:
     try:
         pairs = parse_qsl(content.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except ValueError as error:  # also what is not ASCII, or not UTF-8 once decoded
-        message = "The parameters cannot be read."
+        message = Sentence("The parameters cannot be read.")
         raise QueryInvalid(message) from error
     return Fields(pairs)
 

@@ -9,6 +9,7 @@ from wharfinger.domain.access import Access, Action
 from wharfinger.domain.digests import Digest, parse_algorithm, parse_digest
 from wharfinger.domain.errors import DigestInvalid, NameInvalid
 from wharfinger.domain.names import parse_repository_name
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.uploads import Chunk, parse_upload_id
 from wharfinger.services.ingest import UploadStatus
 from wharfinger.web.routing import Call
@@ -41,7 +42,7 @@ async def complete(call: Call) -> Response:
     """Add the last chunk, if there is one, and turn the upload into a blob."""
     text = Query(call.scope).one("digest")
     if not text:
-        message = "The upload is completed with ?digest=<digest of the whole blob>; the parameter is missing."
+        message = Sentence("The upload is completed with ?digest=<digest of the whole blob>; the parameter is missing.")
         raise DigestInvalid(message)
     digest, chunk = parse_digest(text), _chunk(call)
     await call.services.uploads.complete(

@@ -26,6 +26,7 @@ from typing import Final, NamedTuple
 from wharfinger.domain.identity import Entry, Principal, Scope
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.roles import WORDS, Right, Role
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.workloads import Trust, given
 
 __all__ = [
@@ -157,7 +158,7 @@ class Decision:
     """The answer, and the rule that gave it."""
 
     outcome: Outcome
-    rule: str
+    rule: Sentence
     limited: bool = False
     """Whether it is the credential that stands against it: then the answer is the same for every name."""
 
@@ -198,23 +199,59 @@ _IN_ENTRIES: Final = {
 _WIDE_ROLES: Final = {Role.READ: "viewer", Role.WRITE: "write", Role.ADMIN: "manager"}
 """What roles are called on a registry and on the deployment."""
 
-_OPEN: Final = Decision(Outcome.ALLOWED, "open mode: anyone who reaches the port may do everything")
-_USER_OF_FILE: Final = Decision(Outcome.ALLOWED, "every user of the htpasswd file may do everything")
-_UNKNOWN: Final = Decision(Outcome.SIGN_IN, "you have not signed in")
-_SUSPENDED: Final = Decision(Outcome.SIGN_IN, "the account is suspended")
-_ENDED: Final = Decision(Outcome.SIGN_IN, "the trust rules that let this workload in are gone")
-_VISITOR: Final = Decision(Outcome.ALLOWED, "everybody who signed in may ask whether this is a registry")
-_LISTER: Final = Decision(Outcome.ALLOWED, "lists show what you may pull")
-_NAMED: Final = Decision(Outcome.ALLOWED, "the token names it")
-_NOT_NAMED: Final = Decision(Outcome.WIDER_TOKEN, "the token does not name it")
-_NEVER_NAMED: Final = Decision(Outcome.DENIED, "no registry token opens it", limited=True)
-AUTHORIZE: Final = (
-    "the organization {} demands single sign-on, and this credential is not authorized for it; sign in to the console "
-    "through its provider, and authorize the token or key on the page of your profile"
-)
+# Every request asks for these, so each is made once.
+ON_DEPLOYMENT: Final = {
+    Role.READ: Sentence("viewer on the deployment"),
+    Role.WRITE: Sentence("write on the deployment"),
+    Role.ADMIN: Sentence("manager on the deployment"),
+}
+ON_REGISTRY: Final = {
+    Role.READ: Sentence("viewer on the registry"),
+    Role.WRITE: Sentence("write on the registry"),
+    Role.ADMIN: Sentence("manager on the registry"),
+}
+OWNER_OF_NAMESPACE: Final = Sentence("owner of the namespace")
+_WHERE_FREE: Final = {
+    Role.WRITE: Sentence("write on the namespace, where the name is free"),
+    Role.ADMIN: Sentence("admin on the namespace, where the name is free"),
+}
+_ON_REPOSITORY: Final = {
+    Role.READ: Sentence("read on the repository"),
+    Role.WRITE: Sentence("write on the repository"),
+    Role.ADMIN: Sentence("admin on the repository"),
+}
+_INHERITED: Final = {
+    Role.READ: Sentence("read on the namespace, which the repository inherits"),
+    Role.WRITE: Sentence("write on the namespace, which the repository inherits"),
+    Role.ADMIN: Sentence("admin on the namespace, which the repository inherits"),
+}
+_MEMBER: Final = Sentence("member of the organization, which the repository inherits")
+_PUBLIC: Final = Sentence("the repository is public")
+_PUBLIC_TO_ACCOUNTS: Final = Sentence("the repository is public, which means every account here")
+_INTERNAL: Final = Sentence("the repository is internal: every account may pull")
+
+_OPEN: Final = Decision(Outcome.ALLOWED, Sentence("open mode: anyone who reaches the port may do everything"))
+_USER_OF_FILE: Final = Decision(Outcome.ALLOWED, Sentence("every user of the htpasswd file may do everything"))
+_UNKNOWN: Final = Decision(Outcome.SIGN_IN, Sentence("you have not signed in"))
+_SUSPENDED: Final = Decision(Outcome.SIGN_IN, Sentence("the account is suspended"))
+_ENDED: Final = Decision(Outcome.SIGN_IN, Sentence("the trust rules that let this workload in are gone"))
+_VISITOR: Final = Decision(Outcome.ALLOWED, Sentence("everybody who signed in may ask whether this is a registry"))
+_LISTER: Final = Decision(Outcome.ALLOWED, Sentence("lists show what you may pull"))
+_NAMED: Final = Decision(Outcome.ALLOWED, Sentence("the token names it"))
+_NOT_NAMED: Final = Decision(Outcome.WIDER_TOKEN, Sentence("the token does not name it"))
+_NEVER_NAMED: Final = Decision(Outcome.DENIED, Sentence("no registry token opens it"), limited=True)
 _ELSEWHERE: Final = Decision(
-    Outcome.DENIED, "the token is limited to some repositories, and opens none of this name", limited=True
+    Outcome.DENIED, Sentence("the token is limited to some repositories, and opens none of this name"), limited=True
 )
+
+
+def authorize(organization: str) -> Sentence:
+    """Say what to do where an organization demands single sign-on, and the credential does not prove it."""
+    return Sentence(
+        "the organization %(organization)s demands single sign-on, and this credential is not authorized for it; sign "
+        "in to the console through its provider, and authorize the token or key on the page of your profile",
+        organization=organization,
+    )
 
 
 def decide(mode: Mode, principal: Principal, access: Access, standing: Standing = NOWHERE) -> Decision:
@@ -248,9 +285,9 @@ def rights(principal: Principal, access: Access, standing: Standing) -> Iterator
     """Yield every role by which the principal reaches the repository, the name that is free, or the registry."""
     if not principal.is_anonymous:
         if standing.on_deployment:
-            yield Right(standing.on_deployment, f"{_WIDE_ROLES[standing.on_deployment]} on the deployment")
+            yield Right(standing.on_deployment, ON_DEPLOYMENT[standing.on_deployment])
         if standing.on_registry:
-            yield Right(standing.on_registry, f"{_WIDE_ROLES[standing.on_registry]} on the registry")
+            yield Right(standing.on_registry, ON_REGISTRY[standing.on_registry])
         if access.repository is not None and not standing.is_withheld:
             yield from _at_name(standing)
         if standing.trusts:
@@ -265,29 +302,29 @@ def rights(principal: Principal, access: Access, standing: Standing) -> Iterator
 def _at_name(standing: Standing) -> Iterator[Right]:
     on_namespace = standing.on_namespace
     if standing.owns_namespace:
-        yield Right(Role.ADMIN, "owner of the namespace")
+        yield Right(Role.ADMIN, OWNER_OF_NAMESPACE)
     if standing.repository_id is None:
         # Who may create the name may know that it is free. A reader may not: it could be one that does not inherit.
         if on_namespace >= Role.WRITE:
-            yield Right(on_namespace, f"{WORDS[on_namespace]} on the namespace, where the name is free")
+            yield Right(on_namespace, _WHERE_FREE[on_namespace])
         return
     if standing.on_repository:
-        yield Right(standing.on_repository, f"{WORDS[standing.on_repository]} on the repository")
+        yield Right(standing.on_repository, _ON_REPOSITORY[standing.on_repository])
     if standing.inherits and on_namespace:
-        yield Right(on_namespace, f"{WORDS[on_namespace]} on the namespace, which the repository inherits")
+        yield Right(on_namespace, _INHERITED[on_namespace])
     if standing.inherits and standing.is_member:
-        yield Right(Role.READ, "member of the organization, which the repository inherits")
+        yield Right(Role.READ, _MEMBER)
 
 
 def _by_visibility(principal: Principal, standing: Standing) -> Iterator[Right]:
     has_account = principal.account_id is not None
     match standing.visibility:
         case Visibility.PUBLIC if standing.anonymous_pull:
-            yield Right(Role.READ, "the repository is public")
+            yield Right(Role.READ, _PUBLIC)
         case Visibility.PUBLIC if has_account:
-            yield Right(Role.READ, "the repository is public, which means every account here")
+            yield Right(Role.READ, _PUBLIC_TO_ACCOUNTS)
         case Visibility.INTERNAL if has_account:
-            yield Right(Role.READ, "the repository is internal: every account may pull")
+            yield Right(Role.READ, _INTERNAL)
 
 
 def _by_account(principal: Principal, access: Access, standing: Standing) -> Decision:
@@ -312,7 +349,7 @@ def _beyond_limits(principal: Principal, access: Access, standing: Standing) -> 
         wanted = _MANAGING if _is_managing(access) else _SCOPES[access.action]
         if not ceiling.scopes & wanted:
             named = " or ".join(sorted(wanted - {Scope.ADMIN_PACKAGES} or wanted))
-            return Decision(Outcome.DENIED, f"the token lacks the scope {named}", limited=True)
+            return Decision(Outcome.DENIED, Sentence("the token lacks the scope %(scope)s", scope=named), limited=True)
     if ceiling.entries is not None and (_is_managing(access) or access.action not in _IN_ENTRIES):
         return _NEVER_NAMED
     if ceiling.repositories is None or _is_list(access):
@@ -331,27 +368,31 @@ def _by_rights(principal: Principal, access: Access, standing: Standing) -> Deci
     if best is not None and best.role >= _NEEDED[access.action]:
         return Decision(Outcome.ALLOWED, best.rule)
     if access.tags and standing.trusts and _by_rights(principal, access._replace(tags=()), standing).allowed:
-        return Decision(Outcome.DENIED, "the trust rule lets this workload push here, but not under this tag")
+        return Decision(Outcome.DENIED, Sentence("the trust rule lets this workload push here, but not under this tag"))
     return _UNKNOWN if principal.is_anonymous else Decision(Outcome.DENIED, _missing(access, standing))
 
 
-def _missing(access: Access, standing: Standing) -> str:
+def _missing(access: Access, standing: Standing) -> Sentence:
     """Name what is needed, from nothing but the question and what the account knows of itself."""
     role = _missing_role(access)
     if standing.demanded_by is None:
         return role
     if standing.is_withheld:
-        return AUTHORIZE.format(standing.demanded_by)
-    return f"{role}; what you have through an organization may not count here: {AUTHORIZE.format(standing.demanded_by)}"
+        return authorize(standing.demanded_by)
+    return Sentence(
+        "%(role)s; what you have through an organization may not count here: %(authorize)s",
+        role=role,
+        authorize=authorize(standing.demanded_by),
+    )
 
 
-def _missing_role(access: Access) -> str:
+def _missing_role(access: Access) -> Sentence:
     needed = _NEEDED[access.action]
     if access.repository is None:
-        return f"you need the role {_WIDE_ROLES[needed]} on the registry"
+        return Sentence("you need the role %(role)s on the registry", role=_WIDE_ROLES[needed])
     if access.action is Action.PUSH:
-        return "you need the role write on the repository, or, to create it, on its namespace"
-    return f"you need the role {WORDS[needed]} on the repository"
+        return Sentence("you need the role write on the repository, or, to create it, on its namespace")
+    return Sentence("you need the role %(role)s on the repository", role=WORDS[needed])
 
 
 def _by_token(principal: Principal, access: Access) -> Decision:

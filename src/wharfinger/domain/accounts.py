@@ -20,6 +20,7 @@ from typing import Final, NewType
 
 from wharfinger.domain.errors import AccountInvalid
 from wharfinger.domain.names import RegistryName
+from wharfinger.domain.sentences import Sentence
 
 AccountName = NewType("AccountName", str)
 """The name of a user, an organization or a robot, as it is stored and shown."""
@@ -114,7 +115,7 @@ def parse_account_name(text: str) -> AccountName:
     Raises:
         AccountInvalid: no account can have that name; the message says what would be right.
     """
-    return AccountName(_component(text, "a name of an account"))
+    return AccountName(_component(text, Sentence("a name of an account")))
 
 
 def parse_new_account_name(text: str) -> AccountName:
@@ -125,7 +126,11 @@ def parse_new_account_name(text: str) -> AccountName:
     """
     name = parse_account_name(text)
     if name in RESERVED:
-        message = f"{text!r} is a word that the registry uses itself; choose another name, for example {text + '-1'!r}."
+        message = Sentence(
+            "%(text)r is a word that the registry uses itself; choose another name, for example %(better)r.",
+            text=text,
+            better=text + "-1",
+        )
         raise AccountInvalid(message)
     return name
 
@@ -138,11 +143,13 @@ def parse_robot_name(text: str) -> RobotName:
     """
     owner, plus, name = text.partition("+")
     if not plus:
-        message = f"{_shown(text)} is not a name of a robot: write ORGANIZATION+NAME, or @REGISTRY+NAME."
+        message = Sentence(
+            "%(shown)s is not a name of a robot: write ORGANIZATION+NAME, or @REGISTRY+NAME.", shown=_shown(text)
+        )
         raise AccountInvalid(message)
-    name = _component(name, "a name of a robot after the `+`")
+    name = _component(name, Sentence("a name of a robot after the `+`"))
     if owner.startswith("@"):
-        return RobotName(name, registry=RegistryName(_component(owner[1:], "a name of a registry")))
+        return RobotName(name, registry=RegistryName(_component(owner[1:], Sentence("a name of a registry"))))
     return RobotName(name, organization=parse_account_name(owner))
 
 
@@ -163,9 +170,9 @@ def parse_team_name(text: str) -> TeamName:
     """
     organization, slash, team = text.partition("/")
     if not slash:
-        message = f"{_shown(text)} is not a name of a team: write ORGANIZATION/TEAM."
+        message = Sentence("%(shown)s is not a name of a team: write ORGANIZATION/TEAM.", shown=_shown(text))
         raise AccountInvalid(message)
-    return TeamName(parse_account_name(organization), _component(team, "a name of a team after the `/`"))
+    return TeamName(parse_account_name(organization), _component(team, Sentence("a name of a team after the `/`")))
 
 
 def parse_subject(text: str) -> Subject:
@@ -185,7 +192,7 @@ def parse_email(text: str) -> str:
     """
     if len(text) <= LONGEST_EMAIL and text.isprintable() and _EMAIL.fullmatch(text):
         return text
-    message = f"{_shown(text)} is not an e-mail address: write it as in ann@example.com."
+    message = Sentence("%(shown)s is not an e-mail address: write it as in ann@example.com.", shown=_shown(text))
     raise AccountInvalid(message)
 
 
@@ -197,7 +204,10 @@ def parse_display_name(text: str) -> str:
     """
     if len(text) <= LONGEST_DISPLAY_NAME and text.isprintable():
         return text
-    message = f"A display name has at most {LONGEST_DISPLAY_NAME} characters, on one line."
+    message = Sentence(
+        "A display name has at most %(most)s characters, on one line.",
+        most=LONGEST_DISPLAY_NAME,
+    )
     raise AccountInvalid(message)
 
 
@@ -209,7 +219,11 @@ def parse_language(text: str) -> str:
     """
     if text in {"", *LANGUAGES}:
         return text
-    message = f"{_shown(text)} is not a language of the pages: choose one of {', '.join(LANGUAGES)}."
+    message = Sentence(
+        "%(shown)s is not a language of the pages: choose one of %(known)s.",
+        shown=_shown(text),
+        known=", ".join(LANGUAGES),
+    )
     raise AccountInvalid(message)
 
 
@@ -226,27 +240,31 @@ def account_name_from(text: str) -> AccountName | None:
     return AccountName(name) if _COMPONENT.fullmatch(name) and name not in RESERVED else None
 
 
-def _component(text: str, what: str) -> str:
+def _component(text: str, what: Sentence) -> str:
     if len(text) <= MAX_ACCOUNT_NAME and _COMPONENT.fullmatch(text):
         return text
-    raise AccountInvalid(_what_is_wrong(text, what))
+    message = Sentence("%(shown)s is not %(what)s: %(why)s", shown=_shown(text), what=what, why=_what_is_wrong(text))
+    raise AccountInvalid(message)
 
 
-def _what_is_wrong(text: str, what: str) -> str:
-    begin = f"{_shown(text)} is not {what}: "
+def _what_is_wrong(text: str) -> Sentence:
     if not text:
-        return begin + "it is empty."
+        return Sentence("it is empty.")
     if len(text) > MAX_ACCOUNT_NAME:
-        return begin + f"it has {len(text)} characters, and at most {MAX_ACCOUNT_NAME} are possible."
+        return Sentence(
+            "it has %(count)s characters, and at most %(most)s are possible.", count=len(text), most=MAX_ACCOUNT_NAME
+        )
     if text != text.lower() and _COMPONENT.fullmatch(text.lower()):
-        return begin + f"names are lower-case; {text.lower()!r} would be right."
+        return Sentence("names are lower-case; %(better)r would be right.", better=text.lower())
     for position, character in enumerate(text):
         if not _LEGAL.fullmatch(character):
-            return begin + (
-                f"the character {character!r} at position {position + 1} is not allowed; "
-                "use lower-case letters, digits, and between them `.`, `_`, `__` and `-`."
+            return Sentence(
+                "the character %(character)r at position %(position)s is not allowed; use lower-case letters, digits, "
+                "and between them `.`, `_`, `__` and `-`.",
+                character=character,
+                position=position + 1,
             )
-    return begin + (
+    return Sentence(
         "it must begin and end with a letter or digit, with one `.`, one or two `_`, or hyphens between them."
     )
 

@@ -11,6 +11,7 @@ from wharfinger.clock import SECOND, Instant
 from wharfinger.domain.errors import QueryInvalid
 from wharfinger.domain.events import EventAction, Result
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.sentences import Sentence
 
 ACTIVITY: Final = (
     EventAction.REPOSITORY_CREATED,
@@ -117,7 +118,11 @@ def parse_actions(text: str) -> tuple[EventAction, ...]:
     if found:
         return found
     nouns = sorted({one.value.partition(".")[0] for one in EventAction})
-    message = f"{text[:40]!r} is nothing that happens here; one of {', '.join(nouns)}, or more exactly, as `tag.moved`."
+    message = Sentence(
+        "%(text)r is nothing that happens here; one of %(nouns)s, or more exactly, as `tag.moved`.",
+        text=text[:40],
+        nouns=", ".join(nouns),
+    )
     raise QueryInvalid(message)
 
 
@@ -131,7 +136,9 @@ def parse_moment(text: str) -> Instant:
         moment = datetime.fromisoformat(text.strip())
         aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (OverflowError, ValueError):  # its zone may lead out of the years that there are
-        message = f"{text[:40]!r} is not a time; give a day (2026-05-01), or RFC 3339 (2026-05-01T13:00:00Z)."
+        message = Sentence(
+            "%(text)r is not a time; give a day (2026-05-01), or RFC 3339 (2026-05-01T13:00:00Z).", text=text[:40]
+        )
         raise QueryInvalid(message) from None
     return Instant(int(aware.timestamp()) * SECOND + aware.microsecond)
 

@@ -21,6 +21,7 @@ from typing import Final
 from wharfinger.clock import DAY, HOUR, Instant, after, as_datetime
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.names import RepositoryName, TagName
+from wharfinger.domain.sentences import Sentence
 
 MOST_WAIT: Final = 7 * DAY
 """How long something is left alone at the most before it is looked at again: settings may have changed."""
@@ -143,7 +144,7 @@ class Verdict:
     """
 
     kept: bool
-    reason: str
+    reason: Sentence
     until: Instant | None = None
 
 
@@ -152,27 +153,27 @@ def judge_manifest(facts: ManifestFacts, rules: Rules, now: Instant) -> Verdict:
     if facts.repository_deleted is not None:
         return _with_repository(facts.repository_deleted, rules, now)
     if facts.tag is not None:
-        return Verdict(kept=True, reason=f"the tag {facts.tag} names it")
+        return Verdict(kept=True, reason=Sentence("the tag %(tag)s names it", tag=facts.tag))
     if facts.parent is not None:
-        return Verdict(kept=True, reason=f"{facts.parent} lists it")
+        return Verdict(kept=True, reason=Sentence("%(parent)s lists it", parent=facts.parent))
     if facts.deleted is not None:
         return _deleted(facts.deleted, rules, now)
     if facts.subject is not None:
-        return Verdict(kept=True, reason=f"it is attached to {facts.subject}")
+        return Verdict(kept=True, reason=Sentence("it is attached to %(subject)s", subject=facts.subject))
     return _judge_untagged(facts, rules, now)
 
 
 def judge_blob(facts: BlobFacts, rules: Rules, now: Instant) -> Verdict:
     """Decide about a blob in one repository; its bytes go when no repository has it any more."""
     if facts.manifest is not None:
-        return Verdict(kept=True, reason=f"{facts.manifest} refers to it")
+        return Verdict(kept=True, reason=Sentence("%(manifest)s refers to it", manifest=facts.manifest))
     if facts.repository_deleted is not None:
         return _with_repository(facts.repository_deleted, rules, now)
     if facts.unlinked is not None:  # no push refers to what is hidden: its lease is for nobody
         return _deleted(facts.unlinked, rules, now)
     if now < facts.lease_until:
-        return _kept_until(facts.lease_until, now, "a push may still refer to it")
-    return Verdict(kept=False, reason="no manifest of the repository refers to it")
+        return _kept_until(facts.lease_until, now, Sentence("a push may still refer to it"))
+    return Verdict(kept=False, reason=Sentence("no manifest of the repository refers to it"))
 
 
 def _judge_untagged(facts: ManifestFacts, rules: Rules, now: Instant) -> Verdict:
@@ -180,13 +181,15 @@ def _judge_untagged(facts: ManifestFacts, rules: Rules, now: Instant) -> Verdict
     if facts.left_at is not None:
         ends = after(facts.left_at, rules.window)
         if now < ends:
-            return _kept_until(ends, now, f"a tag left it on {day(facts.left_at)} and can be put back")
+            return _kept_until(
+                ends, now, Sentence("a tag left it on %(day)s and can be put back", day=day(facts.left_at))
+            )
     elif facts.orphaned_at is not None and facts.pushed_at <= facts.orphaned_at:
         return _judge_orphan(facts, facts.orphaned_at, rules, now)
     if facts.untagged_after is None:
-        return Verdict(kept=True, reason="this registry keeps manifests without a tag")
+        return Verdict(kept=True, reason=Sentence("this registry keeps manifests without a tag"))
     ends = after(facts.last_used, facts.untagged_after)
-    used = f"it has no tag, and was last used on {day(facts.last_used)}"
+    used = Sentence("it has no tag, and was last used on %(day)s", day=day(facts.last_used))
     return _kept_until(ends, now, used) if now < ends else Verdict(kept=False, reason=used)
 
 
@@ -198,29 +201,46 @@ def _judge_orphan(facts: ManifestFacts, orphaned_at: Instant, rules: Rules, now:
     if facts.pulled_at is not None and facts.pulled_at > orphaned_at:
         ends = after(facts.pulled_at, rules.window)
         if now < ends:
-            return _kept_until(ends, now, f"it was pulled on {day(facts.pulled_at)}, although what it belonged to went")
-    return Verdict(kept=False, reason="what it belonged to is gone")
+            return _kept_until(
+                ends,
+                now,
+                Sentence("it was pulled on %(day)s, although what it belonged to went", day=day(facts.pulled_at)),
+            )
+    return Verdict(kept=False, reason=Sentence("what it belonged to is gone"))
 
 
 def _deleted(deletion: Deletion, rules: Rules, now: Instant) -> Verdict:
     ends = deletion.ends(rules)
     if now < ends:
-        return _kept_until(ends, now, f"it was deleted on {day(deletion.at)} and can be restored until {day(ends)}")
+        return _kept_until(
+            ends,
+            now,
+            Sentence(
+                "it was deleted on %(day)s and can be restored until %(until)s", day=day(deletion.at), until=day(ends)
+            ),
+        )
     if deletion.purged_at is not None:
-        return Verdict(kept=False, reason="somebody purged it from the trash")
-    return Verdict(kept=False, reason=f"it was deleted on {day(deletion.at)}, and its time in the trash is over")
+        return Verdict(kept=False, reason=Sentence("somebody purged it from the trash"))
+    return Verdict(
+        kept=False,
+        reason=Sentence("it was deleted on %(day)s, and its time in the trash is over", day=day(deletion.at)),
+    )
 
 
 def _with_repository(deletion: Deletion, rules: Rules, now: Instant) -> Verdict:
     """Decide about anything in a deleted repository: it comes back or goes with it, and not by itself."""
     ends = deletion.ends(rules)
     if now < ends:
-        reason = f"its repository was deleted on {day(deletion.at)} and can be restored until {day(ends)}"
+        reason = Sentence(
+            "its repository was deleted on %(day)s and can be restored until %(until)s",
+            day=day(deletion.at),
+            until=day(ends),
+        )
         return _kept_until(ends, now, reason)
-    return Verdict(kept=True, reason="it goes with its repository", until=after(now, HOUR))
+    return Verdict(kept=True, reason=Sentence("it goes with its repository"), until=after(now, HOUR))
 
 
-def _kept_until(until: Instant, now: Instant, reason: str) -> Verdict:
+def _kept_until(until: Instant, now: Instant, reason: Sentence) -> Verdict:
     return Verdict(kept=True, reason=reason, until=min(until, after(now, MOST_WAIT)))
 
 

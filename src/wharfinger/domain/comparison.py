@@ -14,6 +14,7 @@ from wharfinger.domain.errors import QueryInvalid
 from wharfinger.domain.image_config import ImageConfig
 from wharfinger.domain.inspection import Image, Inspection, Layer, platform_of
 from wharfinger.domain.names import Reference, RepositoryName, is_digest, parse_reference, parse_repository_name
+from wharfinger.domain.sentences import Sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ def parse_side(text: str, repository: RepositoryName) -> Side:
         name, _, tag = text.partition(":")
         return Side(repository=parse_repository_name(name), reference=parse_reference(tag))
     if "/" in text:
-        message = f"{text[:300]!r} names a repository and no tag: write NAME:TAG or NAME@DIGEST."
+        message = Sentence("%(text)r names a repository and no tag: write NAME:TAG or NAME@DIGEST.", text=text[:300])
         raise QueryInvalid(message)
     return Side(repository=repository, reference=parse_reference(text))
 

@@ -26,6 +26,7 @@ from wharfinger.domain.errors import DigestInvalid, KindSwitchedOff
 from wharfinger.domain.image_config import CONFIG_TYPES
 from wharfinger.domain.manifests import DOCKER_MANIFEST, INDEX_TYPES, EdgeKind, Manifest
 from wharfinger.domain.names import RepositoryName, TagName, namespace_of
+from wharfinger.domain.sentences import Sentence, joined
 
 
 class ContentKind(enum.StrEnum):
@@ -52,9 +53,9 @@ class KindsOff(NamedTuple):
 
 ALL_TAKEN: Final = KindsOff()
 _NAMED: Final = {
-    ContentKind.IMAGE: "container images",
-    ContentKind.CHART: "Helm charts",
-    ContentKind.ARTIFACT: "artifacts other than images and Helm charts",
+    ContentKind.IMAGE: Sentence("container images"),
+    ContentKind.CHART: Sentence("Helm charts"),
+    ContentKind.ARTIFACT: Sentence("artifacts other than images and Helm charts"),
 }
 _PLUGIN_CONFIG: Final = "application/vnd.docker.plugin.v1+json"
 _ATTACHED: Final = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(?:\.(?:sig|att|sbom))?", re.ASCII)
@@ -120,13 +121,18 @@ def switched_off(kinds: tuple[ContentKind, ...], off: KindsOff, repository: Repo
     """Return the refusal of a push: what is switched off, where, and who can switch it on."""
     places, kind = [], kinds[0]
     if kind in off.deployment:
-        places.append("in this deployment, where a manager of the deployment can switch them on again")
+        places.append(Sentence("in this deployment, where a manager of the deployment can switch them on again"))
     if kind in off.namespace:
         place = namespace_of(repository)
         places.append(
-            f"in the namespace {place!r}, where its owner or a manager of the registry can switch them on again"
+            Sentence(
+                "in the namespace %(place)r, where its owner or a manager of the registry can switch them on again",
+                place=place or "",
+            )
         )
-    message = f"Pushing {_NAMED[kind]} is switched off {', and '.join(places)}."
+    message = Sentence(
+        "Pushing %(kind)s is switched off %(places)s.", kind=_NAMED[kind], places=joined(Sentence(", and "), places)
+    )
     where = [name for name, kinds_off in off._asdict().items() if kind in kinds_off]
     return KindSwitchedOff(message, detail={"kind": kind.value, "switched_off_in": where})
 

@@ -4,9 +4,9 @@
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from wharfinger.domain.accounts import CredentialKind
 from wharfinger.domain.errors import AccountInvalid, Denied
 from wharfinger.domain.identity import Ceiling, Scope
+from wharfinger.domain.sentences import Sentence
 
 LONGEST_NAME: Final = 100
 _COVERED: Final = {
@@ -17,7 +17,7 @@ _COVERED: Final = {
 """By which scopes a scope is covered; the others only by themselves."""
 
 
-def check_name(name: str, kind: CredentialKind) -> str:
+def check_name(name: str) -> str:
     """Return what somebody calls a new credential.
 
     Raises:
@@ -25,35 +25,32 @@ def check_name(name: str, kind: CredentialKind) -> str:
     """
     if name.strip() and len(name) <= LONGEST_NAME and name.isprintable():
         return name
-    message = f"The name of a {kind} has 1 to {LONGEST_NAME} characters, on one line."
+    message = Sentence("The name of a credential has 1 to %(most)s characters, on one line.", most=LONGEST_NAME)
     raise AccountInvalid(message)
 
 
-def require_within(
-    maker: Ceiling, scopes: AbstractSet[Scope] | None, repositories: AbstractSet[int] | None, *, what: str
-) -> None:
+def require_within(maker: Ceiling, scopes: AbstractSet[Scope] | None, repositories: AbstractSet[int] | None) -> None:
     """Return if a new credential may be used for nothing that the one that makes it may not.
 
     Args:
         maker: the ceiling of what was shown; without limits for a password.
         scopes: of the new one; nothing for no limit.
         repositories: ids of the only ones it may touch; nothing for no limit.
-        what: the new one is, for the message.
 
     Raises:
         Denied: it would be wider.
     """
-    begin = f"A {what} is never wider than the credential that makes it: "
     if maker.entries is not None:
-        message = begin + "a registry token makes none; sign in with a password or a token."
-        raise Denied(message)
+        raise _wider(Sentence("a registry token makes none; sign in with a password or a token."))
     if maker.scopes is not None:
         held = maker.scopes
         beyond = None if scopes is None else sorted(one for one in scopes if not held & _COVERED.get(one, {one}))
         if beyond is None or beyond:
-            named = "all scopes" if beyond is None else ", ".join(beyond)
-            message = f"{begin}yours does not have {named}."
-            raise Denied(message)
+            named = Sentence("all scopes") if beyond is None else ", ".join(beyond)
+            raise _wider(Sentence("yours does not have %(scopes)s.", scopes=named))
     if maker.repositories is not None and (repositories is None or not repositories <= maker.repositories):
-        message = begin + "yours is limited to some repositories, and the new one would open others."
-        raise Denied(message)
+        raise _wider(Sentence("yours is limited to some repositories, and the new one would open others."))
+
+
+def _wider(why: Sentence) -> Denied:
+    return Denied(Sentence("A new credential is never wider than the one that makes it: %(why)s", why=why))

@@ -12,6 +12,7 @@ import re
 from typing import Final, NewType
 
 from wharfinger.domain.errors import DigestInvalid
+from wharfinger.domain.sentences import Sentence
 
 Digest = NewType("Digest", str)
 """A digest that `parse_digest` accepted. A `str`, because the hot path compares and looks up nothing else."""
@@ -48,7 +49,7 @@ def parse_algorithm(text: str) -> Algorithm:
     try:
         return Algorithm(text)
     except ValueError:
-        message = f"The digest algorithm {text[:32]!r} is not supported; use sha256 or sha512."
+        message = Sentence("The digest algorithm %(text)r is not supported; use sha256 or sha512.", text=text[:32])
         raise DigestInvalid(message) from None
 
 
@@ -88,15 +89,23 @@ class Hasher:
         return Digest(f"{self.algorithm.value}:{self._hash.hexdigest()}")
 
 
-def _what_is_wrong(text: str) -> str:
+def _what_is_wrong(text: str) -> Sentence:
     algorithm, colon, encoded = text.partition(":")
     shown = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - a readable length
     if not colon:
-        return f"{shown!r} is not a digest: write it as sha256:<64 hexadecimal digits>."
+        return Sentence("%(shown)r is not a digest: write it as sha256:<64 hexadecimal digits>.", shown=shown)
     try:
         length = _ENCODED_LENGTH[Algorithm(algorithm)]
     except ValueError:
-        return f"The digest {shown!r} has an algorithm that is not supported; use sha256 or sha512."
+        return Sentence(
+            "The digest %(shown)r has an algorithm that is not supported; use sha256 or sha512.", shown=shown
+        )
     if len(encoded) != length:
-        return f"The digest {shown!r} has {len(encoded)} characters after the colon; {algorithm} has {length}."
-    return f"The digest {shown!r} has characters that are not lower-case hexadecimal digits."
+        return Sentence(
+            "The digest %(shown)r has %(count)s characters after the colon; %(algorithm)s has %(length)s.",
+            shown=shown,
+            count=len(encoded),
+            algorithm=algorithm,
+            length=length,
+        )
+    return Sentence("The digest %(shown)r has characters that are not lower-case hexadecimal digits.", shown=shown)

@@ -16,12 +16,15 @@ WharfingerError
                   OutboundUnavailable{OutboundRefused  OutboundFailed}
 ```
 
-Each message is a sentence for the person at the client: what was wrong and what would be right. It is built from
-what the caller sent and may already know, never from what is stored elsewhere.
+Each message is a `Sentence` for the person at the client: what was wrong and what would be right. It is built from
+what the caller sent and may already know, never from what is stored elsewhere. Programs get it in English, pages show
+it in the reader's language.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
+
+from wharfinger.domain.sentences import Sentence
 
 
 class WharfingerError(Exception):
@@ -32,7 +35,7 @@ class WharfingerError(Exception):
         detail: what a program may want to know besides, JSON-able.
     """
 
-    def __init__(self, message: str, *, detail: Mapping[str, object] | None = None) -> None:
+    def __init__(self, message: Sentence, *, detail: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
@@ -86,7 +89,7 @@ class ManifestBlobUnknown(Unknown):
     """
 
     def __init__(self, missing: Sequence[str]) -> None:
-        super().__init__("The manifest refers to content that is not in this repository; push it first.")
+        super().__init__(Sentence("The manifest refers to content that is not in this repository; push it first."))
         self.missing = tuple(missing)
 
 
@@ -170,7 +173,7 @@ class RangeUnsatisfiable(OutOfPlace):
     """
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"The range asked for lies outside the content, which has {size} bytes.")
+        super().__init__(Sentence("The range asked for lies outside the content, which has %(size)s bytes.", size=size))
         self.size = size
 
 
@@ -182,10 +185,10 @@ class UploadOutOfOrder(OutOfPlace):
         offset: how many bytes the registry holds; the next chunk begins here.
     """
 
-    reason: ClassVar[str] = "The chunk does not begin at the upload's offset, which is {offset}: resume there."
+    reason: ClassVar[str] = "The chunk does not begin at the upload's offset, which is %(offset)s: resume there."
 
     def __init__(self, upload_id: str, offset: int) -> None:
-        super().__init__(self.reason.format(offset=offset))
+        super().__init__(Sentence(self.reason, offset=offset))
         self.upload_id = upload_id
         self.offset = offset
 
@@ -193,7 +196,7 @@ class UploadOutOfOrder(OutOfPlace):
 class UploadBusy(UploadOutOfOrder):
     """Another request is writing to this upload."""
 
-    reason: ClassVar[str] = "Another request is writing at the upload's offset, which is {offset}: wait and resume."
+    reason: ClassVar[str] = "Another request is writing at the upload's offset, which is %(offset)s: wait and resume."
 
 
 class Refused(WharfingerError):
@@ -232,7 +235,7 @@ class TooManyAttempts(Refused):
         retry_after: seconds that a client should wait.
     """
 
-    def __init__(self, message: str, *, retry_after: int = 5) -> None:
+    def __init__(self, message: Sentence, *, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
@@ -269,12 +272,12 @@ class ContentGone(Refused):
         missing: what is not there any more: digests, or tags.
     """
 
-    def __init__(self, message: str, missing: Sequence[str] = ()) -> None:
+    def __init__(self, message: Sentence, missing: Sequence[str] = ()) -> None:
         super().__init__(message, detail={"missing": list(missing)})
         self.missing = tuple(missing)
 
 
-CHANGED_MEANWHILE: Final = "Somebody else changed it meanwhile: read it again, and decide again."
+CHANGED_MEANWHILE: Final = Sentence("Somebody else changed it meanwhile: read it again, and decide again.")
 
 
 class PreconditionFailed(Refused):
@@ -293,7 +296,7 @@ class MethodUnsupported(Unsupported):
         allowed: the methods that the path takes.
     """
 
-    def __init__(self, message: str, allowed: Sequence[str]) -> None:
+    def __init__(self, message: Sentence, allowed: Sequence[str]) -> None:
         super().__init__(message)
         self.allowed = tuple(allowed)
 

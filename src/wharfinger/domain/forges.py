@@ -14,6 +14,7 @@ from typing import Final
 from wharfinger.domain.errors import AccountInvalid
 from wharfinger.domain.grants import Place
 from wharfinger.domain.roles import Role
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.trust import GITHUB, GITLAB, Conditions, NewRule
 
 GITHUB_EVENTS: Final = ("push", "release", "schedule", "workflow_dispatch", "repository_dispatch")
@@ -79,9 +80,9 @@ def github(code: Code, wish: Wish) -> NewRule:
     Raises:
         AccountInvalid: something in it is not as GitHub has it, or would let pull requests write.
     """
-    parts = _path_of(code, "OWNER or OWNER/REPOSITORY")
+    parts = _path_of(code, Sentence("OWNER or OWNER/REPOSITORY"))
     if len(parts) > 2:  # noqa: PLR2004 - an owner, and one of its repositories
-        _refuse(f"{code.path!r} is neither OWNER nor OWNER/REPOSITORY, as GitHub has them.")
+        _refuse(Sentence("%(path)r is neither OWNER nor OWNER/REPOSITORY, as GitHub has them.", path=code.path))
     conditions: dict[str, tuple[str, ...]] = (
         {"repository_owner": (code.path,)} if len(parts) == 1 else {"repository": (code.path,)}
     )
@@ -101,7 +102,7 @@ def gitlab(code: Code, wish: Wish) -> NewRule:
     Raises:
         AccountInvalid: something in it is not as GitLab has it, or would let merge requests write.
     """
-    parts = _path_of(code, "GROUP or GROUP/PROJECT")
+    parts = _path_of(code, Sentence("GROUP or GROUP/PROJECT"))
     # A path of several parts can be a project, or a group within a group.
     wanted = (f"{code.path}/*",) if len(parts) == 1 else (code.path, f"{code.path}/*")
     conditions: dict[str, tuple[str, ...]] = {"project_path": wanted}
@@ -128,9 +129,14 @@ def kubernetes(issuer: str, namespace: str, account: str, wish: Wish, jwks: str 
         AccountInvalid: a name is none of Kubernetes.
     """
     if not _KUBERNETES_NAME.fullmatch(namespace):
-        _refuse(f"{namespace!r} is not the name of a namespace of Kubernetes.")
+        _refuse(Sentence("%(namespace)r is not the name of a namespace of Kubernetes.", namespace=namespace))
     if account != "*" and not _KUBERNETES_NAME.fullmatch(account):
-        _refuse(f"{account!r} is not the name of a service account; give `*` for every one of the namespace.")
+        _refuse(
+            Sentence(
+                "%(account)r is not the name of a service account; give `*` for every one of the namespace.",
+                account=account,
+            )
+        )
     return NewRule(
         name=wish.name or f"Kubernetes {namespace}/{account}",
         issuer=issuer,
@@ -163,33 +169,42 @@ def _started(claim: str, code: Code, usual: Sequence[str], role: Role) -> Condit
     foreign = sorted(_FOREIGN_EVENTS.intersection(events))
     if foreign and role > Role.READ:
         _refuse(
-            f"{foreign[0]} can run what strangers wrote, so a ready-made rule does not let it write; give it the role "
-            "read, or make the rule by hand with `trust add`."
+            Sentence(
+                "%(foreign)s can run what strangers wrote, so a ready-made rule does not let it write; "
+                "give it the role read, or make the rule by hand with `trust add`.",
+                foreign=foreign[0],
+            )
         )
     if any("*" in event for event in events):
-        _refuse("Name each event; a pattern of events could let one in that nobody thought of.")
+        _refuse(Sentence("Name each event; a pattern of events could let one in that nobody thought of."))
     return {claim: events} if events else {}
 
 
-def _path_of(code: Code, form: str) -> list[str]:
+def _path_of(code: Code, form: Sentence) -> list[str]:
     if not _PATH.fullmatch(code.path):
-        _refuse(f"{code.path!r} is no path of code: give {form}, in the capitals that its page shows.")
+        _refuse(
+            Sentence(
+                "%(path)r is no path of code: give %(example)s, in the capitals that its page shows.",
+                path=code.path,
+                example=form,
+            )
+        )
     return code.path.split("/")
 
 
 def _host_of(code: Code) -> str | None:
     if code.host is not None and not _HOST.fullmatch(code.host):
-        _refuse(f"{code.host!r} is no host; give for example git.example.com, without https://")
+        _refuse(Sentence("%(host)r is no host; give for example git.example.com, without https://", host=code.host))
     return None if code.host is None else code.host.lower()
 
 
 def _number(text: str) -> str:
     if not re.fullmatch(r"[0-9]{1,20}", text):
-        _refuse(f"{text!r} is no number of an owner.")
+        _refuse(Sentence("%(text)r is no number of an owner.", text=text))
     return text
 
 
-def _refuse(message: str) -> None:
+def _refuse(message: Sentence) -> None:
     raise AccountInvalid(message)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from wharfinger.domain.access import Role
 from wharfinger.domain.errors import AccountInvalid
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.sentences import Sentence
 
 _ROLES: Final = {"read": Role.READ, "write": Role.WRITE, "admin": Role.ADMIN}
 _WIDE_ROLES: Final = {"viewer": Role.READ, "manager": Role.ADMIN}
@@ -22,11 +23,16 @@ class Place:
     repository: RepositoryName | None = None
 
     def __str__(self) -> str:
+        return self.words
+
+    @property
+    def words(self) -> Sentence:
+        """Where it is, as a part of a sentence."""
         if self.repository is not None:
-            return f"the repository {self.repository}"
+            return Sentence("the repository %(name)s", name=self.repository)
         if self.namespace is not None:
-            return f"the namespace {self.namespace}"
-        return "the deployment" if self.registry_id is None else "the registry"
+            return Sentence("the namespace %(name)s", name=self.namespace)
+        return Sentence("the deployment") if self.registry_id is None else Sentence("the registry")
 
 
 DEPLOYMENT: Final = Place()
@@ -41,7 +47,12 @@ def parse_role(text: str, place: Place) -> Role:
     known = _ROLES if place.repository or place.namespace else {**_ROLES, **_WIDE_ROLES}
     if text in known:
         return known[text]
-    message = f"{text[:40]!r} is not a role on {place}: choose one of {', '.join(known)}."
+    message = Sentence(
+        "%(text)r is not a role on %(place)s: choose one of %(known)s.",
+        text=text[:40],
+        place=place.words,
+        known=", ".join(known),
+    )
     raise AccountInvalid(message)
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from wharfinger.clock import SECOND, Instant
+from wharfinger.domain.sentences import Sentence
 
 CONFIG_TYPES: Final = frozenset(
     {"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
@@ -153,13 +154,13 @@ def read_object(content: bytes) -> Mapping[str, object]:
     try:
         document: object = json.loads(content.decode("utf-8"), parse_int=_number, parse_constant=_nothing)
     except RecursionError:
-        message = "It is nested too deeply."
+        message = Sentence("It is nested too deeply.")
         raise ValueError(message) from None
     except ValueError:  # UnicodeDecodeError is one
-        message = "It is not JSON."
+        message = Sentence("It is not JSON.")
         raise ValueError(message) from None
     if not isinstance(document, dict):
-        message = "It is not a JSON object."
+        message = Sentence("It is not a JSON object.")
         raise ValueError(message)  # noqa: TRY004 - the content is wrong, not the code
     return document
 

@@ -15,6 +15,7 @@ from wharfinger.domain.digests import Digest, parse_digest
 from wharfinger.domain.errors import DigestInvalid, QueryInvalid
 from wharfinger.domain.image_config import ImageConfig, Reader, Step, read_object
 from wharfinger.domain.platforms import Platform, parse_platform
+from wharfinger.domain.sentences import Sentence
 
 BASE_NAME: Final = "org.opencontainers.image.base.name"
 BASE_DIGEST: Final = "org.opencontainers.image.base.digest"
@@ -319,7 +320,9 @@ def choose(variants: Sequence[Variant], wanted: str | None, like: Platform | Non
     found = next((one for one in variants if one.platform is not None and one.platform.answers(platform)), None)
     if found is None:
         there = ", ".join([one.name for one in variants if one.is_runnable][:20]) or "none"
-        message = f"There is no platform {wanted[:80]!r} here; there are: {there}."
+        message = Sentence(
+            "There is no platform %(wanted)r here; there are: %(there)s.", wanted=wanted[:80], there=there
+        )
         raise QueryInvalid(message)
     return found
 

@@ -26,9 +26,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from wharfinger.domain.access import AUTHORIZE, Decision, Mode, Outcome, Right, Role
+from wharfinger.domain.access import (
+    ON_DEPLOYMENT,
+    ON_REGISTRY,
+    OWNER_OF_NAMESPACE,
+    Decision,
+    Mode,
+    Outcome,
+    Right,
+    Role,
+    authorize,
+)
 from wharfinger.domain.accounts import AccountKind
 from wharfinger.domain.identity import Principal, Scope
+from wharfinger.domain.sentences import Sentence
 
 
 class Task(enum.StrEnum):
@@ -114,18 +125,22 @@ _KINDS: Final = {
     Target.ROBOT: AccountKind.ROBOT,
 }
 _WIDE_ROLES: Final = {Role.READ: "viewer", Role.WRITE: "write", Role.ADMIN: "manager"}
-_ROLES: Final = {Role.READ: "read", Role.WRITE: "write", Role.ADMIN: "admin"}
+_ON_NAMESPACE: Final = {
+    Role.READ: Sentence("read on the namespace"),
+    Role.WRITE: Sentence("write on the namespace"),
+    Role.ADMIN: Sentence("admin on the namespace"),
+}
 
-_UNKNOWN: Final = Decision(Outcome.SIGN_IN, "you have not signed in")
-_SUSPENDED: Final = Decision(Outcome.SIGN_IN, "the account is suspended")
+_UNKNOWN: Final = Decision(Outcome.SIGN_IN, Sentence("you have not signed in"))
+_SUSPENDED: Final = Decision(Outcome.SIGN_IN, Sentence("the account is suspended"))
 _REGISTRY_TOKEN: Final = Decision(
-    Outcome.DENIED, "a registry token is for pushing and pulling; use a password or a token", limited=True
+    Outcome.DENIED, Sentence("a registry token is for pushing and pulling; use a password or a token"), limited=True
 )
-_LIMITED: Final = Decision(Outcome.DENIED, "the token is limited to some repositories", limited=True)
+_LIMITED: Final = Decision(Outcome.DENIED, Sentence("the token is limited to some repositories"), limited=True)
 _WITHOUT_ACCOUNTS: Final = {
-    Mode.OPEN: "there are no accounts yet; `wharfinger init` on the server makes the first one",
-    Mode.HTPASSWD: "the users are those of the htpasswd file, and have no accounts here",
-    Mode.TOKEN: "another server says who may do what, and there are no accounts here",
+    Mode.OPEN: Sentence("there are no accounts yet; `wharfinger init` on the server makes the first one"),
+    Mode.HTPASSWD: Sentence("the users are those of the htpasswd file, and have no accounts here"),
+    Mode.TOKEN: Sentence("another server says who may do what, and there are no accounts here"),
 }
 
 
@@ -152,7 +167,7 @@ def decide(mode: Mode, principal: Principal, matter: Matter, relation: Relation 
     if principal.account_id is not None and best is not None and best.role >= _NEEDED[matter.task]:
         return Decision(Outcome.ALLOWED, best.rule)
     if relation.withheld_by is not None:
-        return Decision(Outcome.DENIED, AUTHORIZE.format(relation.withheld_by))
+        return Decision(Outcome.DENIED, authorize(relation.withheld_by))
     return Decision(Outcome.DENIED, _missing(matter))
 
 
@@ -160,7 +175,7 @@ def rights(matter: Matter, relation: Relation) -> Iterator[Right]:
     """Yield every role by which somebody with an account reaches the target."""
     target, task = matter.target, matter.task
     if relation.on_deployment and not (target is Target.USER and task is Task.ISSUE):
-        yield Right(relation.on_deployment, f"{_WIDE_ROLES[relation.on_deployment]} on the deployment")
+        yield Right(relation.on_deployment, ON_DEPLOYMENT[relation.on_deployment])
     match target:
         case Target.NAMESPACE:
             yield from _on_namespace(task, relation)
@@ -199,26 +214,26 @@ def _beyond_limits(principal: Principal, matter: Matter) -> Decision | None:
         return _LIMITED
     wanted = scope_of(principal, matter)
     if ceiling.scopes is not None and wanted not in ceiling.scopes:
-        return Decision(Outcome.DENIED, f"the token lacks the scope {wanted}", limited=True)
+        return Decision(Outcome.DENIED, Sentence("the token lacks the scope %(scope)s", scope=wanted), limited=True)
     return None
 
 
 def _on_account(task: Task, relation: Relation) -> Iterator[Right]:
     match relation.kind:
         case AccountKind.USER if relation.is_self and task is not Task.SUPERVISE:
-            yield Right(Role.ADMIN, "your own account")
+            yield Right(Role.ADMIN, Sentence("your own account"))
         case AccountKind.ORGANIZATION:
             if relation.owns and task is not Task.SUPERVISE:
-                yield Right(Role.ADMIN, "owner of the organization")
+                yield Right(Role.ADMIN, Sentence("owner of the organization"))
             if relation.is_member and task is not Task.INSPECT:
-                yield Right(Role.READ, "member of the organization")
+                yield Right(Role.READ, Sentence("member of the organization"))
             if task is Task.SEE:
-                yield Right(Role.READ, "every account may see organizations")
+                yield Right(Role.READ, Sentence("every account may see organizations"))
         case AccountKind.ROBOT:
             if relation.owns:
-                yield Right(Role.ADMIN, "owner of the organization that the robot belongs to")
+                yield Right(Role.ADMIN, Sentence("owner of the organization that the robot belongs to"))
             if relation.is_self:
-                yield Right(Role.READ, "your own account")
+                yield Right(Role.READ, Sentence("your own account"))
             yield from _on_registry(relation)
         case _:
             pass
@@ -229,33 +244,33 @@ def _on_namespace(task: Task, relation: Relation) -> Iterator[Right]:
     if task is Task.SUPERVISE:
         return
     if relation.owns:
-        yield Right(Role.ADMIN, "owner of the namespace")
+        yield Right(Role.ADMIN, OWNER_OF_NAMESPACE)
     if relation.on_namespace and task is not Task.GOVERN:
-        yield Right(relation.on_namespace, f"{_ROLES[relation.on_namespace]} on the namespace")
+        yield Right(relation.on_namespace, _ON_NAMESPACE[relation.on_namespace])
     if relation.is_member:
-        yield Right(Role.READ, "member of the organization that owns the namespace")
+        yield Right(Role.READ, Sentence("member of the organization that owns the namespace"))
 
 
 def _on_registry(relation: Relation) -> Iterator[Right]:
     if relation.on_registry:
-        yield Right(relation.on_registry, f"{_WIDE_ROLES[relation.on_registry]} on the registry")
+        yield Right(relation.on_registry, ON_REGISTRY[relation.on_registry])
 
 
-def _missing(matter: Matter) -> str:
+def _missing(matter: Matter) -> Sentence:
     """Say what is needed, from nothing but the question."""
     role = _WIDE_ROLES[_NEEDED[matter.task]]
     match matter.target:
         case Target.USER if matter.task is Task.ISSUE:
-            return "only people themselves make their credentials"
+            return Sentence("only people themselves make their credentials")
         case Target.ORGANIZATION if matter.task is Task.READ:
-            return "you need to be a member of the organization"
+            return Sentence("you need to be a member of the organization")
         case Target.ORGANIZATION if matter.task is not Task.SUPERVISE:
-            return "you need to be an owner of the organization"
+            return Sentence("you need to be an owner of the organization")
         case Target.NAMESPACE if matter.task is Task.GOVERN:
-            return "you need to own the namespace, or the role manager on the registry"
+            return Sentence("you need to own the namespace, or the role manager on the registry")
         case Target.NAMESPACE if matter.task is not Task.SUPERVISE:
-            return "you need to own the namespace, or the role admin on it"
+            return Sentence("you need to own the namespace, or the role admin on it")
         case Target.REGISTRY | Target.NAMESPACE:
-            return f"you need the role {role} on the registry"
+            return Sentence("you need the role %(role)s on the registry", role=role)
         case _:
-            return f"you need the role {role} on the deployment"
+            return Sentence("you need the role %(role)s on the deployment", role=role)

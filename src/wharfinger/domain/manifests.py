@@ -18,6 +18,7 @@ from typing import Final
 
 from wharfinger.domain.digests import Digest, algorithm_of, digest_of, parse_digest
 from wharfinger.domain.errors import DigestInvalid, ManifestInvalid, ManifestTooLarge
+from wharfinger.domain.sentences import Sentence
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -127,14 +128,22 @@ def parse_manifest(content: bytes, content_type: str | None, rules: ManifestRule
         ManifestInvalid: anything else that is wrong; the message names the field.
     """
     if len(content) > rules.max_size:
-        message = f"The manifest has {len(content)} bytes; at most {rules.max_size} are accepted."
+        message = Sentence(
+            "The manifest has %(count)s bytes; at most %(most)s are accepted.",
+            count=len(content),
+            most=rules.max_size,
+        )
         raise ManifestTooLarge(message, detail={"limit": rules.max_size, "size": len(content)})
     document = _document(content)
     media_type = _media_type(document, media_type_of(content_type))
     _check_shape(document, media_type)
     edges = _index_edges(document) if media_type in INDEX_TYPES else _image_edges(document)
     if len(edges) > rules.max_descriptors:
-        message = f"The manifest has {len(edges)} descriptors; at most {rules.max_descriptors} are accepted."
+        message = Sentence(
+            "The manifest has %(count)s descriptors; at most %(most)s are accepted.",
+            count=len(edges),
+            most=rules.max_descriptors,
+        )
         raise ManifestInvalid(message)
     _check_urls(edges, rules)
     return Manifest(
@@ -162,16 +171,16 @@ def _document(content: bytes) -> Mapping[str, object]:
             content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer
         )
     except UnicodeDecodeError as error:
-        message = f"The manifest is not UTF-8 (byte {error.start})."
+        message = Sentence("The manifest is not UTF-8 (byte %(start)s).", start=error.start)
         raise ManifestInvalid(message) from error
     except RecursionError as error:
-        message = "The manifest is nested too deeply."
+        message = Sentence("The manifest is nested too deeply.")
         raise ManifestInvalid(message) from error
     except ValueError as error:
-        message = f"The manifest is not JSON: {str(error)[:200]}."
+        message = Sentence("The manifest is not JSON: %(error)s.", error=str(error)[:200])
         raise ManifestInvalid(message) from error
     if not isinstance(document, dict):
-        message = "The manifest is not a JSON object."
+        message = Sentence("The manifest is not a JSON object.")
         raise ManifestInvalid(message)
     return document
 
@@ -197,25 +206,35 @@ def _integer(digits: str) -> int | float:
 def _media_type(document: Mapping[str, object], stated: str | None) -> str:
     own = document.get("mediaType")
     if own is not None and not isinstance(own, str):
-        message = "`mediaType` must be a string."
+        message = Sentence("`mediaType` must be a string.")
         raise ManifestInvalid(message)
     if document.get("schemaVersion") == 1 or "fsLayers" in document or "signatures" in document:
-        message = (
+        message = Sentence(
             "Docker image manifest schema 1 is not supported; push the image with a current client (schema 2 or OCI)."
         )
         raise ManifestInvalid(message)
     media_type = stated or own
     if media_type is None:
-        message = "The request has no Content-Type and the manifest no `mediaType`: one of them must name its type."
+        message = Sentence(
+            "The request has no Content-Type and the manifest no `mediaType`: one of them must name its type."
+        )
         raise ManifestInvalid(message)
     if media_type not in MANIFEST_TYPES:
-        message = f"{media_type[:100]!r} is not a manifest type; accepted are: {', '.join(sorted(MANIFEST_TYPES))}."
+        message = Sentence(
+            "%(media_type)r is not a manifest type; accepted are: %(known)s.",
+            media_type=media_type[:100],
+            known=", ".join(sorted(MANIFEST_TYPES)),
+        )
         raise ManifestInvalid(message)
     if own is not None and own != media_type:
-        message = f"`mediaType` is {own[:100]!r} and the Content-Type is {media_type!r}; they must be the same."
+        message = Sentence(
+            "`mediaType` is %(own)r and the Content-Type is %(media_type)r; they must be the same.",
+            own=own[:100],
+            media_type=media_type,
+        )
         raise ManifestInvalid(message)
     if own is None and media_type in _DOCKER_TYPES:
-        message = f"A Docker manifest must carry `mediaType`: {media_type!r}."
+        message = Sentence("A Docker manifest must carry `mediaType`: %(media_type)r.", media_type=media_type)
         raise ManifestInvalid(message)
     return media_type
 
@@ -223,19 +242,23 @@ def _media_type(document: Mapping[str, object], stated: str | None) -> str:
 def _check_shape(document: Mapping[str, object], media_type: str) -> None:
     version = document.get("schemaVersion")
     if type(version) is not int or version != 2:  # noqa: PLR2004 - the specification's number
-        message = "`schemaVersion` must be the number 2."
+        message = Sentence("`schemaVersion` must be the number 2.")
         raise ManifestInvalid(message)
     is_index = media_type in INDEX_TYPES
     strangers = [name for name in (("config", "layers") if is_index else ("manifests",)) if name in document]
     if strangers:
         kind = "An index" if is_index else "An image manifest"
-        message = f"{kind} cannot have `{strangers[0]}`: the document could be read as two different things."
+        message = Sentence(
+            "%(kind)s cannot have `%(strangers)s`: the document could be read as two different things.",
+            kind=kind,
+            strangers=strangers[0],
+        )
         raise ManifestInvalid(message)
 
 
 def _image_edges(document: Mapping[str, object]) -> tuple[Edge, ...]:
     if "config" not in document:
-        message = "An image manifest must have `config`."
+        message = Sentence("An image manifest must have `config`.")
         raise ManifestInvalid(message)
     config = Edge(position=0, kind=EdgeKind.CONFIG, descriptor=_descriptor(document["config"], "config"))
     layers = (
@@ -255,24 +278,24 @@ def _index_edges(document: Mapping[str, object]) -> tuple[Edge, ...]:
 def _list(document: Mapping[str, object], name: str) -> Sequence[object]:
     """Return the list of that name; `null` is what some encoders write for an empty one."""
     if name not in document:
-        message = f"The manifest must have `{name}`, if only an empty list."
+        message = Sentence("The manifest must have `%(name)s`, if only an empty list.", name=name)
         raise ManifestInvalid(message)
     entries = document[name]
     if entries is None:
         return ()
     if not isinstance(entries, list):
-        message = f"`{name}` must be a list."
+        message = Sentence("`%(name)s` must be a list.", name=name)
         raise ManifestInvalid(message)
     return entries
 
 
 def _descriptor(entry: object, where: str) -> Descriptor:
     if not isinstance(entry, dict):
-        message = f"`{where}` must be a descriptor: an object with mediaType, digest and size."
+        message = Sentence("`%(where)s` must be a descriptor: an object with mediaType, digest and size.", where=where)
         raise ManifestInvalid(message)
     size = entry.get("size")
     if type(size) is not int or not 0 <= size <= _MAX_SIZE:
-        message = f"`{where}.size` must be a whole number of bytes."
+        message = Sentence("`%(where)s.size` must be a whole number of bytes.", where=where)
         raise ManifestInvalid(message)
     found = Descriptor(
         media_type=_type_name(entry.get("mediaType"), f"{where}.mediaType"),
@@ -288,18 +311,18 @@ def _descriptor(entry: object, where: str) -> Descriptor:
 
 def _digest(entry: object, where: str) -> Digest:
     if not isinstance(entry, str):
-        message = f"`{where}` must be a digest."
+        message = Sentence("`%(where)s` must be a digest.", where=where)
         raise ManifestInvalid(message)
     try:
         return parse_digest(entry)
     except DigestInvalid as error:
-        message = f"`{where}`: {error.message}"
+        message = Sentence("`%(where)s`: %(message)s", where=where, message=error.message)
         raise ManifestInvalid(message) from error
 
 
 def _type_name(entry: object, where: str) -> str:
     if not isinstance(entry, str) or not _MEDIA_TYPE.fullmatch(entry):
-        message = f"`{where}` must be a media type: printable ASCII, at most 255 characters."
+        message = Sentence("`%(where)s` must be a media type: printable ASCII, at most 255 characters.", where=where)
         raise ManifestInvalid(message)
     return entry
 
@@ -308,7 +331,7 @@ def _urls(entry: object, where: str) -> tuple[str, ...]:
     if entry is None:
         return ()
     if not isinstance(entry, list) or not all(isinstance(url, str) for url in entry):
-        message = f"`{where}.urls` must be a list of strings."
+        message = Sentence("`%(where)s.urls` must be a list of strings.", where=where)
         raise ManifestInvalid(message)
     return tuple(entry)
 
@@ -317,7 +340,7 @@ def _platform(entry: object, where: str) -> tuple[str, str] | None:
     if entry is None:
         return None
     if not isinstance(entry, dict):
-        message = f"`{where}.platform` must be an object."
+        message = Sentence("`%(where)s.platform` must be an object.", where=where)
         raise ManifestInvalid(message)
     system, architecture = entry.get("os"), entry.get("architecture")
     return (str(system), str(architecture)) if system and architecture else None
@@ -328,12 +351,12 @@ def _annotations(document: Mapping[str, object], where: str) -> Mapping[str, str
     if entries is None:
         return {}
     if not isinstance(entries, dict) or not all(isinstance(value, str) for value in entries.values()):
-        message = f"`{where}` must be an object whose values are strings."
+        message = Sentence("`%(where)s` must be an object whose values are strings.", where=where)
         raise ManifestInvalid(message)
     try:
         json.dumps(entries, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
-        message = f"`{where}` has text that is not Unicode (half of a surrogate pair)."
+        message = Sentence("`%(where)s` has text that is not Unicode (half of a surrogate pair).", where=where)
         raise ManifestInvalid(message) from error
     return entries
 
@@ -345,10 +368,15 @@ def _check_data(entry: object, descriptor: Descriptor, where: str) -> None:
     try:
         content = base64.b64decode(entry if isinstance(entry, str) else b"?", validate=True)
     except (binascii.Error, ValueError) as error:
-        message = f"`{where}.data` must be base64."
+        message = Sentence("`%(where)s.data` must be base64.", where=where)
         raise ManifestInvalid(message) from error
     if len(content) != descriptor.size or digest_of(content, algorithm_of(descriptor.digest)) != descriptor.digest:
-        message = f"`{where}.data` is not the content of {descriptor.digest} with {descriptor.size} bytes."
+        message = Sentence(
+            "`%(where)s.data` is not the content of %(digest)s with %(size)s bytes.",
+            where=where,
+            digest=descriptor.digest,
+            size=descriptor.size,
+        )
         raise ManifestInvalid(message)
 
 
@@ -371,5 +399,5 @@ def _check_urls(edges: Sequence[Edge], rules: ManifestRules) -> None:
         for url in edge.descriptor.urls:
             allowed = rules.url_allow is None or any(pattern.search(url) for pattern in rules.url_allow)
             if not allowed or any(pattern.search(url) for pattern in rules.url_deny):
-                message = f"The URL {url[:200]!r} is not allowed here (validation.manifests.urls)."
+                message = Sentence("The URL %(url)r is not allowed here (validation.manifests.urls).", url=url[:200])
                 raise ManifestInvalid(message)

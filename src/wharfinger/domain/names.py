@@ -10,6 +10,7 @@ from typing import Final, NewType
 
 from wharfinger.domain.digests import Digest, parse_digest
 from wharfinger.domain.errors import DigestInvalid, ManifestUnknown, NameInvalid, TagInvalid
+from wharfinger.domain.sentences import Sentence
 
 RegistryName = NewType("RegistryName", str)
 RepositoryName = NewType("RepositoryName", str)
@@ -55,9 +56,10 @@ def parse_tag(text: str) -> TagName:
     if _TAG.fullmatch(text):
         return TagName(text)
     shown = text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004 - a readable length
-    message = (
-        f"{shown!r} is not a tag: a tag has up to 128 letters, digits, underscores, dots and hyphens, "
-        "and begins with a letter, a digit or an underscore."
+    message = Sentence(
+        "%(shown)r is not a tag: a tag has up to 128 letters, digits, underscores, dots and hyphens, "
+        "and begins with a letter, a digit or an underscore.",
+        shown=shown,
     )
     raise TagInvalid(message)
 
@@ -74,7 +76,7 @@ def parse_reference(text: str) -> Reference:
     if _TAG.fullmatch(text):
         return TagName(text)
     shown = text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004 - a readable length
-    message = f"There is no tag {shown!r}, and no tag can have that name."
+    message = Sentence("There is no tag %(shown)r, and no tag can have that name.", shown=shown)
     raise ManifestUnknown(message)
 
 
@@ -95,30 +97,40 @@ def is_digest(reference: Reference) -> bool:
     return ":" in reference
 
 
-def _what_is_wrong(text: str) -> str:
-    shown = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - a readable length
-    begin = f"{shown!r} is not a repository name: "
+def _what_is_wrong(text: str) -> Sentence:
     if not text:
-        return "The repository name is empty."
+        return Sentence("The repository name is empty.")
+    shown = text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004 - a readable length
+    return Sentence("%(shown)r is not a repository name: %(why)s", shown=shown, why=_first_offence(text))
+
+
+def _first_offence(text: str) -> Sentence:
     if len(text) > MAX_NAME_LENGTH:
-        return begin + f"it has {len(text)} characters, and at most {MAX_NAME_LENGTH} are possible."
+        return Sentence(
+            "it has %(count)s characters, and at most %(most)s are possible.", count=len(text), most=MAX_NAME_LENGTH
+        )
     if text.count("/") >= MAX_NAME_DEPTH:
-        return begin + f"it has {text.count('/') + 1} parts, and at most {MAX_NAME_DEPTH} are possible."
+        return Sentence(
+            "it has %(count)s parts, and at most %(most)s are possible.", count=text.count("/") + 1, most=MAX_NAME_DEPTH
+        )
     if text != text.lower() and parse_would_accept(text.lower()):
-        return begin + f"names are lower-case; {text.lower()!r} would be right."
+        return Sentence("names are lower-case; %(better)r would be right.", better=text.lower())
     for position, character in enumerate(text):
         if not _LEGAL.fullmatch(character):
-            return begin + (
-                f"the character {character!r} at position {position + 1} is not allowed; "
-                "use lower-case letters, digits, and between them `.`, `_`, `__`, `-` and `/`."
+            return Sentence(
+                "the character %(character)r at position %(position)s is not allowed; use lower-case letters, digits, "
+                "and between them `.`, `_`, `__`, `-` and `/`.",
+                character=character,
+                position=position + 1,
             )
     for part in text.split("/"):
         if not _ONE_COMPONENT.fullmatch(part):
-            return begin + (
-                f"the part {part!r} must begin and end with a letter or digit, "
-                "with one `.`, one or two `_`, or hyphens between them."
+            return Sentence(
+                "the part %(part)r must begin and end with a letter or digit, with one `.`, one or two `_`, or hyphens "
+                "between them.",
+                part=part,
             )
-    return begin + "it does not follow the grammar of the distribution specification."
+    return Sentence("it does not follow the grammar of the distribution specification.")
 
 
 def parse_would_accept(text: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wharfinger.domain.errors import QueryInvalid
+from wharfinger.domain.sentences import Sentence
 
 _UNKNOWN: Final = "unknown"
 _PLATFORM: Final = re.compile(
@@ -50,7 +51,7 @@ def parse_platform(text: str) -> Platform:
     """
     found = _PLATFORM.fullmatch(text)
     if found is None:
-        message = f"{text[:80]!r} is not a platform: write it as linux/amd64 or linux/arm64/v8."
+        message = Sentence("%(text)r is not a platform: write it as linux/amd64 or linux/arm64/v8.", text=text[:80])
         raise QueryInvalid(message)
     return Platform(
         system=found["system"],

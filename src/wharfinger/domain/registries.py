@@ -20,6 +20,7 @@ from typing import Final
 
 from wharfinger.domain.errors import RegistryInvalid
 from wharfinger.domain.names import DEFAULT_REGISTRY, RegistryName
+from wharfinger.domain.sentences import Sentence
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -122,16 +123,21 @@ def parse_registry_name(text: str) -> RegistryName:
     """
     shown = repr(text if len(text) <= 60 else text[:57] + "...")  # noqa: PLR2004 - a readable length
     if not SHORTEST <= len(text) <= LONGEST:
-        message = f"{shown} is not a name of a registry: it has {len(text)} characters, not 3 to 30."
+        message = Sentence(
+            "%(shown)s is not a name of a registry: it has %(count)s characters, not 3 to 30.",
+            shown=shown,
+            count=len(text),
+        )
         raise RegistryInvalid(message)
     if not _NAME.fullmatch(text):
-        message = (
-            f"{shown} is not a name of a registry: it has lower-case letters, digits and hyphens, begins with a letter "
-            "and does not end with a hyphen."
+        message = Sentence(
+            "%(shown)s is not a name of a registry: it has lower-case letters, digits and hyphens, "
+            "begins with a letter and does not end with a hyphen.",
+            shown=shown,
         )
         raise RegistryInvalid(message)
     if text in RESERVED:
-        message = f"{shown} is a word that the deployment uses itself; choose another name."
+        message = Sentence("%(shown)s is a word that the deployment uses itself; choose another name.", shown=shown)
         raise RegistryInvalid(message)
     return RegistryName(text)
 
@@ -145,13 +151,18 @@ def parse_host(text: str, domains: Domains) -> str:
     host = text.lower().rstrip(".")
     shown = repr(text if len(text) <= 60 else text[:57] + "...")  # noqa: PLR2004 - a readable length
     if not _HOST.fullmatch(host) or len(host) > _LONGEST_HOST or host.rpartition(".")[2].isdecimal():
-        message = f"{shown} is not a host: give a whole name such as images.example.com, without a port."
+        message = Sentence(
+            "%(shown)s is not a host: give a whole name such as images.example.com, without a port.", shown=shown
+        )
         raise RegistryInvalid(message)
     if domains.holds(host) or host in {domains.public, domains.private}:
-        message = f"{shown} is one of the hosts that follow from names of registries; give one outside those domains."
+        message = Sentence(
+            "%(shown)s is one of the hosts that follow from names of registries; give one outside those domains.",
+            shown=shown,
+        )
         raise RegistryInvalid(message)
     if host in domains.own or host.endswith(".localhost"):
-        message = f"{shown} is a host of the deployment itself, under which `default` answers."
+        message = Sentence("%(shown)s is a host of the deployment itself, under which `default` answers.", shown=shown)
         raise RegistryInvalid(message)
     return host
 

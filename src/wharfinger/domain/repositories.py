@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wharfinger.domain.errors import RepositoryInvalid
+from wharfinger.domain.sentences import Sentence
 
 MAX_DESCRIPTION: Final = 100
 MAX_FULL_DESCRIPTION: Final = 25_000
@@ -30,10 +31,14 @@ def parse_description(text: str) -> str:
     """
     wanted = text.strip()
     if len(wanted) > MAX_DESCRIPTION:
-        message = f"The description has {len(wanted)} characters, and at most {MAX_DESCRIPTION} are possible."
+        message = Sentence(
+            "The description has %(count)s characters, and at most %(most)s are possible.",
+            count=len(wanted),
+            most=MAX_DESCRIPTION,
+        )
         raise RepositoryInvalid(message)
     if not wanted.isprintable():
-        message = "The description holds a character that cannot be printed; it is one line of plain text."
+        message = Sentence("The description holds a character that cannot be printed; it is one line of plain text.")
         raise RepositoryInvalid(message)
     return wanted
 
@@ -46,14 +51,20 @@ def parse_full_description(text: str) -> str:
     """
     wanted = text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
     if len(wanted) > MAX_FULL_DESCRIPTION:
-        message = (
-            f"The full description has {len(wanted):,} characters, and at most {MAX_FULL_DESCRIPTION:,} are possible: "
-            "link to a longer text instead."
+        message = Sentence(
+            "The full description has %(count)s characters, and at most %(most)s are "
+            "possible: link to a longer text instead.",
+            count=f"{len(wanted):,}",
+            most=f"{MAX_FULL_DESCRIPTION:,}",
         )
         raise RepositoryInvalid(message)
     if (unfit := _UNFIT.search(wanted)) is not None:
         line = wanted.count("\n", 0, unfit.start()) + 1
-        message = f"Line {line} of the full description holds a control character, U+{ord(unfit[0]):04X}: take it out."
+        message = Sentence(
+            "Line %(line)s of the full description holds a control character, U+%(code)s: take it out.",
+            line=line,
+            code=f"{ord(unfit[0]):04X}",
+        )
         raise RepositoryInvalid(message)
     return wanted
 
@@ -72,9 +83,10 @@ def parse_source(text: str) -> str:
         return ""
     found = _read_source(wanted)
     if found is None or len(found) > MAX_SOURCE:
-        message = (
+        message = Sentence(
             "The source is not the address of a repository of source code; give for example "
-            f"https://github.com/acme/app, of at most {MAX_SOURCE} characters, without a password."
+            "https://github.com/acme/app, of at most %(most)s characters, without a password.",
+            most=MAX_SOURCE,
         )
         raise RepositoryInvalid(message)
     return found

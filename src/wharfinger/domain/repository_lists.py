@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from wharfinger.domain.errors import NameInvalid, QueryInvalid
 from wharfinger.domain.names import RepositoryName, parse_repository_name
+from wharfinger.domain.sentences import Sentence
 
 _MOST_FIGURES: Final = 18
 
@@ -52,5 +53,7 @@ def parse_repository_position(text: str) -> RepositoryPosition:
             return RepositoryPosition(int(figure), parse_repository_name(name))
         except NameInvalid:
             pass
-    message = "This is no place in a list of repositories: take the link of the page before, or begin at the first."
+    message = Sentence(
+        "This is no place in a list of repositories: take the link of the page before, or begin at the first."
+    )
     raise QueryInvalid(message)

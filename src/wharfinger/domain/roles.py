@@ -4,6 +4,8 @@
 import enum
 from typing import Final, NamedTuple
 
+from wharfinger.domain.sentences import Sentence
+
 
 class Role(enum.IntEnum):
     """What a grant gives; each includes those before it."""
@@ -18,7 +20,7 @@ class Right(NamedTuple):
     """A role that reaches what is asked for, and the rule by which it does."""
 
     role: Role
-    rule: str
+    rule: Sentence
 
 
 WORDS: Final = {Role.READ: "read", Role.WRITE: "write", Role.ADMIN: "admin"}

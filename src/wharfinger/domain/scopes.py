@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from wharfinger.domain.errors import QueryInvalid
 from wharfinger.domain.names import parse_would_accept
+from wharfinger.domain.sentences import Sentence
 
 MAX_RESOURCES: Final = 50
 """In one request; Docker asks for two."""
@@ -47,7 +48,11 @@ def parse_scopes(texts: Sequence[str]) -> list[Wanted]:
     found: dict[tuple[str, str], dict[str, None]] = {}
     resources = [resource for text in texts for resource in text.split(" ") if resource]
     if len(resources) > MAX_RESOURCES:
-        message = f"A token can be asked for {MAX_RESOURCES} resources at the most; this asks for {len(resources)}."
+        message = Sentence(
+            "A token can be asked for %(max_resources)s resources at the most; this asks for %(count)s.",
+            max_resources=MAX_RESOURCES,
+            count=len(resources),
+        )
         raise QueryInvalid(message)
     for resource in resources:
         kind, name, actions = _split(resource)
@@ -62,7 +67,9 @@ def _split(resource: str) -> tuple[str, str, list[str]]:
     name, second, actions = rest.rpartition(":")
     if not (kind and first and second):
         shown = resource if len(resource) <= 80 else resource[:77] + "..."  # noqa: PLR2004 - a readable length
-        message = f"{shown!r} is not a scope: it is written type:name:actions, as repository:acme/app:pull,push."
+        message = Sentence(
+            "%(shown)r is not a scope: it is written type:name:actions, as repository:acme/app:pull,push.", shown=shown
+        )
         raise QueryInvalid(message)
     return kind.partition("(")[0], name, actions.split(",")
 

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from wharfinger.domain.errors import AccountInvalid
+from wharfinger.domain.sentences import Sentence
 
 LONGEST_NAME: Final = 60
 MOST_FACTORS: Final = 20
@@ -86,7 +87,7 @@ def check_factor_name(name: str) -> str:
     """
     if name.strip() and len(name) <= LONGEST_NAME and name.isprintable():
         return name.strip()
-    message = f"The name of a second factor has 1 to {LONGEST_NAME} characters, on one line."
+    message = Sentence("The name of a second factor has 1 to %(most)s characters, on one line.", most=LONGEST_NAME)
     raise AccountInvalid(message)
 
 

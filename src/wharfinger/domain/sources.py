@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from wharfinger.domain.errors import AccountInvalid
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.sentences import Sentence
 
 _TEMPLATE: Final = re.compile(
     r"(https?://[a-z0-9][a-z0-9.:-]*/(?:[A-Za-z0-9._-]+/)*)\{([A-Za-z0-9_./~-]+)\}()", re.ASCII
@@ -61,9 +62,9 @@ def parse_template(text: str) -> tuple[str, str]:
     """
     found = _TEMPLATE.fullmatch(text)
     if found is None:
-        message = (
-            "The source is the address of a forge, and at its end, in braces, the claim that holds the path of the "
-            "code: https://github.com/{repository}"
+        message = Sentence(
+            "The source is the address of a forge, and at its end, in braces, the claim that holds the "
+            "path of the code: https://github.com/{repository}"
         )
         raise AccountInvalid(message)
     return found[1], found[2]

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 from wharfinger.domain.errors import DeletionDisabled, ReadOnly
+from wharfinger.domain.sentences import Sentence
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Switches:
             ReadOnly: the deployment is in read-only mode.
         """
         if self.read_only:
-            message = "The registry is read-only now (storage.maintenance.readonly.enabled)."
+            message = Sentence("The registry is read-only now (storage.maintenance.readonly.enabled).")
             raise ReadOnly(message)
 
     def require_deletion(self) -> None:
@@ -40,5 +41,8 @@ class Switches:
         """
         self.require_writable()
         if not (self.has_accounts if self.deletion is None else self.deletion):
-            message = f"Deletion is off in this registry; the operator turns it on with {self.deletion_set_by}: true."
+            message = Sentence(
+                "Deletion is off in this registry; the operator turns it on with %(setting)s: true.",
+                setting=self.deletion_set_by,
+            )
             raise DeletionDisabled(message)

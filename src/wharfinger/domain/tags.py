@@ -6,6 +6,7 @@ from typing import NamedTuple
 from wharfinger.clock import Instant
 from wharfinger.domain.errors import QueryInvalid, TagInvalid
 from wharfinger.domain.names import TagName, parse_tag
+from wharfinger.domain.sentences import Sentence
 
 _MOST_FIGURES = 18
 
@@ -32,5 +33,7 @@ def parse_tag_position(text: str) -> TagPosition:
             return TagPosition(Instant(int(moved_at)), parse_tag(name))
         except TagInvalid:
             pass
-    message = "This is no place in a list of tags: take the link of the page before, or begin at the first page."
+    message = Sentence(
+        "This is no place in a list of tags: take the link of the page before, or begin at the first page."
+    )
     raise QueryInvalid(message)

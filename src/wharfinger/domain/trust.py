@@ -20,6 +20,7 @@ from wharfinger.domain.errors import AccountInvalid
 from wharfinger.domain.grants import Place
 from wharfinger.domain.patterns import WILDCARD, fits
 from wharfinger.domain.roles import Role
+from wharfinger.domain.sentences import Sentence, joined
 from wharfinger.domain.sources import Source, parse_template
 
 Claims = Mapping[str, object]
@@ -116,12 +117,25 @@ class Mismatch:
     wanted: tuple[str, ...]
 
     def __str__(self) -> str:
-        wanted = " or ".join(repr(value) for value in self.wanted)
+        return self.words
+
+    @property
+    def words(self) -> Sentence:
+        """What the token says, and what it would have to say."""
+        wanted = joined(Sentence(" or "), [Sentence("%(value)r", value=value) for value in self.wanted])
         if not self.found:
-            return f"{self.claim} must be {wanted}, and the token does not say it"
-        said = " and ".join(repr(value) for value in self.found)
-        alike = {value.lower() for value in self.found} & {value.lower() for value in self.wanted}
-        return f"{self.claim} is {said}, and must be {wanted}" + (": capitals count" if alike else "")
+            return Sentence(
+                "%(claim)s must be %(wanted)s, and the token does not say it", claim=self.claim, wanted=wanted
+            )
+        said = joined(Sentence(" and "), [Sentence("%(value)r", value=value) for value in self.found])
+        if {value.lower() for value in self.found} & {value.lower() for value in self.wanted}:
+            return Sentence(
+                "%(claim)s is %(said)s, and must be %(wanted)s: capitals count",
+                claim=self.claim,
+                said=said,
+                wanted=wanted,
+            )
+        return Sentence("%(claim)s is %(said)s, and must be %(wanted)s", claim=self.claim, said=said, wanted=wanted)
 
 
 def title(rule_id: int, name: str) -> str:
@@ -184,7 +198,11 @@ def parse_claims(text: str) -> Claims:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or len(text) > MAX_CLAIMS:
-        _refuse('Claims are a JSON object, as {"iss": "https://…", "aud": "registry.example.com"}; or give a token.')
+        _refuse(
+            Sentence(
+                'Claims are a JSON object, as {"iss": "https://…", "aud": "registry.example.com"}; or give a token.'
+            )
+        )
     return cast("Claims", found)
 
 
@@ -198,13 +216,18 @@ def check_rule(rule: NewRule) -> None:
     _check_conditions(rule.conditions)
     _check_whose(rule)
     if rule.place.registry_id is None:
-        _refuse("A trust rule holds on a repository, a namespace or a registry, not on the whole deployment.")
+        _refuse(Sentence("A trust rule holds on a repository, a namespace or a registry, not on the whole deployment."))
     if rule.role is Role.NONE:
-        _refuse("A trust rule gives read, write or admin.")
+        _refuse(Sentence("A trust rule gives read, write or admin."))
     if rule.tags and rule.role is not Role.WRITE:
-        _refuse("Patterns of tags bind what is pushed: they need the role write.")
+        _refuse(Sentence("Patterns of tags bind what is pushed: they need the role write."))
     if len(rule.tags) > MAX_TAGS or not all(_TAGS.fullmatch(tag) for tag in rule.tags):
-        _refuse(f"A rule has up to {MAX_TAGS} patterns of tags, each of the characters of a tag and `*`, as in v1.*")
+        _refuse(
+            Sentence(
+                "A rule has up to %(most)s patterns of tags, each of the characters of a tag and `*`, as in v1.*",
+                most=MAX_TAGS,
+            )
+        )
     if rule.source is not None:
         _check_source(rule)
 
@@ -222,30 +245,58 @@ def source_of(rules: Sequence[NewRule], claims: Claims) -> Source | None:
 
 def _check_texts(rule: NewRule) -> None:
     if not rule.name.strip() or len(rule.name) > 100 or not rule.name.isprintable():  # noqa: PLR2004 - fits in a list
-        _refuse("The name of a rule has up to 100 characters, on one line.")
+        _refuse(Sentence("The name of a rule has up to 100 characters, on one line."))
     if not 0 < len(rule.audience) <= MAX_TEXT or not rule.audience.isprintable():
-        _refuse("A rule needs an audience: the `aud` that tokens for this deployment have, such as its host name.")
+        _refuse(
+            Sentence("A rule needs an audience: the `aud` that tokens for this deployment have, such as its host name.")
+        )
     known = rule.jwks is not None  # then nobody is asked, and the issuer is a name like any other
     if len(rule.issuer) > MAX_TEXT or not (rule.issuer.isprintable() if known else _ISSUER.fullmatch(rule.issuer)):
-        _refuse("The issuer is the `iss` of the tokens, an https:// URL without `?` and `#`; give it as they do.")
+        _refuse(
+            Sentence("The issuer is the `iss` of the tokens, an https:// URL without `?` and `#`; give it as they do.")
+        )
 
 
 def _check_conditions(conditions: Conditions) -> None:
     if len(conditions) > MAX_CONDITIONS:
-        _refuse(f"A rule has up to {MAX_CONDITIONS} conditions; this one has {len(conditions)}.")
+        _refuse(
+            Sentence(
+                "A rule has up to %(most)s conditions; this one has %(count)s.",
+                most=MAX_CONDITIONS,
+                count=len(conditions),
+            )
+        )
     for claim, wanted in conditions.items():
         if not 0 < len(claim) <= MAX_TEXT or not claim.isprintable():
-            _refuse("A condition needs the name of a claim, or a path to one such as /kubernetes.io/namespace.")
+            _refuse(
+                Sentence("A condition needs the name of a claim, or a path to one such as /kubernetes.io/namespace.")
+            )
         if not 0 < len(wanted) <= MAX_VALUES:
-            _refuse(f"The condition on {claim} needs one to {MAX_VALUES} values, of which the claim must have one.")
+            _refuse(
+                Sentence(
+                    "The condition on %(claim)s needs one to %(most)s values, of which the claim must have one.",
+                    claim=claim,
+                    most=MAX_VALUES,
+                )
+            )
         for value in wanted:
             if not 0 < len(value) <= MAX_TEXT or not value.isprintable() or value.count(WILDCARD) > _MAX_WILDCARDS:
                 _refuse(
-                    f"A value of the condition on {claim} is empty, longer than {MAX_TEXT} characters, on several "
-                    f"lines, or has more than {_MAX_WILDCARDS} `*`."
+                    Sentence(
+                        "A value of the condition on %(claim)s is empty, longer than %(most)s "
+                        "characters, on several lines, or has more than %(stars)s `*`.",
+                        claim=claim,
+                        most=MAX_TEXT,
+                        stars=_MAX_WILDCARDS,
+                    )
                 )
             if not value.strip(WILDCARD):
-                _refuse(f"The condition on {claim} lets every value in; leave it out, or say which values.")
+                _refuse(
+                    Sentence(
+                        "The condition on %(claim)s lets every value in; leave it out, or say which values.",
+                        claim=claim,
+                    )
+                )
 
 
 def _check_whose(rule: NewRule) -> None:
@@ -257,18 +308,23 @@ def _check_whose(rule: NewRule) -> None:
         if claim in whose and all(re.fullmatch(whose[claim], value, re.DOTALL) for value in wanted):
             return
     _refuse(
-        f"Strangers get tokens of {rule.issuer} too, so a rule without a condition on whose they are would let all of "
-        f"them in: name yours by one of {', '.join(whose)}, and before any `*` the whole name of the owner."
+        Sentence(
+            "Strangers get tokens of %(issuer)s too, so a rule without a condition on whose they are would "
+            "let all of them in: name yours by one of %(whose)s, and before any `*` the whole name of the "
+            "owner.",
+            issuer=rule.issuer,
+            whose=", ".join(whose),
+        )
     )
 
 
 def _check_source(rule: NewRule) -> None:
     parse_template(rule.source or "")
     if rule.place.repository is not None:
-        _refuse("A rule about linked repositories holds on a namespace or a registry; leave out the source.")
+        _refuse(Sentence("A rule about linked repositories holds on a namespace or a registry; leave out the source."))
     if rule.role is Role.ADMIN:
-        _refuse("A rule about linked repositories gives read or write.")
+        _refuse(Sentence("A rule about linked repositories gives read or write."))
 
 
-def _refuse(message: str) -> None:
+def _refuse(message: Sentence) -> None:
     raise AccountInvalid(message)

@@ -16,6 +16,7 @@ from typing import Final
 
 from wharfinger.domain.digests import Algorithm, Digest, algorithm_of
 from wharfinger.domain.errors import BlobTooLarge, SizeInvalid, UploadOutOfOrder, UploadUnknown
+from wharfinger.domain.sentences import Sentence
 
 _ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 
@@ -48,9 +49,11 @@ class Chunk:
         """
         stated = self.content_length
         if self.content_range is not None and stated is not None and self.content_range.size != stated:
-            message = (
-                f"Content-Range says {self.content_range.size} bytes and Content-Length says {stated}; "
-                "both count the bytes of this chunk."
+            message = Sentence(
+                "Content-Range says %(size)s bytes and Content-Length says %(stated)s; both count the "
+                "bytes of this chunk.",
+                size=self.content_range.size,
+                stated=stated,
             )
             raise SizeInvalid(message)
 
@@ -67,7 +70,7 @@ def parse_upload_id(text: str) -> str:
     """
     if _ID.fullmatch(text):
         return text
-    message = "There is no such upload, and none can have that id; start a new one."
+    message = Sentence("There is no such upload, and none can have that id; start a new one.")
     raise UploadUnknown(message, detail={"upload": text[:64]})
 
 
@@ -88,7 +91,11 @@ def check_received(chunk: Chunk, received: int) -> None:
         SizeInvalid: the body is shorter or longer than `Content-Range`.
     """
     if chunk.content_range is not None and chunk.content_range.size != received:
-        message = f"Content-Range says {chunk.content_range.size} bytes; the body had {received}."
+        message = Sentence(
+            "Content-Range says %(size)s bytes; the body had %(received)s.",
+            size=chunk.content_range.size,
+            received=received,
+        )
         raise SizeInvalid(message)
 
 
@@ -99,7 +106,11 @@ def check_size(size: int, limit: int | None) -> None:
         BlobTooLarge: with the limit and the size so far.
     """
     if limit is not None and size > limit:
-        message = f"The blob is over the limit of {limit} bytes (validation.blobs.maxsize): {size} bytes and counting."
+        message = Sentence(
+            "The blob is over the limit of %(limit)s bytes (validation.blobs.maxsize): %(size)s bytes and counting.",
+            limit=limit,
+            size=size,
+        )
         raise BlobTooLarge(message, detail={"limit": limit, "size": size})
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from wharfinger.clock import Instant, as_datetime
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.sentences import Sentence
 
 
 class Phase(enum.StrEnum):
@@ -46,19 +47,21 @@ class Kind(enum.StrEnum):
 
 
 REMEDIES: Final = {
-    Kind.BLOB_MISSING: "push the image again, or put the bytes back from a backup and verify again",
-    Kind.BLOB_DAMAGED: "push the image again, or put the bytes back from a backup and verify again",
-    Kind.BLOB_UNREADABLE: "look at the disk; nothing was marked, since the store answers otherwise",
-    Kind.BLOB_SIZE: "nothing to do: the row was put right from the bytes, which are sound",
-    Kind.BLOB_DOOMED: "nothing to do: the order to remove the bytes was taken back",
-    Kind.MANIFEST_DAMAGED: "push the image again",
-    Kind.MANIFEST_FACTS: "nothing to do: they were made again from the manifest, which is sound",
-    Kind.MANIFEST_UNREADABLE: "it is served as it was pushed; push it again with a newer client if clients refuse it",
-    Kind.MANIFEST_INCOMPLETE: "push the image again",
-    Kind.TAG_ASTRAY: "push the tag again, or delete it",
-    Kind.TAG_HISTORY: "the tag is served as it stands; its history has a gap",
-    Kind.ORPHAN: "nothing is lost; --bury-orphans frees the space after seven days",
-    Kind.DATABASE_DAMAGED: "stop the server and restore the database from a backup",
+    Kind.BLOB_MISSING: Sentence("push the image again, or put the bytes back from a backup and verify again"),
+    Kind.BLOB_DAMAGED: Sentence("push the image again, or put the bytes back from a backup and verify again"),
+    Kind.BLOB_UNREADABLE: Sentence("look at the disk; nothing was marked, since the store answers otherwise"),
+    Kind.BLOB_SIZE: Sentence("nothing to do: the row was put right from the bytes, which are sound"),
+    Kind.BLOB_DOOMED: Sentence("nothing to do: the order to remove the bytes was taken back"),
+    Kind.MANIFEST_DAMAGED: Sentence("push the image again"),
+    Kind.MANIFEST_FACTS: Sentence("nothing to do: they were made again from the manifest, which is sound"),
+    Kind.MANIFEST_UNREADABLE: Sentence(
+        "it is served as it was pushed; push it again with a newer client if clients refuse it"
+    ),
+    Kind.MANIFEST_INCOMPLETE: Sentence("push the image again"),
+    Kind.TAG_ASTRAY: Sentence("push the tag again, or delete it"),
+    Kind.TAG_HISTORY: Sentence("the tag is served as it stands; its history has a gap"),
+    Kind.ORPHAN: Sentence("nothing is lost; --bury-orphans frees the space after seven days"),
+    Kind.DATABASE_DAMAGED: Sentence("stop the server and restore the database from a backup"),
 }
 """What would repair it, for each kind."""
 
@@ -184,6 +187,6 @@ class Finding:
     detail: str
 
     @property
-    def remedy(self) -> str:
+    def remedy(self) -> Sentence:
         """What would repair it."""
         return REMEDIES[self.kind]

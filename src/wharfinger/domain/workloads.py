@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from wharfinger.domain.patterns import fits
 from wharfinger.domain.roles import WORDS, Right, Role
+from wharfinger.domain.sentences import Sentence
 
 
 class Reach(enum.Enum):
@@ -56,22 +57,24 @@ def given(trust: Trust, pushed: tuple[str, ...] | None, *, exists: bool, inherit
     """
     is_bound = trust.tags and (pushed is None or not _lets_push(trust.tags, pushed))
     role = min(trust.role, Role.READ) if is_bound else trust.role
-    by = f"{WORDS[trust.role]} by {trust.rule}"
+    by = {"role": WORDS[trust.role], "rule": trust.rule}
     match trust.reach:
         case Reach.REGISTRY:
-            yield Right(role, f"{by} on the registry")
+            yield Right(role, Sentence("%(role)s by %(rule)s on the registry", **by))
         case Reach.NAMESPACE if not exists and trust.role >= Role.WRITE:
-            yield Right(role, f"{by} on the namespace, where the name is free")
+            yield Right(role, Sentence("%(role)s by %(rule)s on the namespace, where the name is free", **by))
         case Reach.NAMESPACE if exists and inherits:
-            yield Right(role, f"{by} on the namespace, which the repository inherits")
+            yield Right(role, Sentence("%(role)s by %(rule)s on the namespace, which the repository inherits", **by))
         case Reach.OWN_NAME if not exists and trust.role >= Role.WRITE:
-            yield Right(role, f"{by} on names that begin as the workload's source does")
+            yield Right(role, Sentence("%(role)s by %(rule)s on names that begin as the workload's source does", **by))
         case Reach.REPOSITORY if exists:
-            yield Right(role, f"{by} on the repository")
+            yield Right(role, Sentence("%(role)s by %(rule)s on the repository", **by))
         case Reach.MADE if exists:
-            yield Right(role, f"{by}, by which the repository was made")
+            yield Right(role, Sentence("%(role)s by %(rule)s, by which the repository was made", **by))
         case Reach.LINKED if exists:
-            yield Right(role, f"{by} on repositories that are linked to the workload's source")
+            yield Right(
+                role, Sentence("%(role)s by %(rule)s on repositories that are linked to the workload's source", **by)
+            )
 
 
 def _lets_push(patterns: tuple[str, ...], tags: tuple[str, ...]) -> bool:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName
 from wharfinger.domain.errors import AccountConflict, AccountUnknown
+from wharfinger.domain.sentences import Sentence
 from wharfinger.management_api.calls import Call
 from wharfinger.management_api.fields import Description, DisplayName, EMail, Model, Shown, moment, time_of
 from wharfinger.management_api.problems import BadRequest, FieldError
@@ -145,7 +146,7 @@ def require_other(call: Call, name: str, what: str) -> None:
         AccountConflict: it would.
     """
     if name == call.principal.name:
-        message = f"You cannot {what} your own account; another manager of the deployment can."
+        message = Sentence("You cannot %(what)s your own account; another manager of the deployment can.", what=what)
         raise AccountConflict(message)
 
 

@@ -6,6 +6,7 @@
 
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.errors import PreconditionFailed
+from wharfinger.domain.sentences import Sentence
 from wharfinger.management_api.calls import Call
 from wharfinger.management_api.fields import Shown
 
@@ -25,7 +26,7 @@ def matches(call: Call, shown: Shown) -> bool:
     if wanted is None or wanted.strip() == "*":
         return False
     if _tag(shown) not in [one.strip() for one in wanted.split(",")]:
-        message = "It is not as you saw it (If-Match): read it again, and decide again."
+        message = Sentence("It is not as you saw it (If-Match): read it again, and decide again.")
         raise PreconditionFailed(message)
     return True
 

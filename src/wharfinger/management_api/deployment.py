@@ -7,6 +7,7 @@ from fastapi import Path
 
 import wharfinger
 from wharfinger.domain.errors import EndpointUnknown
+from wharfinger.domain.sentences import Sentence
 from wharfinger.management_api import problems
 from wharfinger.management_api.calls import EVERYBODY, SIGNED_IN
 from wharfinger.management_api.fields import Shown
@@ -57,7 +58,7 @@ async def read_problem(
     try:
         status, text = problems.meanings()[problem]
     except KeyError:
-        message = "There is no such problem."
+        message = Sentence("There is no such problem.")
         raise EndpointUnknown(message) from None
     return Meaning(name=problem, status=status, meaning=text)
 

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope
 
 from wharfinger.domain.access import Access, Action
 from wharfinger.domain.errors import Denied, EndpointUnknown, NameInvalid, Unauthenticated, WharfingerError
+from wharfinger.domain.sentences import Sentence
 from wharfinger.management_api import bodies, problems
 from wharfinger.management_api.calls import PREFIX, Call, Everybody, check_parameters, require
 from wharfinger.management_api.problems import BadRequest
@@ -127,14 +128,20 @@ def _below(path: str) -> str:
     """
     sent = path.partition("?")[0]
     if not sent.startswith(f"{PREFIX}/"):
-        message = f"The path is no endpoint of the management API; {PREFIX}{DOCUMENT} lists them."
+        message = Sentence(
+            "The path is no endpoint of the management API; %(prefix)s%(document)s lists them.",
+            prefix=PREFIX,
+            document=DOCUMENT,
+        )
         raise EndpointUnknown(message)
     try:
         parts = [unquote_to_bytes(part).decode("utf-8") for part in sent[len(PREFIX) :].split("/")]
     except UnicodeDecodeError:
-        message = "The path cannot be read: it must be UTF-8."
+        message = Sentence("The path cannot be read: it must be UTF-8.")
         raise NameInvalid(message) from None
     if any("/" in part or not part.isprintable() for part in parts):
-        message = "The path cannot be read: no part of it may hold an encoded slash, or what cannot be printed."
+        message = Sentence(
+            "The path cannot be read: no part of it may hold an encoded slash, or what cannot be printed."
+        )
         raise NameInvalid(message)
     return "/".join(parts)

@@ -11,6 +11,7 @@ from pydantic import Field
 from wharfinger.clock import DAY, SECOND
 from wharfinger.domain.errors import QueryInvalid
 from wharfinger.domain.management import Target, Task
+from wharfinger.domain.sentences import Sentence
 from wharfinger.management_api.calls import LONGEST_ID, Managing
 from wharfinger.management_api.fields import RegistryPath, Shown, Size, checked, time_of
 from wharfinger.management_api.paging import PAGE, Page, page
@@ -29,7 +30,7 @@ def _parse_position(text: str) -> tuple[int, int]:
     """
     found = _POSITION.fullmatch(text)
     if found is None or max(int(found[1]), int(found[2])) > LONGEST_ID:
-        message = "No page ends so: follow `next` of the page before."
+        message = Sentence("No page ends so: follow `next` of the page before.")
         raise QueryInvalid(message)
     return int(found[1]), int(found[2])
 

@@ -6,6 +6,7 @@ import functools
 
 from wharfinger.domain.accounts import AccountName
 from wharfinger.domain.errors import CredentialInvalid, Denied
+from wharfinger.domain.sentences import Sentence
 from wharfinger.management_api.calls import Call
 from wharfinger.management_api.problems import BadRequest, FieldError
 from wharfinger.security.passwords import Passwords, PasswordUnfit, check_new_password
@@ -40,7 +41,9 @@ async def require_current(call: Call, password: str) -> None:
             return
     except CredentialInvalid:
         pass
-    message = "The current password is wrong, or passwords may not be used here; an administrator can set a new one."
+    message = Sentence(
+        "The current password is wrong, or passwords may not be used here; an administrator can set a new one."
+    )
     raise Denied(message)
 
 

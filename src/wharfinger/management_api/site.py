@@ -22,6 +22,7 @@ from starlette.types import Message, Scope
 
 from wharfinger.domain.errors import EndpointUnknown, MethodUnsupported
 from wharfinger.domain.secrecy import without_secrets
+from wharfinger.domain.sentences import Sentence
 from wharfinger.management_api import description
 from wharfinger.management_api.calls import PREFIX, Call
 from wharfinger.management_api.problems import BadRequest, FieldError
@@ -77,9 +78,15 @@ class Site:
                 allowed.add(ours.method)
         if allowed:
             allowed |= {"HEAD"} if "GET" in allowed else set()
-            message = f"{scope['method'][:20]} does not exist here; this path takes {', '.join(sorted(allowed))}."
+            message = Sentence(
+                "%(scope)s does not exist here; this path takes %(known)s.",
+                scope=scope["method"][:20],
+                known=", ".join(sorted(allowed)),
+            )
             raise MethodUnsupported(message, sorted(allowed))
-        message = f"The path is no endpoint of the management API; {PREFIX}/openapi.json lists them."
+        message = Sentence(
+            "The path is no endpoint of the management API; %(prefix)s/openapi.json lists them.", prefix=PREFIX
+        )
         raise EndpointUnknown(message)
 
     async def run(self, scope: Scope, body: bytes, call: Call) -> Content:

@@ -16,6 +16,7 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import BlobUnknown, ManifestUnknown
 from wharfinger.domain.management import Target, Task
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.trash import Trashed, TrashEntry, TrashKind
 from wharfinger.management_api.calls import (
     LONGEST_ID,
@@ -117,7 +118,9 @@ async def restore_content(call: Calling, name: RepositoryPath, digest: DigestPat
         try:
             await call.services.blobs.restore(call.registry, repository, wanted, call.by)
         except BlobUnknown:
-            message = f"Neither a manifest nor a blob {wanted} is in the trash of this repository."
+            message = Sentence(
+                "Neither a manifest nor a blob %(wanted)s is in the trash of this repository.", wanted=wanted
+            )
             raise BlobUnknown(message) from None
         return RestoredContent(digest=wanted, kind=TrashKind.BLOB, tags=[], others=[])
     return RestoredContent(digest=wanted, kind=TrashKind.MANIFEST, tags=list(found.tags), others=list(found.others))

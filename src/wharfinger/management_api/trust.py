@@ -12,6 +12,7 @@ from wharfinger.domain.errors import AccountUnknown
 from wharfinger.domain.grants import Place, parse_role, word_of
 from wharfinger.domain.management import Target, Task
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.trust import MAX_CONDITIONS, MAX_TAGS, MAX_TEXT, MAX_VALUES, NewRule, TrustRule
 from wharfinger.management_api.calls import LONGEST_ID, Call, Managing, OnRepository
 from wharfinger.management_api.fields import (
@@ -290,7 +291,7 @@ async def _require_here(call: Call, place: Place, number: int) -> None:
     """Return if the rule is at the place that the caller was let in for; a rule of another one is not there."""
     found = await call.services.trust.find(number)
     if found.place != place:
-        message = f"There is no trust rule {number}."
+        message = Sentence("There is no trust rule %(number)s.", number=number)
         raise AccountUnknown(message)
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from wharfinger.clock import SECOND, Clock, Instant
 from wharfinger.domain.errors import DatabaseUnavailable
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata.database import MAX_ATTEMPTS, Row, Statement, is_transient
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ class PostgresDatabase:
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._closed:
-            message = "The database is closed."
+            message = Sentence("The database is closed.")
             raise DatabaseUnavailable(message)
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
@@ -159,6 +160,6 @@ def _touch(connection: Connection) -> None:
 
 
 def _unavailable(error: Exception) -> DatabaseUnavailable:
-    unavailable = DatabaseUnavailable("The database cannot do this now; try again.")
+    unavailable = DatabaseUnavailable(Sentence("The database cannot do this now; try again."))
     unavailable.__cause__ = error
     return unavailable

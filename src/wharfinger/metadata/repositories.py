@@ -14,6 +14,7 @@ from wharfinger.domain.errors import DatabaseUnavailable, RegistryUnknown
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.domain.policies.immutability import Immutability, parse_immutability
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import content, grants, trust
 from wharfinger.metadata import namespaces as namespace_rows
 from wharfinger.metadata import registries as registry_rows
@@ -186,7 +187,7 @@ def ensure(connection: Connection, registry_id: int, name: RepositoryName, by: A
         if made is not None:
             _give_to_maker(connection, made, by, now)
             return made, True
-    message = f"The repository {name!r} is being made and deleted all the time; try again."
+    message = Sentence("The repository %(name)r is being made and deleted all the time; try again.", name=name)
     raise DatabaseUnavailable(message)
 
 
@@ -209,7 +210,7 @@ def _create(connection: Connection, registry_id: int, name: RepositoryName, by: 
     )
     if made is not None and not registry_rows.is_live(connection, registry_id):
         # Asked once the row is there: its key holds the registry's row, which a deletion has to wait for.
-        message = "The registry was deleted."
+        message = Sentence("The registry was deleted.")
         raise RegistryUnknown(message)
     return None if made is None else int(made[0])
 

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from wharfinger.domain.errors import DatabaseUnavailable
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata.database import MAX_ATTEMPTS, Row, Statement, is_transient
 from wharfinger.metadata.wal_index import WalIndex
 
@@ -103,10 +104,10 @@ class SqliteDatabase:
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """See `Database.write`. If the waiting task is cancelled, the transaction happens all the same."""
         if self._closed:
-            message = "The database is closed."
+            message = Sentence("The database is closed.")
             raise DatabaseUnavailable(message)
         if self._queue.qsize() >= WAITING:
-            message = "The database has too much to do; try again."
+            message = Sentence("The database has too much to do; try again.")
             raise DatabaseUnavailable(message)
         job = _Job(work, durable=durable)
         self._queue.put(job)
@@ -170,7 +171,7 @@ class SqliteDatabase:
 
     def _require_open(self) -> None:
         if self._closed:
-            message = "The database is closed."
+            message = Sentence("The database is closed.")
             raise DatabaseUnavailable(message)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
@@ -251,7 +252,12 @@ def _set_pragmas(connection: sqlite3.Connection) -> None:
         _set(connection, f"PRAGMA {name} = {value}")
         (found,) = connection.execute(f"PRAGMA {name}").fetchone()
         if found != value:
-            message = f"SQLite keeps {name} at {found!r} where {value!r} is needed; is the file on a network disk?"
+            message = Sentence(
+                "SQLite keeps %(name)s at %(found)r where %(value)r is needed; is the file on a network disk?",
+                name=name,
+                found=str(found),
+                value=str(value),
+            )
             raise DatabaseUnavailable(message)
     # Each connection has pages of its own; the system keeps the file in memory once for all of them.
     connection.execute("PRAGMA cache_size = -4096")
@@ -373,6 +379,6 @@ def _touch(connection: Connection) -> None:
 
 
 def _unavailable(error: Exception) -> DatabaseUnavailable:
-    unavailable = DatabaseUnavailable("The database cannot do this now; try again.")
+    unavailable = DatabaseUnavailable(Sentence("The database cannot do this now; try again."))
     unavailable.__cause__ = error
     return unavailable

@@ -17,6 +17,7 @@ from wharfinger.clock import Instant
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import QueryInvalid
 from wharfinger.domain.names import RepositoryName, TagName
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.trash import TrashEntry, TrashKind
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata import tags as tag_rows
@@ -64,7 +65,7 @@ def parse_position(text: str) -> Position:
     """
     found = _POSITION.fullmatch(text)
     if found is None or max(int(found[1]), int(found[3])) > _LARGEST:
-        message = "No page ends so: follow `next` of the page before."
+        message = Sentence("No page ends so: follow `next` of the page before.")
         raise QueryInvalid(message)
     return Instant(int(found[1])), TrashKind(found[2]), int(found[3])
 

@@ -17,6 +17,7 @@ import httpcore
 import httpx
 
 from wharfinger.domain.errors import OutboundFailed
+from wharfinger.domain.sentences import Sentence
 from wharfinger.outbound.addresses import AddressPolicy
 from wharfinger.outbound.connections import GuardedNetwork, Meter, Resolve, Resolver
 from wharfinger.outbound.targets import PlainHttp, Target, follow, parse_target
@@ -137,7 +138,7 @@ class Client:
             async with asyncio.timeout(limits.total):
                 return await self._follow(ask, plain, min(redirects, MAX_REDIRECTS))
         except (TimeoutError, httpcore.TimeoutException) as error:
-            message = f"{target.host} did not answer in time."
+            message = Sentence("%(host)s did not answer in time.", host=target.host)
             raise OutboundFailed(message) from error
         except _BROKEN as error:
             raise OutboundFailed(_reason(target.host, error)) from error
@@ -150,7 +151,7 @@ class Client:
         ):
             followed += 1
             if followed > redirects:
-                message = f"{ask.target.host} redirects too often."
+                message = Sentence("%(host)s redirects too often.", host=ask.target.host)
                 raise OutboundFailed(message)
             ask = _redirected(ask, follow(ask.target, answer.headers["location"], self._policy, plain))
             answer = await self._exchange(ask)
@@ -204,11 +205,11 @@ def _redirected(ask: _Ask, target: Target) -> _Ask:
 
 def _check(ask: _Ask, answer: Answer) -> None:
     if len(answer.body) > ask.limits.body:
-        message = f"{ask.target.host} sends more than this registry reads."
+        message = Sentence("%(host)s sends more than this registry reads.", host=ask.target.host)
         raise OutboundFailed(message)
     # A small body can become a huge one, and a compressed one was not asked for.
     if answer.body and answer.headers.get("content-encoding", "identity").lower() != "identity":
-        message = f"{ask.target.host} sends a compressed body, which was not asked for."
+        message = Sentence("%(host)s sends a compressed body, which was not asked for.", host=ask.target.host)
         raise OutboundFailed(message)
 
 
@@ -220,12 +221,16 @@ def _headers(pairs: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
     return found
 
 
-def _reason(host: str, error: BaseException) -> str:
+def _reason(host: str, error: BaseException) -> Sentence:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The certificate of {host} does not hold: {cause.verify_message}."
+            return Sentence(
+                "The certificate of %(host)s does not hold: %(why)s.",
+                host=host,
+                why=cause.verify_message,
+            )
         cause = cause.__cause__
     if isinstance(error, httpcore.ConnectError):
-        return f"{host} cannot be reached."
-    return f"The answer of {host} broke off, or cannot be read."
+        return Sentence("%(host)s cannot be reached.", host=host)
+    return Sentence("The answer of %(host)s broke off, or cannot be read.", host=host)

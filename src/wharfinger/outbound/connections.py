@@ -17,6 +17,7 @@ from typing import Final
 import httpcore
 
 from wharfinger.domain.errors import OutboundFailed, OutboundRefused
+from wharfinger.domain.sentences import Sentence
 from wharfinger.outbound.addresses import Address, AddressPolicy
 from wharfinger.outbound.targets import literal_address
 
@@ -108,12 +109,15 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         addresses = [literal] if literal else await self._looked_up(host, seconds)
         if not all(self._policy.allows_address(host, address) for address in addresses):
             # Which address it was stays unsaid: the answer would map the inner network for whoever chose the name.
-            message = f"{host} has an address that this registry may not connect to; its operator can allow the host."
+            message = Sentence(
+                "%(host)s has an address that this registry may not connect to; its operator can allow the host.",
+                host=host,
+            )
             raise OutboundRefused(message)
         return addresses[:_MAX_TRIED]
 
     async def _looked_up(self, host: str, seconds: float | None) -> Sequence[Address]:
-        message = f"The name {host} leads to no address."
+        message = Sentence("The name %(host)s leads to no address.", host=host)
         try:
             async with asyncio.timeout(seconds):
                 addresses = await self._resolve(host)
@@ -134,7 +138,7 @@ class _MeteredStream(httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return some bytes, and never more than may still arrive."""
         if self._meter.left <= 0:
-            message = "The other server sends more than this registry reads."
+            message = Sentence("The other server sends more than this registry reads.")
             raise OutboundFailed(message)
         data = await self._stream.read(min(max_bytes, self._meter.left), timeout)
         self._meter.left -= len(data)

@@ -17,6 +17,7 @@ import orjson
 
 from wharfinger.clock import Clock
 from wharfinger.domain.errors import OutboundFailed, OutboundRefused, OutboundUnavailable
+from wharfinger.domain.sentences import Sentence
 from wharfinger.outbound.client import Answer, Client, Limits
 from wharfinger.outbound.targets import PlainHttp
 
@@ -52,7 +53,9 @@ class _Issuer:
     """From when on an unknown `kid` is a reason to ask."""
     ask_from: float = 0.0
     """From when on the issuer is asked again after a failure."""
-    failure: OutboundUnavailable = field(default_factory=lambda: OutboundFailed("The issuer was not asked yet."))
+    failure: OutboundUnavailable = field(
+        default_factory=lambda: OutboundFailed(Sentence("The issuer was not asked yet."))
+    )
 
     def knows(self, kid: str | None) -> bool:
         return kid is None or any(key.get("kid") == kid for key in self.keys)
@@ -123,17 +126,17 @@ class Issuers:
 
     async def _fetched(self, issuer: str) -> tuple[Sequence[Jwk], float]:
         if "?" in issuer or "#" in issuer:
-            message = "The URL of an issuer has neither `?` nor `#`."
+            message = Sentence("The URL of an issuer has neither `?` nor `#`.")
             raise OutboundRefused(message)
         # Only an issuer that speaks http itself may keep its keys behind http.
         plain: PlainHttp = "listed" if issuer.lower().startswith("http:") else "never"
         document, _ = await self._read(issuer, issuer.rstrip("/") + _DISCOVERY, plain)
         if document.get("issuer") != issuer:
-            message = f"The issuer {issuer} calls itself something else."
+            message = Sentence("The issuer %(issuer)s calls itself something else.", issuer=issuer)
             raise OutboundFailed(message)
         where = document.get("jwks_uri")
         if not isinstance(where, str):
-            message = f"The issuer {issuer} does not say where its keys are."
+            message = Sentence("The issuer %(issuer)s does not say where its keys are.", issuer=issuer)
             raise OutboundFailed(message)
         found, answer = await self._read(issuer, where, plain)
         return _key_set(issuer, found), _lifetime(answer.headers.get("cache-control", ""))
@@ -141,14 +144,18 @@ class Issuers:
     async def _read(self, issuer: str, url: str, plain: PlainHttp) -> tuple[Mapping[str, object], Answer]:
         answer = await self._client.request(url, headers={"accept": "application/json"}, plain=plain, limits=_LIMITS)
         if answer.status != HTTPStatus.OK:
-            message = f"The issuer {issuer} answers {answer.status} when asked for its keys."
+            message = Sentence(
+                "The issuer %(issuer)s answers %(status)s when asked for its keys.", issuer=issuer, status=answer.status
+            )
             raise OutboundFailed(message)
         try:
             document = orjson.loads(answer.body)
         except orjson.JSONDecodeError:
             document = None
         if not isinstance(document, dict):
-            message = f"The issuer {issuer} does not answer with a JSON object when asked for its keys."
+            message = Sentence(
+                "The issuer %(issuer)s does not answer with a JSON object when asked for its keys.", issuer=issuer
+            )
             raise OutboundFailed(message)
         return document, answer
 
@@ -157,7 +164,7 @@ def _key_set(issuer: str, document: Mapping[str, object]) -> Sequence[Jwk]:
     keys = document.get("keys")
     # An empty set would throw away the last good one.
     if not isinstance(keys, list) or not keys or not all(isinstance(key, dict) for key in keys):
-        message = f"What the issuer {issuer} answers is not a set of keys."
+        message = Sentence("What the issuer %(issuer)s answers is not a set of keys.", issuer=issuer)
         raise OutboundFailed(message)
     return tuple(keys)
 

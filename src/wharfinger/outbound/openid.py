@@ -16,6 +16,7 @@ import orjson
 
 from wharfinger.clock import Clock
 from wharfinger.domain.errors import OutboundFailed, OutboundUnavailable
+from wharfinger.domain.sentences import Sentence
 from wharfinger.outbound.shared import SharedClient
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ class _Provider:
     endpoints: Endpoints | None = None
     fresh_until: float = 0.0
     ask_from: float = 0.0
-    failure: OutboundUnavailable = field(default_factory=lambda: OutboundFailed("The provider was not asked yet."))
+    failure: OutboundUnavailable = field(
+        default_factory=lambda: OutboundFailed(Sentence("The provider was not asked yet."))
+    )
 
 
 class OpenId:
@@ -128,7 +131,7 @@ class OpenId:
         document = _object(endpoints.issuer, answer.status, answer.body)
         id_token, access_token = document.get("id_token"), document.get("access_token")
         if not isinstance(id_token, str) or not isinstance(access_token, str):
-            message = f"The provider {endpoints.issuer} gives no ID token for a code."
+            message = Sentence("The provider %(issuer)s gives no ID token for a code.", issuer=endpoints.issuer)
             raise OutboundFailed(message)
         return id_token, access_token
 
@@ -159,7 +162,7 @@ class OpenId:
         answer = await self._ask(issuer, issuer.rstrip("/") + _DISCOVERY, {"accept": "application/json"})
         document = _object(issuer, answer.status, answer.body)
         if document.get("issuer") != issuer:
-            message = f"The provider {issuer} calls itself something else."
+            message = Sentence("The provider %(issuer)s calls itself something else.", issuer=issuer)
             raise OutboundFailed(message)
         userinfo = document.get("userinfo_endpoint")
         methods = document.get("token_endpoint_auth_methods_supported")
@@ -194,7 +197,7 @@ def _basic(client_id: str, secret: str) -> str:
 def _url(issuer: str, document: Mapping[str, object], name: str) -> str:
     found = document.get(name)
     if not isinstance(found, str) or not found.lower().startswith(("https://", "http://")):
-        message = f"The provider {issuer} does not say what its {name} is."
+        message = Sentence("The provider %(issuer)s does not say what its %(name)s is.", issuer=issuer, name=name)
         raise OutboundFailed(message)
     return found
 
@@ -205,7 +208,11 @@ def _object(issuer: str, status: int, body: bytes) -> Mapping[str, object]:
     except orjson.JSONDecodeError:
         document = None
     if status != HTTPStatus.OK or not isinstance(document, dict):
-        message = f"The provider {issuer} answers {status}, or with something that is no JSON object."
+        message = Sentence(
+            "The provider %(issuer)s answers %(status)s, or with something that is no JSON object.",
+            issuer=issuer,
+            status=status,
+        )
         raise OutboundFailed(message)
     return document
 

@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 import httpx
 
 from wharfinger.domain.errors import OutboundRefused
+from wharfinger.domain.sentences import Sentence
 from wharfinger.outbound.addresses import Address, AddressPolicy
 
 PlainHttp = Literal["never", "listed", "always"]
@@ -70,15 +71,19 @@ def parse_target(url: str, policy: AddressPolicy, plain: PlainHttp) -> Target:
     """
     parts = _URL.fullmatch(url) if len(url) <= MAX_URL else None
     if parts is None:
-        message = "The URL is not http:// or https:// with a host, without a user name, in at most 2048 characters."
+        message = Sentence(
+            "The URL is not http:// or https:// with a host, without a user name, in at most 2048 characters."
+        )
         raise OutboundRefused(message)
     scheme, host = parts["scheme"].lower(), canonical_host(parts["host"])
     if scheme == "http" and not (plain == "always" or (plain == "listed" and policy.lists(host))):
-        message = f"A request to {host} must use https."
+        message = Sentence("A request to %(host)s must use https.", host=host)
         raise OutboundRefused(message)
     port = int(parts["port"] or _PORTS[scheme])
     if not 0 < port < 2**16 or not policy.allows_port(host, port):
-        message = f"Port {port} of {host} is not one that this registry may connect to."
+        message = Sentence(
+            "Port %(port)s of %(host)s is not one that this registry may connect to.", port=port, host=host
+        )
         raise OutboundRefused(message)
     return Target(scheme, host, port, (parts["path"] or "/") + (parts["query"] or ""))
 
@@ -96,7 +101,9 @@ def follow(target: Target, location: str, policy: AddressPolicy, plain: PlainHtt
         onward = ""
     found = parse_target(onward, policy, plain)
     if (target.scheme, found.scheme) == ("https", "http"):
-        message = f"{target.host} redirects from https to http, which this registry does not follow."
+        message = Sentence(
+            "%(host)s redirects from https to http, which this registry does not follow.", host=target.host
+        )
         raise OutboundRefused(message)
     return found
 
@@ -116,7 +123,7 @@ def canonical_host(text: str) -> str:
     except (AddressValueError, httpx.InvalidURL, UnicodeError):
         name = ""
     if not _NAME.fullmatch(name):
-        message = "The host of the URL is neither a name nor an address in its usual spelling."
+        message = Sentence("The host of the URL is neither a name nor an address in its usual spelling.")
         raise OutboundRefused(message)
     return name
 

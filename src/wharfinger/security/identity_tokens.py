@@ -19,6 +19,7 @@ from typing import Final
 from jwt import PyJWK, PyJWTError
 
 from wharfinger.clock import Instant
+from wharfinger.domain.sentences import Sentence
 from wharfinger.security import jws
 from wharfinger.security.claims import check_times, read_text, read_time
 from wharfinger.security.jws import (
@@ -136,14 +137,18 @@ def public_keys(content: bytes) -> str:
     except TokenRefused:
         keys = None
     if not isinstance(keys, list) or not 0 < len(keys) <= _MAX_KEYS or not all(isinstance(key, dict) for key in keys):
-        message = f"this is no JSON Web Key Set: an object with a list of 1 to {_MAX_KEYS} keys as `keys`"
+        message = Sentence(
+            "this is no JSON Web Key Set: an object with a list of 1 to %(most)s keys as `keys`", most=_MAX_KEYS
+        )
         raise KeysUnusable(message)
     kept = []
     for number, jwk in enumerate(keys, start=1):
         if not isinstance(jwk.get("kid"), str) or _key_of(jwk) is None:
-            message = (
-                f"key {number} of the set cannot be used: it needs a `kid`, and must be RSA of {LEAST_RSA_BITS} bits "
-                "or more, P-256, P-384, P-521 or Ed25519, for signatures"
+            message = Sentence(
+                "key %(number)s of the set cannot be used: it needs a `kid`, and must be RSA of "
+                "%(bits)s bits or more, P-256, P-384, P-521 or Ed25519, for signatures",
+                number=number,
+                bits=LEAST_RSA_BITS,
             )
             raise KeysUnusable(message)
         named = {name: jwk[name] for name in ("kid", "alg") if isinstance(jwk.get(name), str)}

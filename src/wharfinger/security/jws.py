@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from wharfinger.domain.sentences import Sentence
+
 MAX_LENGTH: Final = 8 * 1024
 """Characters of a token: room for some fifty repositories, and little work for who sends noise."""
 LEAST_RSA_BITS: Final = 2048
@@ -39,24 +41,24 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
 class Reason(enum.StrEnum):
-    """Why a token is refused. For the log alone: the client is told only that the token is not valid."""
+    """Why a token is refused; for the log, and for who tests a trust rule. A client learns only that it is wrong."""
 
-    TOO_LONG = "too long"
-    MALFORMED = "malformed"
-    UNWANTED_HEADER = "header that is not accepted"
-    WRONG_TYPE = "wrong type"
-    WRONG_ALGORITHM = "wrong algorithm"
-    UNKNOWN_KEY = "unknown key"
-    UNTRUSTED_CHAIN = "untrusted certificate chain"
-    WRONG_SIGNATURE = "wrong signature"
-    WRONG_ISSUER = "wrong issuer"
-    WRONG_AUDIENCE = "wrong audience"
-    WRONG_NONCE = "wrong nonce"
-    WRONG_TIMES = "missing or malformed times"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not yet valid"
-    MALFORMED_CLAIMS = "malformed claims"
-    WILDCARD = "wildcard action"
+    TOO_LONG = Sentence("too long")
+    MALFORMED = Sentence("malformed")
+    UNWANTED_HEADER = Sentence("header that is not accepted")
+    WRONG_TYPE = Sentence("wrong type")
+    WRONG_ALGORITHM = Sentence("wrong algorithm")
+    UNKNOWN_KEY = Sentence("unknown key")
+    UNTRUSTED_CHAIN = Sentence("untrusted certificate chain")
+    WRONG_SIGNATURE = Sentence("wrong signature")
+    WRONG_ISSUER = Sentence("wrong issuer")
+    WRONG_AUDIENCE = Sentence("wrong audience")
+    WRONG_NONCE = Sentence("wrong nonce")
+    WRONG_TIMES = Sentence("missing or malformed times")
+    EXPIRED = Sentence("expired")
+    NOT_YET_VALID = Sentence("not yet valid")
+    MALFORMED_CLAIMS = Sentence("malformed claims")
+    WILDCARD = Sentence("wildcard action")
 
 
 class TokenRefused(Exception):

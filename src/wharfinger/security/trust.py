@@ -16,6 +16,7 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyB
 from jwt import PyJWK, PyJWTError
 
 from wharfinger.clock import Instant, as_datetime
+from wharfinger.domain.sentences import Sentence
 from wharfinger.security import thumbprints
 from wharfinger.security.jws import (
     LEAST_RSA_BITS,
@@ -31,7 +32,15 @@ MAX_CHAIN: Final = 5
 
 
 class KeysUnusable(ValueError):
-    """An operator's file of keys or certificates that cannot be used; the message says why."""
+    """An operator's file of keys or certificates that cannot be used.
+
+    Args:
+        reason: why, as a part of a sentence.
+    """
+
+    def __init__(self, reason: Sentence) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class TrustedKeys:
@@ -56,7 +65,7 @@ class TrustedKeys:
         for kid, key in _read_jwks(jwks) if jwks.strip() else ():
             self._add(key, *kid)
         if not self._by_id and not self._roots:
-            message = "there is no key for signatures in the files of the token server"
+            message = Sentence("there is no key for signatures in the files of the token server")
             raise KeysUnusable(message)
 
     def find(self, header: Mapping[str, object], now: Instant) -> tuple[VerificationKey, ...]:
@@ -146,7 +155,7 @@ def _read_certificates(content: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(content)
     except ValueError as error:
-        message = f"the bundle of certificates cannot be read: {error}"
+        message = Sentence("the bundle of certificates cannot be read: %(error)s", error=str(error))
         raise KeysUnusable(message) from error
 
 
@@ -155,10 +164,10 @@ def _read_jwks(content: bytes) -> Iterable[tuple[tuple[str, ...], VerificationKe
     try:
         keys = read_object(content, Reason.MALFORMED).get("keys")
     except TokenRefused as error:
-        message = "the key set is not a JSON object, or has a member twice"
+        message = Sentence("the key set is not a JSON object, or has a member twice")
         raise KeysUnusable(message) from error
     if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
-        message = "the key set needs a list of keys as `keys`"
+        message = Sentence("the key set needs a list of keys as `keys`")
         raise KeysUnusable(message)
     for number, jwk in enumerate(keys, start=1):
         if jwk.get("use", "sig") != "sig":
@@ -172,16 +181,18 @@ def _read_jwk(number: int, jwk: Mapping[str, object]) -> VerificationKey:
         # Only the public members: a private key that was left in the file is not read.
         key = verification_key(PyJWK(dict(thumbprints.required_members(jwk))).key)
     except (ValueError, PyJWTError) as error:
-        message = f"key {number} of the key set cannot be used: {error}"
+        message = Sentence("key %(number)s of the key set cannot be used: %(error)s", number=number, error=str(error))
         raise KeysUnusable(message) from error
     named = jwk.get("alg")
     algorithms = frozenset[str]() if key is None else key.algorithms
     if named is not None:
         algorithms &= {str(named)}
     if key is None or not algorithms:
-        message = (
-            f"key {number} of the key set fits no algorithm: RSA of {LEAST_RSA_BITS} bits or more, P-256, P-384, P-521 "
-            "and Ed25519 are possible, each with its own algorithms"
+        message = Sentence(
+            "key %(number)s of the key set fits no algorithm: RSA of %(bits)s bits or more, "
+            "P-256, P-384, P-521 and Ed25519 are possible, each with its own algorithms",
+            number=number,
+            bits=LEAST_RSA_BITS,
         )
         raise KeysUnusable(message)
     return VerificationKey(key.public, algorithms)

@@ -20,6 +20,7 @@ from wharfinger.domain.errors import (
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.pages import Page, page_of
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import accounts as rows
 from wharfinger.metadata import events, organizations, repositories, sessions
 from wharfinger.metadata.accounts import Account, Password
@@ -337,7 +338,7 @@ def require_kind(connection: Connection, name: AccountName, kind: AccountKind) -
     """
     account = require(connection, name)
     if account.kind is not kind:
-        message = f"{name!r} is not {_a(kind)}, but {_a(account.kind)}."
+        message = wrong_kind(name, kind, account.kind)
         raise AccountInvalid(message)
     return account
 
@@ -353,16 +354,18 @@ def require_another_owner(
     if organizations.role_of(connection, organization_id, user.id) is not MemberRole.OWNER:
         return
     if organizations.count_owners(connection, organization_id) == 1:
-        message = (
-            f"{user.name!r} is the last owner of {organization!r}: make somebody else an owner first, "
-            "or delete the organization."
+        message = Sentence(
+            "%(name)r is the last owner of %(organization)r: make somebody else an owner first, or "
+            "delete the organization.",
+            name=user.name,
+            organization=organization,
         )
         raise AccountConflict(message)
 
 
 def unknown(name: str) -> AccountUnknown:
     """Return the error for an account that is not here."""
-    return AccountUnknown(f"There is no account {name!r}.", detail={"name": name})
+    return AccountUnknown(Sentence("There is no account %(name)r.", name=name), detail={"name": name})
 
 
 def tell(
@@ -393,9 +396,10 @@ def tell(
 
 def _create(connection: Connection, kind: AccountKind, name: AccountName, now: Instant, *, claim: bool | None) -> int:
     if claim is None and rows.has_unowned_namespace(connection, name):
-        message = (
-            f"There are repositories that begin with {name}/ already. Say whether the new account takes them over "
-            "(claim) or leaves them as they are (leave)."
+        message = Sentence(
+            "There are repositories that begin with %(name)s/ already. Say whether the new account "
+            "takes them over (claim) or leaves them as they are (leave).",
+            name=name,
         )
         raise AccountConflict(message, detail={"name": name})
     made = rows.create(connection, kind, name, now)
@@ -429,14 +433,24 @@ def _owner_of(connection: Connection, name: RobotName) -> tuple[int | None, int 
         return require_kind(connection, name.organization, AccountKind.ORGANIZATION).id, None
     registry_id = repositories.find_registry(connection, name.registry or "")
     if registry_id is None:
-        message = f"There is no registry {name.registry!r}."
+        message = Sentence("There is no registry %(name)r.", name=name.registry or "")
         raise AccountUnknown(message)
     return None, registry_id
 
 
+_A: Final = {
+    AccountKind.USER: Sentence("a user"),
+    AccountKind.ORGANIZATION: Sentence("an organization"),
+    AccountKind.ROBOT: Sentence("a robot"),
+}
+
+
+def wrong_kind(name: str, wanted: AccountKind, kind: AccountKind) -> Sentence:
+    """Say that an account is of another kind."""
+    return Sentence("%(name)r is not %(wanted)s, but %(kind)s.", name=name, wanted=_A[wanted], kind=_A[kind])
+
+
 def _taken(name: str) -> AccountConflict:
-    return AccountConflict(f"The name {name!r} is taken; choose another one.", detail={"name": name})
-
-
-def _a(kind: AccountKind) -> str:
-    return f"an {kind}" if kind is AccountKind.ORGANIZATION else f"a {kind}"
+    return AccountConflict(
+        Sentence("The name %(name)r is taken; choose another one.", name=name), detail={"name": name}
+    )

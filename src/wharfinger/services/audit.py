@@ -23,7 +23,7 @@ from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import events as rows
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata.database import Connection, Database
-from wharfinger.services.accounts import unknown
+from wharfinger.services.accounts import unknown, wrong_kind
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import name_unknown
 
@@ -72,7 +72,7 @@ class Audit:
         if found is None:
             raise unknown(name)
         if found.kind is not AccountKind.ORGANIZATION:
-            message = f"{name!r} is not an organization, but a {found.kind}."
+            message = wrong_kind(name, AccountKind.ORGANIZATION, found.kind)
             raise AccountInvalid(message)
         return AuditSight(account_id=found.id)
 

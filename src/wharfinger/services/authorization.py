@@ -12,6 +12,7 @@ from wharfinger.domain.errors import Denied, TokenTooNarrow, Unauthenticated
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Principal, Workload
 from wharfinger.domain.names import RepositoryName, namespace_of
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import standing as standing_rows
@@ -84,11 +85,18 @@ class Authorization:
         decision = await self.decide(principal, registry, access)
         if decision.allowed:
             return
-        message = f"You may not {access.action} {access.repository or 'here'}: {decision.rule}."
+        message = Sentence(
+            "You may not %(action)s %(repository)s: %(rule)s.",
+            action=access.action,
+            repository=access.repository or "here",
+            rule=decision.rule,
+        )
         match decision.outcome:
             case Outcome.SIGN_IN:
                 what = "use this registry" if access.repository is None else f"{access.action} {access.repository}"
-                message = f"Sign in to {what}, for example with `docker login`: {decision.rule}."
+                message = Sentence(
+                    "Sign in to %(what)s, for example with `docker login`: %(rule)s.", what=what, rule=decision.rule
+                )
                 raise Unauthenticated(message)
             case Outcome.WIDER_TOKEN:
                 raise TokenTooNarrow(message)

@@ -35,6 +35,7 @@ from wharfinger.domain.digests import Digest, Hasher, algorithm_of
 from wharfinger.domain.errors import StoreFull, StoreUnavailable, UpkeepBusy
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import dump, events, holds
 from wharfinger.metadata.database import Connection, Database
@@ -194,7 +195,7 @@ class _Hold:
     async def take(self) -> None:
         now = self._clock.now()
         if not await self._database.write(lambda c: holds.take(c, _NAME, self.token, now, after(now, HOLD))):
-            message = "Another backup is being made now, or died less than ten minutes ago."
+            message = Sentence("Another backup is being made now, or died less than ten minutes ago.")
             raise UpkeepBusy(message)
         self._renewed = self._clock.monotonic()
 

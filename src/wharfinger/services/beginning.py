@@ -7,6 +7,7 @@ from wharfinger.domain.accounts import AccountKind, AccountName
 from wharfinger.domain.errors import AccountConflict
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import events, grants, repositories
 from wharfinger.metadata.database import Connection, Database
@@ -42,20 +43,24 @@ class Beginning:
         def work(connection: Connection) -> int:
             if account_rows.ANY.first(connection) is not None:
                 command = "wharfinger grant give NAME manager --deployment"
-                message = f"There are accounts already; `{command}` makes one an administrator."
+                message = Sentence(
+                    "There are accounts already; `%(command)s` makes one an administrator.", command=command
+                )
                 raise AccountConflict(message)
             count = repositories.count(connection)
             if count and existing is None:
-                message = (
-                    f"Repositories are there already ({count}), which everybody could pull so far. Say who sees them "
-                    "from now on: `--existing private`, `internal` (every account) or `public`."
+                message = Sentence(
+                    "Repositories are there already (%(count)s), which everybody could pull so far. "
+                    "Say who sees them from now on: `--existing private`, `internal` (every account) "
+                    "or `public`.",
+                    count=count,
                 )
                 raise AccountConflict(message)
             if existing is not None:
                 repositories.set_visibility_of_all(connection, existing)
             made = account_rows.create(connection, AccountKind.USER, name, now)
             if made is None:
-                message = f"The name {name!r} is taken."
+                message = Sentence("The name %(name)r is taken.", name=name)
                 raise AccountConflict(message)
             account_rows.set_password(connection, made, password_hash, now)
             grants.give(connection, SubjectKey(account_id=made), PlaceKey(), Role.ADMIN, None, now)

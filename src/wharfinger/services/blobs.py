@@ -17,6 +17,7 @@ from wharfinger.domain.errors import BlobUnknown, ContentGone, DatabaseUnavailab
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import blobs as rows
@@ -158,7 +159,7 @@ class Blobs:
             if blob_id is None:
                 raise blob_unknown(digest)
             if rows.is_referenced(connection, repository_id, blob_id):
-                message = "A manifest of this repository still refers to the blob; delete the manifest first."
+                message = Sentence("A manifest of this repository still refers to the blob; delete the manifest first.")
                 raise StillReferenced(message, detail={"digest": digest})
             rows.unlink(connection, repository_id, blob_id, now, after(now, self._lease))
             failpoint("blob.delete.committing")
@@ -182,10 +183,13 @@ class Blobs:
                 raise blob_unknown(digest)
             found = trash.find_blob(connection, repository_id, digest)
             if found is None:
-                message = f"The blob {digest} is not in the trash of this repository."
+                message = Sentence("The blob %(digest)s is not in the trash of this repository.", digest=digest)
                 raise BlobUnknown(message, detail={"digest": digest})
             if found.purged:
-                message = f"The blob {digest} does not come back: its time in the trash has ended. Push it again."
+                message = Sentence(
+                    "The blob %(digest)s does not come back: its time in the trash has ended. Push it again.",
+                    digest=digest,
+                )
                 raise ContentGone(message, [digest])
             rows.join(connection, repository_id, found.id, now, after(now, self._lease))
             event = Event(
@@ -293,4 +297,6 @@ async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[b
 
 def blob_unknown(digest: Digest) -> BlobUnknown:
     """Return the error for a blob that the repository does not have."""
-    return BlobUnknown(f"The blob {digest} is not in this repository.", detail={"digest": digest})
+    return BlobUnknown(
+        Sentence("The blob %(digest)s is not in this repository.", digest=digest), detail={"digest": digest}
+    )

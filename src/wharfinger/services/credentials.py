@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from wharfinger.clock import DAY, SECOND, Clock, Instant, after, in_words
+from wharfinger.clock import DAY, HOUR, SECOND, Clock, Instant, after
 from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, CredentialKind
 from wharfinger.domain.credentials import check_name, require_within
 from wharfinger.domain.errors import AccountInvalid, AccountUnknown
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor, Scope, nobody_yet
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import credentials as rows
 from wharfinger.metadata.credentials import Credential, Holder, NewCredential
@@ -107,7 +108,7 @@ class Credentials:
         made = tokens.make(TokenKind.ACCESS_KEY if is_key else TokenKind.PERSONAL)
         new = NewCredential(
             kind=wanted.kind,
-            name=check_name(wanted.name, wanted.kind),
+            name=check_name(wanted.name),
             fingerprint=made.fingerprint,
             hint=made.ending,
             public_id=tokens.make_access_key_id() if is_key else None,
@@ -133,15 +134,20 @@ class Credentials:
     async def _store(self, account: AccountName, new: NewCredential, by: Actor) -> tuple[int, Instant | None]:
         now = self._clock.now()
         self._require_end(new, now)
-        require_within(by.principal.ceiling, new.scopes, new.repositories, what=new.kind)
+        require_within(by.principal.ceiling, new.scopes, new.repositories)
 
         def work(connection: Connection) -> tuple[int, Instant | None]:
             owner = require(connection, account)
             if owner.kind is AccountKind.ORGANIZATION:
-                message = f"{account!r} is an organization: only users and robots have credentials."
+                message = Sentence(
+                    "%(account)r is an organization: only users and robots have credentials.", account=account
+                )
                 raise AccountInvalid(message)
             if owner.access_type is AccessType.CONSOLE and new.kind is not CredentialKind.REFRESH:
-                message = f"{account!r} may sign in to the console only: it can have neither tokens nor access keys."
+                message = Sentence(
+                    "%(account)r may sign in to the console only: it can have neither tokens nor access keys.",
+                    account=account,
+                )
                 raise AccountInvalid(message)
             parent_ends = None if new.parent_id is None else rows.end_of(connection, new.parent_id)
             ends = min((one for one in (new.expires_at, parent_ends) if one is not None), default=None)
@@ -159,9 +165,12 @@ class Credentials:
         if longest is None or new.kind is CredentialKind.REFRESH:
             return
         if new.expires_at is None or new.expires_at > now + longest + _CLOCKS_APART:
-            message = (
-                f"A {new.kind} may be valid for {in_words(longest)} at the most here (accounts.tokens.maxlifetime); "
-                "ask for less."
+            days = longest >= 2 * DAY
+            message = Sentence(
+                "It may be valid for %(time)s at the most here (accounts.tokens.maxlifetime); ask for less.",
+                time=Sentence("%(days)s days", days=longest // DAY)
+                if days
+                else Sentence("%(hours)s hours", hours=longest // HOUR),
             )
             raise AccountInvalid(message)
 
@@ -204,7 +213,11 @@ class Credentials:
             owner = require(connection, account)
             found = rows.revoke(connection, owner.id, credential_id, now)
             if found is None:
-                message = f"{account!r} has no credential {credential_id} that could be revoked."
+                message = Sentence(
+                    "%(account)r has no credential %(number)s that could be revoked.",
+                    account=account,
+                    number=credential_id,
+                )
                 raise AccountUnknown(message)
             kind, name = found
             target = named(kind, credential_id, name, account)

@@ -12,6 +12,7 @@ from wharfinger.domain.accounts import AccountKind, AccountName
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import demands as rows
 from wharfinger.metadata import organizations
 from wharfinger.metadata.accounts import Account
@@ -122,7 +123,10 @@ class Demands:
             name = _require_credential(connection, holder, credential_id)
             provider = rows.of(connection, owner.id)
             if provider is None:
-                message = f"{organization!r} demands no single sign-on: every token of its members counts."
+                message = Sentence(
+                    "%(organization)r demands no single sign-on: every token of its members counts.",
+                    organization=organization,
+                )
                 raise AccountConflict(message)
             rows.authorize(connection, credential_id, owner.id, provider, by.principal.account_id, now)
             target = f"{credential_id} ({name}) of {account}"
@@ -142,7 +146,12 @@ class Demands:
             holder, owner = _lock_both(connection, account, organization)
             name = _require_credential(connection, holder, credential_id)
             if not rows.withdraw(connection, credential_id, owner.id):
-                message = f"The credential {credential_id} of {account!r} is not authorized for {organization!r}."
+                message = Sentence(
+                    "The credential %(number)s of %(account)r is not authorized for %(organization)r.",
+                    number=credential_id,
+                    account=account,
+                    organization=organization,
+                )
                 raise AccountUnknown(message)
             target = f"{credential_id} ({name}) of {account}"
             tell(connection, EventAction.CREDENTIAL_AUTHORIZED, target, by, now, detail=f"no more for {organization}")
@@ -159,20 +168,27 @@ def require_provider(name: str, known: Sequence[str]) -> None:
     if name in known:
         return
     if known:
-        message = f"{name!r} is not a provider of accounts.oidc; known are {', '.join(known)}."
+        message = Sentence(
+            "%(name)r is not a provider of accounts.oidc; known are %(known)s.", name=name, known=", ".join(known)
+        )
     else:
-        message = "accounts.oidc names no provider yet: set one up first (docs/guide/single-sign-on.md)."
+        message = Sentence("accounts.oidc names no provider yet: set one up first (docs/guide/single-sign-on.md).")
     raise AccountInvalid(message)
 
 
-def require_said(text: str, what: str, hint: str) -> None:
+def require_said(text: str, what: Sentence, hint: Sentence) -> None:
     """Return if a provider can have said a text: the name of somebody, or of a group, as its ID tokens have it.
 
     Raises:
         AccountInvalid: it cannot; the message begins with `what` and ends with the hint.
     """
     if not 0 < len(text) <= _LONGEST_SAID or not text.isprintable():
-        message = f"{what} has 1 to {_LONGEST_SAID} characters on one line: {hint}."
+        message = Sentence(
+            "%(what)s has 1 to %(most)s characters on one line: %(hint)s.",
+            what=what,
+            most=_LONGEST_SAID,
+            hint=hint,
+        )
         raise AccountInvalid(message)
 
 
@@ -180,7 +196,11 @@ def _lock_both(connection: Connection, account: AccountName, organization: Accou
     holder = require(connection, account)
     owner = require_kind(connection, organization, AccountKind.ORGANIZATION)
     if organizations.role_of(connection, owner.id, holder.id) is None:
-        message = f"{account!r} is no member of {organization!r}, so nothing is demanded of its tokens."
+        message = Sentence(
+            "%(account)r is no member of %(organization)r, so nothing is demanded of its tokens.",
+            account=account,
+            organization=organization,
+        )
         raise AccountInvalid(message)
     return holder, owner
 
@@ -188,6 +208,10 @@ def _lock_both(connection: Connection, account: AccountName, organization: Accou
 def _require_credential(connection: Connection, holder: Account, credential_id: int) -> str:
     name = rows.find_credential(connection, holder.id, credential_id)
     if name is None:
-        message = f"{holder.name!r} has no token or key {credential_id} that could be authorized."
+        message = Sentence(
+            "%(name)r has no token or key %(number)s that could be authorized.",
+            name=holder.name,
+            number=credential_id,
+        )
         raise AccountUnknown(message)
     return name

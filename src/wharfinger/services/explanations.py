@@ -11,6 +11,7 @@ from wharfinger.domain.explanations import Explanation, Given, counts, remedies,
 from wharfinger.domain.grants import Place
 from wharfinger.domain.identity import ANONYMOUS, Principal
 from wharfinger.domain.names import namespace_of
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import grants as rows
 from wharfinger.metadata import namespaces as namespace_rows
 from wharfinger.metadata.database import Connection, Database
@@ -90,7 +91,9 @@ class Explanations:
         name = access.repository
         if name is not None and not await self._authorization.allows(asker, registry, Access(Action.PULL, name)):
             raise name_unknown(name)
-        message = f"Only who administers {name or 'the registry'} may ask what others may do there."
+        message = Sentence(
+            "Only who administers %(name)s may ask what others may do there.", name=name or "the registry"
+        )
         raise Denied(message)
 
     async def _principal(self, account: AccountName) -> Principal:

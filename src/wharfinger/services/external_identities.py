@@ -12,6 +12,7 @@ from wharfinger.domain.accounts import AccountKind, AccountName
 from wharfinger.domain.errors import AccountConflict, AccountUnknown
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import external_identities as rows
 from wharfinger.metadata import sessions
 from wharfinger.metadata.database import Connection, Database
@@ -43,7 +44,7 @@ class ExternalIdentities:
             AccountConflict: the subject is another account.
         """
         require_provider(provider, self._providers)
-        require_said(subject, "A subject", "it is `sub` in the ID token")
+        require_said(subject, Sentence("A subject"), Sentence("it is `sub` in the ID token"))
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
@@ -51,7 +52,11 @@ class ExternalIdentities:
             if rows.link(connection, provider, subject, user.id, by.principal.account_id, now):
                 tell(connection, EventAction.IDENTITY_LINKED, name, by, now, detail=f"{subject} of {provider}")
             elif rows.find(connection, provider, subject) != user.id:
-                message = f"{subject!r} of {provider} is another account already; unlink it there first."
+                message = Sentence(
+                    "%(subject)r of %(provider)s is another account already; unlink it there first.",
+                    subject=subject,
+                    provider=provider,
+                )
                 raise AccountConflict(message)
 
         await self._database.write(work)
@@ -67,7 +72,7 @@ class ExternalIdentities:
         def work(connection: Connection) -> None:
             user = require_kind(connection, name, AccountKind.USER)
             if not rows.unlink(connection, user.id, provider):
-                message = f"{name!r} is not linked to {provider!r}."
+                message = Sentence("%(name)r is not linked to %(provider)r.", name=name, provider=provider)
                 raise AccountUnknown(message)
             sessions.end_all(connection, user.id)
             tell(connection, EventAction.IDENTITY_UNLINKED, name, by, now, detail=provider)

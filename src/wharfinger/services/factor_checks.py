@@ -17,6 +17,7 @@ from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.lockout import locked_until
 from wharfinger.domain.second_factors import AppCode, FactorKind, RecoveryCode, SignInFactor, read_code, steps_at
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import second_factors as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.second_factors import Factor, Lock
@@ -26,12 +27,12 @@ from wharfinger.services.refusals import Refusals
 from wharfinger.services.sealing import Sealing
 
 _log = telemetry.logger("second factors")
-WRONG_CODE: Final = (
-    "The code is wrong, was used already, or may not be used now. After several wrong codes, wait a moment before the "
-    "next."
+WRONG_CODE: Final = Sentence(
+    "The code is wrong, was used already, or may not be used now. After several wrong codes, wait a "
+    "moment before the next."
 )
 NEVER: Final = Instant(0)
-WRONG_PASSKEY: Final = "The passkey was not accepted. Begin again, or use another way."
+WRONG_PASSKEY: Final = Sentence("The passkey was not accepted. Begin again, or use another way.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from wharfinger.domain.errors import AccountInvalid, AccountUnknown
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.grants import Place, word_of
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import events
 from wharfinger.metadata import grants as rows
@@ -45,7 +46,7 @@ class Grants:
         """
         now = self._clock.now()
         if role is Role.NONE:
-            message = "No role can be given; take the grant away instead."
+            message = Sentence("No role can be given; take the grant away instead.")
             raise AccountInvalid(message)
 
         def work(connection: Connection) -> None:
@@ -73,7 +74,9 @@ class Grants:
             who = _lock_subject(connection, subject)
             where = key_of(connection, place)
             if not rows.take(connection, who, where):
-                message = f"{str(subject)!r} was given no role on {place}."
+                message = Sentence(
+                    "%(subject)r was given no role on %(place)s.", subject=str(subject), place=place.words
+                )
                 raise AccountUnknown(message)
             detail = str(place)
             _tell(connection, EventAction.GRANT_TAKEN, place, where, target=str(subject), detail=detail, by=by, now=now)
@@ -104,7 +107,9 @@ def _lock_subject(connection: Connection, subject: Subject) -> SubjectKey:
         return SubjectKey(team_id=team_id)
     account = require(connection, subject)
     if account.kind is AccountKind.ORGANIZATION:
-        message = f"{subject!r} is an organization: give the role to one of its teams, or to users."
+        message = Sentence(
+            "%(subject)r is an organization: give the role to one of its teams, or to users.", subject=subject
+        )
         raise AccountInvalid(message)
     return SubjectKey(account_id=account.id)
 
@@ -140,7 +145,7 @@ def key_of(connection: Connection, place: Place) -> PlaceKey:
     if place.namespace is not None:
         namespace = namespace_rows.find_id(connection, place.registry_id, place.namespace)
         if namespace is None:
-            message = f"There is no namespace {place.namespace!r}."
+            message = Sentence("There is no namespace %(namespace)r.", namespace=place.namespace)
             raise AccountUnknown(message)
         return PlaceKey(namespace_id=namespace[0])
     return PlaceKey(registry_id=place.registry_id)

@@ -16,6 +16,7 @@ from wharfinger import telemetry
 from wharfinger.clock import Clock, Instant
 from wharfinger.domain.errors import CredentialInvalid, TooManyAttempts
 from wharfinger.domain.identity import ANONYMOUS, Actor, Ceiling, Entry, Principal, nobody_yet
+from wharfinger.domain.sentences import Sentence
 from wharfinger.security.external import ExternalToken, ExternalTokens
 from wharfinger.security.htpasswd import Users
 from wharfinger.security.jws import TokenRefused
@@ -99,7 +100,7 @@ class PasswordChecks:
         running = self._running.get(what)
         if running is None:
             if len(self._running) >= _AT_ONCE + _WAITING:
-                message = "Too many clients are signing in at this moment; try again."
+                message = Sentence("Too many clients are signing in at this moment; try again.")
                 raise TooManyAttempts(message)
             running = asyncio.get_running_loop().run_in_executor(self._threads, check)
             self._running[what] = running
@@ -163,7 +164,7 @@ class HtpasswdIdentity:
             case None:
                 return ANONYMOUS
             case Bearer():
-                message = "This registry asks for a user name and a password (Basic), not for a token."
+                message = Sentence("This registry asks for a user name and a password (Basic), not for a token.")
                 raise CredentialInvalid(message)
             case Password():
                 await self._check(shown)
@@ -175,7 +176,9 @@ class HtpasswdIdentity:
 
     async def _check(self, shown: Password) -> None:
         if not shown.name:  # as podman says that it has nothing to show
-            message = "Sign in with a user name and a password, for example with `podman login`: no name was given."
+            message = Sentence(
+                "Sign in with a user name and a password, for example with `podman login`: no name was given."
+            )
             raise CredentialInvalid(message)
         users = await self._file.current()
         if users is not self._users:
@@ -187,7 +190,7 @@ class HtpasswdIdentity:
             if users is self._users:  # it may have changed meanwhile
                 self._remembered.add(shown)
             return
-        message = "The user name or the password is wrong."
+        message = Sentence("The user name or the password is wrong.")
         raise CredentialInvalid(message)
 
 
@@ -227,7 +230,9 @@ class TokenServerIdentity:
             case None:
                 return ANONYMOUS
             case Password():
-                message = "This registry asks for a token (Bearer), which its token server gives, not for a password."
+                message = Sentence(
+                    "This registry asks for a token (Bearer), which its token server gives, not for a password."
+                )
                 raise CredentialInvalid(message)
             case Bearer():
                 return await self._read(shown.token)
@@ -245,7 +250,7 @@ class TokenServerIdentity:
             found = verifier.verify(token, now)
         except TokenRefused as error:
             _log.info("a token was refused", reason=str(error))
-            message = "The token is not valid here, or no longer; get a new one from the token server."
+            message = Sentence("The token is not valid here, or no longer; get a new one from the token server.")
             raise CredentialInvalid(message) from None
         principal = Principal(name=_name_of(found), ceiling=Ceiling(entries=_entries(found)))
         if len(self._verified) >= _MOST_REMEMBERED:

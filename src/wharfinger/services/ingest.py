@@ -24,6 +24,7 @@ from wharfinger.clock import HOUR, SECOND, Clock, after
 from wharfinger.domain.digests import Algorithm, Digest, Hasher, algorithm_of
 from wharfinger.domain.errors import BlobTooLarge, DigestMismatch, StoreUnavailable, UploadBusy, UploadUnknown
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.uploads import Chunk, check_place, check_received, check_size
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import blobs as blob_rows
@@ -195,7 +196,11 @@ class Ingest:
             raise
         if found != digest:
             await self._throw_away(row, writer)
-            message = f"The bytes hash to {found}, not to {digest}; the upload was thrown away, start again."
+            message = Sentence(
+                "The bytes hash to %(found)s, not to %(digest)s; the upload was thrown away, start again.",
+                found=found,
+                digest=digest,
+            )
             raise DigestMismatch(message, detail={"digest": digest, "found": found})
         await asyncio.shield(self._publish(row, digest, size))
         return digest
@@ -348,5 +353,7 @@ async def discard(means: Means, registry: Registry, row: UploadRow, token: str |
 
 def upload_unknown(upload_id: str) -> UploadUnknown:
     """Return the error for an upload that is not here."""
-    message = "There is no such upload in this repository: it was completed, cancelled or expired; start a new one."
+    message = Sentence(
+        "There is no such upload in this repository: it was completed, cancelled or expired; start a new one."
+    )
     return UploadUnknown(message, detail={"upload": upload_id[:64]})

@@ -32,6 +32,7 @@ from wharfinger.domain.manifests import INDEX_TYPES, MANIFEST_TYPES
 from wharfinger.domain.names import Reference, RepositoryName
 from wharfinger.domain.platforms import Platform
 from wharfinger.domain.referrers import Attached, Referrer
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import inspection as rows
 from wharfinger.metadata import manifests as manifest_rows
 from wharfinger.metadata import repositories as repository_rows
@@ -251,11 +252,15 @@ class Inspections:
         if piece is None or piece.media_type not in {*CONFIG_TYPES, _CHART_CONFIG}:
             return None, None, None
         if piece.size > MOST_CONFIG:
-            return None, None, f"It has {piece.size} bytes; at most {MOST_CONFIG} are read."
+            return (
+                None,
+                None,
+                Sentence("It has %(size)s bytes; at most %(most)s are read.", size=piece.size, most=MOST_CONFIG),
+            )
         try:
             content = await self._blobs.content(registry, await self._blobs.stat(registry, repository, piece.digest))
         except BlobUnknown:
-            return None, None, "It is not in this repository any more; pushing the image again repairs it."
+            return None, None, Sentence("It is not in this repository any more; pushing the image again repairs it.")
         try:
             if piece.media_type == _CHART_CONFIG:
                 return None, await _parsed(lambda: read_chart(content), len(content)), None

@@ -12,6 +12,7 @@ from wharfinger.clock import DAY, Clock, Instant, after
 from wharfinger.domain.errors import AccountUnknown, DatabaseUnavailable
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import events
 from wharfinger.metadata import jobs as rows
 from wharfinger.metadata.database import Connection, Database
@@ -58,7 +59,7 @@ class Jobs:
             heard = {one.node: one.seen_at for one in sorted(every, key=lambda one: one.seen_at)}
             found = sorted((one for one in every if one.name == name), key=lambda one: heard[one.node], reverse=True)
             if not found:
-                message = f"There is no job {name!r}: the list of jobs says which there are."
+                message = Sentence("There is no job %(name)r: the list of jobs says which there are.", name=name)
                 raise AccountUnknown(message)
             chosen = found[0]
             if chosen.wanted_at is None:

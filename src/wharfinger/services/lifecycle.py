@@ -31,6 +31,7 @@ from wharfinger.domain.identity import SYSTEM_ACTOR, Actor
 from wharfinger.domain.inventories import Inventory, InventoryUnfit
 from wharfinger.domain.names import DEFAULT_REGISTRY, RegistryName
 from wharfinger.domain.registries import Contents, new_mark, new_private_id
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import closing, events
@@ -162,7 +163,7 @@ class Lifecycle:
         failpoint("registry.create.committed")
         async with self._turns.of(row.id, token) as turn:
             if turn is None:
-                message = f"The registry {name} is on the way; it answers in a moment."
+                message = Sentence("The registry %(name)s is on the way; it answers in a moment.", name=name)
                 raise UpkeepBusy(message)
             return await self._open(place, row, turn, by)
 
@@ -185,7 +186,7 @@ class Lifecycle:
         if images:
             self._switches.require_deletion()
         if registry.name == DEFAULT_REGISTRY:
-            message = "`default` cannot be deleted: it is the registry that there always is."
+            message = Sentence("`default` cannot be deleted: it is the registry that there always is.")
             raise RegistryInvalid(message)
         now = self._clock.now()
 
@@ -227,7 +228,7 @@ class Lifecycle:
             return False
         place = self._storages.find(row.storage)
         if place is None:
-            message = f"The storage {row.storage} is not among the settings of this node."
+            message = Sentence("The storage %(storage)s is not among the settings of this node.", storage=row.storage)
             raise StoreUnavailable(message)
         if row.deleted_at is not None:
             return await self._close(place, row, turn)
@@ -267,7 +268,11 @@ class Lifecycle:
         try:
             return await self._finish(place, row, turn, inventory, by)
         except InventoryUnfit as error:
-            message = f"The images in the storage {place.name} cannot be brought back: {error}."
+            message = Sentence(
+                "The images in the storage %(name)s cannot be brought back: %(error)s.",
+                name=place.name,
+                error=str(error),
+            )
             await self._give_up(place, row, turn, message)
             raise RegistryInvalid(message) from error
 
@@ -280,7 +285,11 @@ class Lifecycle:
             if inventory is not None:
                 await self._inventories.check(place.store, inventory)
         except InventoryUnfit as error:
-            message = f"The images in the storage {place.name} cannot be brought back: {error}."
+            message = Sentence(
+                "The images in the storage %(name)s cannot be brought back: %(error)s.",
+                name=place.name,
+                error=str(error),
+            )
             raise RegistryInvalid(message) from error
         if inventory is None:
             await require_empty(place)
@@ -390,11 +399,21 @@ class Lifecycle:
         return await self._database.write(guarded)
 
 
-def _taken(connection: Connection, name: RegistryName, storage: str) -> str:
+def _taken(connection: Connection, name: RegistryName, storage: str) -> Sentence:
     if rows.find(connection, name) is not None:
-        return f"There is a registry {name!r} already; choose another name."
+        return Sentence("There is a registry %(name)r already; choose another name.", name=name)
     holder = next((row for row in rows.list_held(connection) if row.storage == storage), None)
     if holder is None:
-        return "The name or the storage was taken a moment ago; try again."
-    state = "" if holder.is_live else ", which is on the way"
-    return f"The storage {storage} serves the registry {holder.name!r}{state}; one storage serves one registry."
+        return Sentence("The name or the storage was taken a moment ago; try again.")
+    if not holder.is_live:
+        return Sentence(
+            "The storage %(storage)s serves the registry %(name)r, which is on the way; one storage serves one "
+            "registry.",
+            storage=storage,
+            name=holder.name,
+        )
+    return Sentence(
+        "The storage %(storage)s serves the registry %(name)r; one storage serves one registry.",
+        storage=storage,
+        name=holder.name,
+    )

@@ -36,6 +36,7 @@ from wharfinger.domain.manifests import (
 from wharfinger.domain.names import Reference, RepositoryName, TagName, is_digest
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.repositories import source_of
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import blobs as blob_rows
@@ -156,7 +157,7 @@ class Manifests:
             content = bytes(row[0])
             if digest_of(content, algorithm_of(manifest.digest)) != manifest.digest:
                 _log.error("a stored manifest is damaged; pushing it again repairs it", digest=manifest.digest)
-                message = f"The stored manifest {manifest.digest} is damaged; push it again."
+                message = Sentence("The stored manifest %(digest)s is damaged; push it again.", digest=manifest.digest)
                 raise ManifestUnknown(message, detail={"digest": manifest.digest})
             self._cache.put(manifest.digest, content)
         return content
@@ -333,10 +334,12 @@ class _Push:
             target = tag_rows.find(connection, repository_id, name)
             current = None if target is None else target.digest
             if self._push.if_absent and current is not None:
-                message = f"The tag {name!r} exists already."
+                message = Sentence("The tag %(name)r exists already.", name=name)
                 raise PreconditionFailed(message, detail={"tag": name, "digest": current})
             if self._push.if_match is not None and current != self._push.if_match:
-                message = f"The tag {name!r} does not name {self._push.if_match} now."
+                message = Sentence(
+                    "The tag %(name)r does not name %(digest)s now.", name=name, digest=self._push.if_match
+                )
                 raise PreconditionFailed(message, detail={"tag": name, "digest": current})
 
     def _destinations(self, connection: Connection, repository_id: int) -> list[tuple[Edge, Destination]]:
@@ -385,8 +388,13 @@ class _Push:
 def manifest_unknown(reference: Reference) -> ManifestUnknown:
     """Return the error for a tag or manifest that the repository does not have."""
     if is_digest(reference):
-        return ManifestUnknown(f"The manifest {reference} is not in this repository.", detail={"digest": reference})
-    return ManifestUnknown(f"There is no tag {reference!r} in this repository.", detail={"tag": reference})
+        return ManifestUnknown(
+            Sentence("The manifest %(reference)s is not in this repository.", reference=reference),
+            detail={"digest": reference},
+        )
+    return ManifestUnknown(
+        Sentence("There is no tag %(reference)r in this repository.", reference=reference), detail={"tag": reference}
+    )
 
 
 def _digest(push: ManifestPush) -> Digest:
@@ -398,7 +406,11 @@ def _digest(push: ManifestPush) -> Digest:
     algorithm = Algorithm.SHA256 if push.digest is None else algorithm_of(push.digest)
     digest = digest_of(push.content, algorithm)
     if push.digest is not None and digest != push.digest:
-        message = f"The manifest was pushed as {push.digest}, but its bytes hash to {digest}."
+        message = Sentence(
+            "The manifest was pushed as %(digest)s, but its bytes hash to %(found)s.",
+            digest=push.digest,
+            found=digest,
+        )
         raise DigestMismatch(message)
     return digest
 
@@ -412,7 +424,12 @@ def _destination(
     if found is None and (found := blobs.get(digest)):
         destination = Destination(blob_id=found[0])
     if found is not None and found[1] != edge.descriptor.size:
-        message = f"The manifest gives {digest} a size of {edge.descriptor.size} bytes; it has {found[1]}."
+        message = Sentence(
+            "The manifest gives %(digest)s a size of %(size)s bytes; it has %(found)s.",
+            digest=digest,
+            size=edge.descriptor.size,
+            found=found[1],
+        )
         raise ManifestInvalid(message, detail={"digest": digest, "size": found[1]})
     return destination
 
@@ -420,7 +437,9 @@ def _destination(
 def _require_no_parents(connection: Connection, repository_id: int, manifest_id: int) -> None:
     parents = rows.parents(connection, repository_id, manifest_id, limit=10)
     if parents:
-        message = f"The index {parents[0]} of this repository lists the manifest; delete the index first."
+        message = Sentence(
+            "The index %(index)s of this repository lists the manifest; delete the index first.", index=parents[0]
+        )
         raise StillReferenced(message, detail={"indexes": list(parents)})
 
 

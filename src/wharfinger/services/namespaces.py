@@ -12,6 +12,7 @@ from wharfinger.domain.errors import CHANGED_MEANWHILE, AccountConflict, Namespa
 from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.pages import Page, page_of
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import events
 from wharfinger.metadata import namespaces as rows
 from wharfinger.metadata import registries as registry_rows
@@ -112,7 +113,9 @@ class Namespaces:
 
 def namespace_unknown(name: str) -> NamespaceUnknown:
     """Return the error for a namespace that is not here."""
-    return NamespaceUnknown(f"There is no namespace {name!r} in this registry.", detail={"name": name})
+    return NamespaceUnknown(
+        Sentence("There is no namespace %(name)r in this registry.", name=name), detail={"name": name}
+    )
 
 
 def _get(connection: Connection, registry: Registry, name: str) -> Namespace:
@@ -125,9 +128,10 @@ def _get(connection: Connection, registry: Registry, name: str) -> Namespace:
 
 def _owner(connection: Connection, registry: Registry, name: str) -> int:
     if not registry_rows.get(connection, registry.id).account_namespaces:
-        message = (
-            f"Accounts own no namespaces in the registry {registry.name!r}; "
-            f"`wharfinger registry set {registry.name} --account-namespaces` lets them."
+        message = Sentence(
+            "Accounts own no namespaces in the registry %(name)r; `wharfinger registry set %(name)s "
+            "--account-namespaces` lets them.",
+            name=registry.name,
         )
         raise AccountConflict(message)
     return require(connection, AccountName(name)).id

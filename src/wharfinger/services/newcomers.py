@@ -14,6 +14,7 @@ from wharfinger.domain.accounts import account_name_from
 from wharfinger.domain.errors import AccountConflict, SignOnDenied
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import external_identities
 from wharfinger.metadata.accounts import Account
 from wharfinger.metadata.database import Connection
@@ -59,22 +60,27 @@ def settle(connection: Connection, newcomer: Newcomer, by: Actor, now: Instant, 
     subject = shlex.quote(newcomer.subject)
     link = f"wharfinger user link NAME {newcomer.provider} {subject}"
     if not may_create:
-        message = f"No account here is yours yet. An administrator links one: {link}"
+        message = Sentence("No account here is yours yet. An administrator links one: %(link)s", link=link)
         raise SignOnDenied(message)
     name = account_name_from(newcomer.called)
     if name is None:
-        message = (
-            f"No name of an account can be made of what the provider calls you ({newcomer.called!r}). An administrator "
-            f"creates an account and links it: {link}"
+        message = Sentence(
+            "No name of an account can be made of what the provider calls you (%(called)r). An "
+            "administrator creates an account and links it: %(link)s",
+            called=newcomer.called,
+            link=link,
         )
         raise SignOnDenied(message)
     profile = AccountChange(display_name=newcomer.display_name, email=newcomer.email)
     try:
         account = make_user(connection, name, profile, by, now)
     except AccountConflict as error:
-        message = (
-            f"The name {name!r} is taken here, and nobody gets an account by its name alone. If it is yours, an "
-            f"administrator links it: wharfinger user link {name} {newcomer.provider} {subject}"
+        message = Sentence(
+            "The name %(name)r is taken here, and nobody gets an account by its name alone. If it is "
+            "yours, an administrator links it: wharfinger user link %(name)s %(provider)s %(subject)s",
+            name=name,
+            provider=newcomer.provider,
+            subject=subject,
         )
         raise SignOnDenied(message) from error
     external_identities.link(connection, newcomer.provider, newcomer.subject, account.id, None, now)

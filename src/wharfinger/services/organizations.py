@@ -8,6 +8,7 @@ from wharfinger.domain.accounts import AccountKind, AccountName, MemberRole, Tea
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import organizations as rows
 from wharfinger.metadata import team_mappings
 from wharfinger.metadata.accounts import Account
@@ -95,7 +96,7 @@ class Organizations:
         def work(connection: Connection) -> None:
             organization = require_kind(connection, name.organization, AccountKind.ORGANIZATION)
             if rows.create_team(connection, organization.id, name.team, description or None, now) is None:
-                message = f"There is a team {str(name)!r} already."
+                message = Sentence("There is a team %(name)r already.", name=str(name))
                 raise AccountConflict(message)
             tell(connection, EventAction.TEAM_CREATED, str(name), by, now, about=organization.id)
 
@@ -171,7 +172,11 @@ class Organizations:
             member, organization = _lock_both(connection, user, name.organization)
             _, team_id = require_team(connection, name)
             if rows.role_of(connection, organization.id, member.id) is None:
-                message = f"{user!r} is no member of {name.organization!r}; only members can be in its teams."
+                message = Sentence(
+                    "%(user)r is no member of %(organization)r; only members can be in its teams.",
+                    user=user,
+                    organization=name.organization,
+                )
                 raise AccountInvalid(message)
             team_mappings.mark_in_team(connection, team_id, member.id, None)
             if rows.join_team(connection, organization.id, team_id, member.id, by.principal.account_id, now):
@@ -225,7 +230,7 @@ def require_team(connection: Connection, name: TeamName) -> tuple[Account, int]:
 
 def no_team(name: TeamName) -> AccountUnknown:
     """Return the error for a team that is not here."""
-    return AccountUnknown(f"There is no team {str(name)!r}.")
+    return AccountUnknown(Sentence("There is no team %(name)r.", name=str(name)))
 
 
 def _lock_both(connection: Connection, user: AccountName, organization: AccountName) -> tuple[Account, Account]:
@@ -242,4 +247,4 @@ def _organization(connection: Connection, name: AccountName) -> int:
 
 
 def _no_member(user: str, of: str) -> AccountUnknown:
-    return AccountUnknown(f"{user!r} is no member of {of!r}.")
+    return AccountUnknown(Sentence("%(user)r is no member of %(of)r.", user=user, of=of))

@@ -26,6 +26,7 @@ from wharfinger.domain.lockout import (
     locked_until,
     network_of,
 )
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import events
 from wharfinger.metadata import places as place_rows
@@ -37,9 +38,9 @@ from wharfinger.services.accounts import Accounts
 from wharfinger.services.identity import Password, PasswordChecks, Remembered
 from wharfinger.services.refusals import Refusals
 
-WRONG: Final = (
-    "The user name, password or token is wrong, has ended, or may not be used here. After several wrong passwords, "
-    "wait a moment before the next."
+WRONG: Final = Sentence(
+    "The user name, password or token is wrong, has ended, or may not be used here. After several "
+    "wrong passwords, wait a moment before the next."
 )
 UNKNOWN: Final = "an unknown account"
 """As events call whoever signs in with a name that nobody has: the name may be a password, in the wrong field."""
@@ -110,7 +111,7 @@ class AccountPasswords:
             self._remembered.add(pair)
             return stored
         if wait:
-            message = "Too many wrong passwords came from where you are; wait, or sign in with a token."
+            message = Sentence("Too many wrong passwords came from where you are; wait, or sign in with a token.")
             raise TooManyAttempts(message, retry_after=wait)
         raise CredentialInvalid(WRONG)
 

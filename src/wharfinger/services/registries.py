@@ -23,6 +23,7 @@ from wharfinger.domain.events import Event, EventAction, difference
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import DEFAULT_REGISTRY, RegistryName
 from wharfinger.domain.registries import MOST_HOSTS, Domains, host_of, new_private_id, parse_host
+from wharfinger.domain.sentences import Sentence
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import collection, events
 from wharfinger.metadata import registries as rows
@@ -238,12 +239,12 @@ class Registries:
 
 def registry_unknown(name: str) -> RegistryUnknown:
     """Return the error for a registry that is not here."""
-    return RegistryUnknown(f"There is no registry {name!r}.")
+    return RegistryUnknown(Sentence("There is no registry %(name)r.", name=name))
 
 
 def _host_unknown(host: str) -> HostUnknown:
     shown = host if len(host) <= 100 else host[:97] + "..."  # noqa: PLR2004 - a readable length
-    return HostUnknown(f"No registry answers on {shown!r}.", detail={"host": shown})
+    return HostUnknown(Sentence("No registry answers on %(shown)r.", shown=shown), detail={"host": shown})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,7 +310,7 @@ class RegistrySwitches:
         now = self._clock.now()
         untagged = change.untagged_after
         if untagged is not None and untagged != FOR_GOOD and untagged < DAY:
-            message = "Manifests without a tag are kept for a day at least: a push may be half done."
+            message = Sentence("Manifests without a tag are kept for a day at least: a push may be half done.")
             raise RuleInvalid(message)
         wanted = {name: getattr(change, name) for name in _SWITCHES}
         hosts = None if change.hosts is None else self._parsed(change.hosts)
@@ -342,18 +343,22 @@ class RegistrySwitches:
 
     def _parsed(self, hosts: Sequence[str]) -> tuple[str, ...]:
         if len(hosts) > MOST_HOSTS:
-            message = f"A registry has at most {MOST_HOSTS} hosts of its own, not {len(hosts)}."
+            message = Sentence(
+                "A registry has at most %(most)s hosts of its own, not %(count)s.",
+                most=MOST_HOSTS,
+                count=len(hosts),
+            )
             raise RegistryInvalid(message)
         return tuple(sorted({parse_host(host, self._domains) for host in hosts}))
 
 
 def _give_hosts(connection: Connection, registry: Registry, hosts: Sequence[str]) -> None:
     if registry.name == DEFAULT_REGISTRY and hosts:
-        message = "`default` answers on every host that is no other registry's; it needs none of its own."
+        message = Sentence("`default` answers on every host that is no other registry's; it needs none of its own.")
         raise RegistryInvalid(message)
     taken = rows.set_hosts(connection, registry.id, hosts)
     if taken is not None:
-        message = f"The host {taken} is another registry's."
+        message = Sentence("The host %(taken)s is another registry's.", taken=taken)
         raise RegistryConflict(message, detail={"host": taken})
 
 

@@ -22,6 +22,7 @@ from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.pages import Page, page_of
 from wharfinger.domain.policies.immutability import Immutability, parse_immutability
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import events, repository_lists, tag_history, trash
@@ -226,7 +227,7 @@ class Repositories:
             raise name_unknown(name)
         return int(row[0]), int(row[2])
 
-    def why_nothing_goes(self) -> str | None:
+    def why_nothing_goes(self) -> Sentence | None:
         """Return why nobody may delete anything here, in the words of the refusal; nothing where roles decide."""
         try:
             self._switches.require_deletion()
@@ -288,16 +289,20 @@ class Repositories:
         def work(connection: Connection) -> RepositoryName:
             found = trash.find_repository(connection, registry.id, name, number)
             if found is None:
-                message = f"There is no repository {name!r} in the trash."
+                message = Sentence("There is no repository %(name)r in the trash.", name=name)
                 raise NameUnknown(message, detail={"name": name})
             if found.purged:
-                message = f"The repository {name!r} does not come back: its time in the trash has ended."
+                message = Sentence(
+                    "The repository %(name)r does not come back: its time in the trash has ended.", name=name
+                )
                 raise ContentGone(message, tag_history.lost(connection, found.id))
             if rows.find(connection, registry.id, wanted) is not None:
-                message = f"There is a repository {wanted!r} now; restore the deleted one under another name."
+                message = Sentence(
+                    "There is a repository %(wanted)r now; restore the deleted one under another name.", wanted=wanted
+                )
                 raise NameTaken(message, detail={"name": wanted})
             if lost := tag_history.lost(connection, found.id):
-                message = f"The repository {name!r} cannot come back whole: tags of it are gone."
+                message = Sentence("The repository %(name)r cannot come back whole: tags of it are gone.", name=name)
                 raise ContentGone(message, lost)
             namespace_id, _ = rows.place_of(connection, registry.id, wanted, by, now)
             trash.show_repository(connection, found.id, wanted, namespace_id, now)
@@ -316,7 +321,7 @@ class Repositories:
 
 def name_unknown(name: RepositoryName) -> NameUnknown:
     """Return the error for a repository that is not here."""
-    return NameUnknown(f"There is no repository {name!r} in this registry.", detail={"name": name})
+    return NameUnknown(Sentence("There is no repository %(name)r in this registry.", name=name), detail={"name": name})
 
 
 def ensure(connection: Connection, registry: Registry, name: RepositoryName, by: Actor, now: Instant) -> int:
@@ -336,7 +341,7 @@ def ensure_locked(connection: Connection, registry: Registry, name: RepositoryNa
         if rules is not None:
             return Held(repository_id, *rules)
         # It was deleted while the lock was waited for: the name is free, and pushing creates.
-    message = f"The repository {name!r} is being made and deleted all the time; try again."
+    message = Sentence("The repository %(name)r is being made and deleted all the time; try again.", name=name)
     raise DatabaseUnavailable(message)
 
 

@@ -13,6 +13,7 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import ContentGone, ManifestUnknown
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.names import TagName
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import blobs as blob_rows
 from wharfinger.metadata import events, trash
 from wharfinger.metadata import manifests as rows
@@ -55,7 +56,9 @@ def restore_manifest(connection: Connection, change: TagChange, digest: Digest, 
         ContentGone: its time was ended, or bytes that it needs are missing or damaged.
     """
     if found.purged:
-        message = f"The manifest {digest} does not come back: its time in the trash has ended. Push it again."
+        message = Sentence(
+            "The manifest %(digest)s does not come back: its time in the trash has ended. Push it again.", digest=digest
+        )
         raise ContentGone(message, [digest])
     everything = _look_through(connection, digest, found.id)
     for blob_id in sorted(everything.blobs):
@@ -84,7 +87,9 @@ def find_or_restore(connection: Connection, change: TagChange, tag: TagName, dig
         return manifest_id
     found = trash.find_manifest(connection, change.repository_id, digest)
     if found is None:
-        message = f"The tag {tag!r} named {digest}, which was collected; push it again."
+        message = Sentence(
+            "The tag %(tag)r named %(digest)s, which was collected; push it again.", tag=tag, digest=digest
+        )
         raise ContentGone(message, [digest])
     restore_manifest(connection, change, digest, found)
     return found.id
@@ -98,7 +103,7 @@ def find_deleted_manifest(connection: Connection, repository_id: int, digest: Di
     """
     found = trash.find_manifest(connection, repository_id, digest)
     if found is None:
-        message = f"The manifest {digest} is not in the trash of this repository."
+        message = Sentence("The manifest %(digest)s is not in the trash of this repository.", digest=digest)
         raise ManifestUnknown(message, detail={"digest": digest})
     return found
 
@@ -110,7 +115,10 @@ def _look_through(connection: Connection, digest: Digest, manifest_id: int) -> _
     while level:
         needs = trash.needs(connection, level)
         if needs.broken:
-            message = f"The manifest {digest} cannot come back whole: bytes that it needs are damaged. Push it again."
+            message = Sentence(
+                "The manifest %(digest)s cannot come back whole: bytes that it needs are damaged. Push it again.",
+                digest=digest,
+            )
             raise ContentGone(message, needs.broken)
         blobs |= needs.blobs
         level = [child for child, _ in needs.children if child not in manifests]

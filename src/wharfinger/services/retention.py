@@ -23,6 +23,7 @@ from wharfinger.domain.policies.retention import (
     judge_untagged,
     words_of,
 )
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import events
@@ -241,7 +242,7 @@ class Retention:
             policy = Policy() if governing is None else governing.policy
             plan, untagged = _plan(connection, held, policy, now)
             if expected is not None and plan.fingerprint != expected:
-                message = "What would go is not what the preview said any more: look at a new one."
+                message = Sentence("What would go is not what the preview said any more: look at a new one.")
                 raise PreconditionFailed(message)
             some = plan.going[:_AT_ONCE]
             ids = {one.digest: one.id for one in untagged}

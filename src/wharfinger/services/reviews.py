@@ -24,6 +24,7 @@ from wharfinger.domain.collection import Rules, Verdict, day, judge_blob, judge_
 from wharfinger.domain.errors import DatabaseUnavailable
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import SYSTEM_ACTOR
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import collection as rows
@@ -101,11 +102,19 @@ class Reviews:
         """How long what was deleted is kept."""
         return self._rules
 
-    def standing_still(self) -> str | None:
+    def standing_still(self) -> Sentence | None:
         """Return why nothing is collected now, or nothing if it is."""
         if self._switches.read_only:
-            return "the registry is read-only"
-        return self._watch.disagreement()
+            return Sentence("the registry is read-only")
+        found = self._watch.disagreement()
+        if found is None:
+            return None
+        jump, left = found
+        return Sentence(
+            "the clock jumped by %(jump)s seconds; its word counts again in %(left)s seconds",
+            jump=f"{jump:+.0f}",
+            left=f"{left:.0f}",
+        )
 
     async def review_manifests(self, limit: int) -> int:
         """Look at manifests that are due, and remove those that nothing holds; returns how many it looked at."""

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.switches import Switches
 from wharfinger.services.collection import Collection
 from wharfinger.services.reviews import Outcome, Reviews
@@ -33,7 +34,7 @@ class Round:
     repositories: int = 0
     failed: int = 0
     freed: int = 0
-    standing_still: str | None = None
+    standing_still: Sentence | None = None
 
 
 class Rounds:

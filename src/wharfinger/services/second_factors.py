@@ -31,6 +31,7 @@ from wharfinger.domain.second_factors import (
     read_code,
     steps_at,
 )
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import second_factors as rows
 from wharfinger.metadata import sessions
@@ -193,7 +194,7 @@ class SecondFactors:
         if isinstance(typed, AppCode):
             step = totp.step_of(secret, typed.digits, steps_at(self._clock.now() // SECOND, 0))
         if step is None:
-            message = (
+            message = Sentence(
                 "This is not the code that the app should show now. Check the clock of the phone, and try the next."
             )
             raise CredentialInvalid(message)
@@ -260,7 +261,7 @@ class SecondFactors:
             made = passkeys.read_made(site, str(content["challenge"]), answer)
         except passkeys.PasskeyRefused as error:
             _log.info("a new passkey was refused", why=str(error))
-            message = "The browser's answer is no passkey for this site. Try again."
+            message = Sentence("The browser's answer is no passkey for this site. Try again.")
             raise CredentialInvalid(message) from None
         new = NewFactor(
             kind=FactorKind.PASSKEY,
@@ -285,11 +286,13 @@ class SecondFactors:
             account = require_kind(connection, name, AccountKind.USER)
             found = rows.remove(connection, account.id, factor_id)
             if found is None:
-                message = f"{name!r} has no second factor {factor_id}."
+                message = Sentence("%(name)r has no second factor %(factor)s.", name=name, factor=factor_id)
                 raise AccountUnknown(message)
             if not rows.count(connection, account.id):
                 if self.required:
-                    message = "Everybody needs a second factor here (accounts.secondfactor): add another one first."
+                    message = Sentence(
+                        "Everybody needs a second factor here (accounts.secondfactor): add another one first."
+                    )
                     raise AccountConflict(message)
                 rows.remove_all(connection, account.id)
             detail = f"{_SHOWN[found[0]]} {found[1]!r}"
@@ -331,7 +334,7 @@ class SecondFactors:
         def work(connection: Connection) -> None:
             account = require_kind(connection, name, AccountKind.USER)
             if not rows.count(connection, account.id):
-                message = "Recovery codes come with a second factor: add one first."
+                message = Sentence("Recovery codes come with a second factor: add one first.")
                 raise AccountConflict(message)
             rows.replace_codes(connection, account.id, _fingerprints(codes), now)
             tell(connection, EventAction.RECOVERY_CODES_MADE, name, by, now, about=account.id)
@@ -378,11 +381,14 @@ class SecondFactors:
                 raise _too_late()
             held = rows.count(connection, account_id)
             if held >= MOST_FACTORS:
-                message = f"There are {MOST_FACTORS} second factors already, which is the most; remove one first."
+                message = Sentence(
+                    "There are %(most)s second factors already, which is the most; remove one first.",
+                    most=MOST_FACTORS,
+                )
                 raise AccountConflict(message)
             made = rows.create(connection, account_id, new, now)
             if made is None:
-                message = "This passkey is there already."
+                message = Sentence("This passkey is there already.")
                 raise AccountConflict(message)
             detail = f"{_SHOWN[new.kind]} {new.name!r}"
             tell(connection, EventAction.SECOND_FACTOR_ADDED, name, by, now, about=account_id, detail=detail)
@@ -406,7 +412,9 @@ def site_for(url: str, title: str) -> "passkeys.Site":
 
     host = passkey_host(url)
     if host is None:
-        message = "Passkeys need HTTPS and a host name, not an address. Set http.host if a proxy in front has both."
+        message = Sentence(
+            "Passkeys need HTTPS and a host name, not an address. Set http.host if a proxy in front has both."
+        )
         raise AccountInvalid(message)
     return passkeys.Site(host, title)
 
@@ -430,4 +438,4 @@ def _find(connection: Connection, name: AccountName) -> Account:
 
 
 def _too_late() -> CredentialInvalid:
-    return CredentialInvalid("Too much time went by, or the form is not yours. Begin again.")
+    return CredentialInvalid(Sentence("Too much time went by, or the form is not yours. Begin again."))

@@ -20,6 +20,7 @@ from wharfinger.domain.accounts import AccessType, AccountName
 from wharfinger.domain.errors import CredentialInvalid
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.second_factors import FactorKind, SignInFactor, passkey_host
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import second_factors as rows
 from wharfinger.metadata.accounts import Account, Password
@@ -202,7 +203,7 @@ class SecondSteps:
     def _open(self, pending: str | None) -> _Pending:
         content = None if pending is None else self._sealing.open(_SECOND, pending)
         if content is None:
-            message = "Too much time went by since you gave the password. Sign in again."
+            message = Sentence("Too much time went by since you gave the password. Sign in again.")
             raise CredentialInvalid(message)
         return _Pending(
             account_id=int(content["account_id"] or 0),
@@ -258,7 +259,7 @@ class SecondSteps:
             if account is None or not _may(account):
                 raise CredentialInvalid(WRONG_PASSKEY if changed_at is None else WRONG_CODE)
             if changed_at is not None and not account_rows.has_password_of(connection, account.id, changed_at):
-                message = "The password changed meanwhile. Sign in again."
+                message = Sentence("The password changed meanwhile. Sign in again.")
                 raise CredentialInvalid(message)
             if not spend(connection, proved, now):
                 return None

@@ -18,6 +18,7 @@ from wharfinger.domain.errors import AccountUnknown, CredentialInvalid, Database
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor, Principal, Proof
 from wharfinger.domain.second_factors import SignInFactor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import accounts, second_factors
 from wharfinger.metadata import sessions as rows
 from wharfinger.metadata.accounts import Account, Password
@@ -127,7 +128,7 @@ class Sessions:
 
         def work(connection: Connection) -> None:
             if not rows.end_one(connection, session.account_id, number):
-                message = "There is no such session any more."
+                message = Sentence("There is no such session any more.")
                 raise AccountUnknown(message)
             tell(connection, EventAction.SESSION_ENDED, session.name, by, now)
 

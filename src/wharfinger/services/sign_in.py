@@ -17,6 +17,7 @@ from wharfinger.domain.errors import CredentialInvalid, DatabaseUnavailable
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import ANONYMOUS, Actor, Ceiling, Entry, Principal, Proof, nobody_yet
 from wharfinger.domain.secrecy import without_secrets
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata.credentials import Holder, NewCredential
 from wharfinger.metadata.database import Database
 from wharfinger.security import jws
@@ -40,13 +41,14 @@ _DEVICE_LIFETIME: Final = 90 * DAY
 _HERE: Final = (AccessType.BOTH,)
 """Whose passwords are taken under `/v2/`."""
 
-_NO_PASSWORDS: Final = (
-    "Passwords of accounts are not taken here (accounts.passwords, accounts.secondfactor); sign in with a token or an "
-    "access key."
+_NO_PASSWORDS: Final = Sentence(
+    "Passwords of accounts are not taken here (accounts.passwords, accounts.secondfactor); sign in "
+    "with a token or an access key."
 )
-_SECOND_FACTOR: Final = (
-    "The password is right, but it is not taken here: the account has a second factor, which nobody can show at this "
-    "door. Make a personal access token in the console, on the page of your tokens, and use it as the password."
+_SECOND_FACTOR: Final = Sentence(
+    "The password is right, but it is not taken here: the account has a second factor, which nobody "
+    "can show at this door. Make a personal access token in the console, on the page of your tokens, "
+    "and use it as the password."
 )
 _ONE_TIME: Final = (
     "The password is right, but somebody else chose it, and it is good for one thing only: sign in to the console with "
@@ -306,10 +308,11 @@ class AccountIdentity:
         """
         organization = await self._demands.made_of(account_id)
         if organization is not None:
-            message = (
-                f"The password is right, but it is not taken here: the organization {organization} demands "
-                "single sign-on. Use a personal access token or an access key that is authorized for it; sign in to "
-                "the console through its provider to authorize one."
+            message = Sentence(
+                "The password is right, but it is not taken here: the organization %(organization)s "
+                "demands single sign-on. Use a personal access token or an access key that is "
+                "authorized for it; sign in to the console through its provider to authorize one.",
+                organization=organization,
             )
             raise CredentialInvalid(message)
 

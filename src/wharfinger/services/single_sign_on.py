@@ -24,6 +24,7 @@ from wharfinger.clock import SECOND, Clock, Instant
 from wharfinger.domain.accounts import AccessType
 from wharfinger.domain.errors import EndpointUnknown, OutboundFailed, SignOnDenied, SignOnFailed
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import external_identities
 from wharfinger.metadata.accounts import Account
@@ -145,7 +146,7 @@ class SingleSignOn:
             EndpointUnknown: there is none.
         """
         if name not in self._providers:
-            message = "There is no way to sign in by this name."
+            message = Sentence("There is no way to sign in by this name.")
             raise EndpointUnknown(message)
         return self._providers[name]
 
@@ -223,7 +224,10 @@ class SingleSignOn:
             token = await self._verify(provider, id_token, journey)
         except (GrantRefused, TokenRefused) as error:
             _log.warning("a sign-in was refused", provider=name, reason=str(error))
-            message = f"What {provider.display_name} answers does not prove who you are. Sign in once more."
+            message = Sentence(
+                "What %(provider)s answers does not prove who you are. Sign in once more.",
+                provider=provider.display_name,
+            )
             raise SignOnFailed(message) from error
         claims = await self._claims(provider, endpoints, token, access_token)
         newcomer = newcomers.read(
@@ -238,7 +242,9 @@ class SingleSignOn:
         Raises:
             SignOnFailed: there is nothing, or not of this browser, or it is old.
         """
-        message = "This sign-in was not begun in this browser, or took more than ten minutes. Sign in once more."
+        message = Sentence(
+            "This sign-in was not begun in this browser, or took more than ten minutes. Sign in once more."
+        )
         try:
             content = self._envelope().open(sealed or "", _place(provider))
         except EnvelopeBroken as error:
@@ -262,7 +268,10 @@ class SingleSignOn:
         )
         # A provider that does not know `max_age` says nothing; then to have been there again must do.
         if journey.fresh and token.signed_in_at is not None and token.signed_in_at < journey.began - LEEWAY:
-            message = f"{provider.display_name} did not ask you again who you are. Sign out there, and try again."
+            message = Sentence(
+                "%(provider)s did not ask you again who you are. Sign out there, and try again.",
+                provider=provider.display_name,
+            )
             raise SignOnFailed(message)
         return token
 
@@ -274,16 +283,17 @@ class SingleSignOn:
             return token.claims
         more = await self._openid.userinfo(endpoints, access_token)
         if more and more.get("sub") != token.subject:
-            message = f"The provider {provider.issuer} speaks of somebody else."
+            message = Sentence("The provider %(issuer)s speaks of somebody else.", issuer=provider.issuer)
             raise OutboundFailed(message)
         return {**more, **token.claims}
 
     async def _admit(self, provider: Provider, newcomer: Newcomer, by: Actor, instead_of: str | None) -> NewSession:
         """Find or make the account, follow the groups, and begin the session: all of it or nothing."""
         if provider.groups and not newcomer.groups & frozenset(provider.groups):
-            message = (
-                f"{provider.display_name} says who you are, but only members of certain groups may sign in here. Ask "
-                "whoever runs this registry which they are."
+            message = Sentence(
+                "%(provider)s says who you are, but only members of certain groups may sign in "
+                "here. Ask whoever runs this registry which they are.",
+                provider=provider.display_name,
             )
             raise SignOnDenied(message)
         now = self._clock.now()
@@ -307,10 +317,10 @@ def _require_welcome(account: Account | None) -> Account:
         SignOnDenied: it may not.
     """
     if account is None or account.suspended_at is not None:
-        message = "Your account is suspended. Ask whoever runs this registry."
+        message = Sentence("Your account is suspended. Ask whoever runs this registry.")
         raise SignOnDenied(message)
     if account.access_type is AccessType.KEYS:
-        message = "Your account signs in with tokens and access keys only, not to the console."
+        message = Sentence("Your account signs in with tokens and access keys only, not to the console.")
         raise SignOnDenied(message)
     return account
 
@@ -323,15 +333,21 @@ def _code_of(provider: Provider, endpoints: Endpoints, answer: Mapping[str, str]
     """
     issuer = answer.get("iss")
     if issuer != provider.issuer and (issuer is not None or endpoints.names_itself):
-        message = f"This answer does not come from {provider.display_name}. Nobody was signed in."
+        message = Sentence(
+            "This answer does not come from %(provider)s. Nobody was signed in.", provider=provider.display_name
+        )
         raise SignOnFailed(message)
     if answer.get("error"):
         word = answer["error"][:60]
         shown = word if word.isascii() and word.isprintable() else "an error"
-        message = f"{provider.display_name} did not sign you in: it says {shown!r}."
+        message = Sentence(
+            "%(provider)s did not sign you in: it says %(shown)r.", provider=provider.display_name, shown=shown
+        )
         raise SignOnFailed(message)
     if not answer.get("code"):
-        message = f"{provider.display_name} sent you back without an answer. Sign in once more."
+        message = Sentence(
+            "%(provider)s sent you back without an answer. Sign in once more.", provider=provider.display_name
+        )
         raise SignOnFailed(message)
     return answer["code"]
 

@@ -11,6 +11,7 @@ from wharfinger.domain.errors import AccountInvalid
 from wharfinger.domain.identity import Actor, Principal
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.pages import Page, page_of
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.switches import Switches
 from wharfinger.metadata import figures
 from wharfinger.metadata import repositories as repository_rows
@@ -101,7 +102,7 @@ class Stars:
     def _require_account(self, by: Actor) -> int:
         self._switches.require_writable()
         if by.principal.account_id is None:
-            message = "Only an account can mark a repository with a star; sign in with one."
+            message = Sentence("Only an account can mark a repository with a star; sign in with one.")
             raise AccountInvalid(message)
         return by.principal.account_id
 

@@ -20,6 +20,7 @@ from wharfinger.blobstore.absent import AbsentBlobStore
 from wharfinger.blobstore.base import BlobStore, KeyTaken, KeyUnknown, StoreKey, checked_key
 from wharfinger.domain.errors import RegistryConflict, RegistryInvalid, StoreUnavailable
 from wharfinger.domain.names import DEFAULT_REGISTRY
+from wharfinger.domain.sentences import Sentence
 
 OWN: Final = "own/"
 """Before every key that names no blob; keys of blobs begin with two characters and a slash."""
@@ -67,9 +68,10 @@ class Storages:
         found = self._declared.get(name)
         if found is not None:
             return found.store
-        return self._refuse(name, f"The storage {name} of this registry is not among the settings of this node.")
+        reason = Sentence("The storage %(name)s of this registry is not among the settings of this node.", name=name)
+        return self._refuse(name, reason)
 
-    def problem_of(self, name: str) -> str | None:
+    def problem_of(self, name: str) -> Sentence | None:
         """Say why the storage cannot be used, if that is known."""
         store = self.store_of(name)
         return store.reason if isinstance(store, AbsentBlobStore) else None
@@ -85,10 +87,12 @@ class Storages:
         if await _marked(storage.store, mark) == mark:
             self._refused.pop(name, None)
             return True
-        self._refuse(name, f"The storage {name} belongs to another registry, or to another deployment.")
+        self._refuse(
+            name, Sentence("The storage %(name)s belongs to another registry, or to another deployment.", name=name)
+        )
         return False
 
-    def _refuse(self, name: str, reason: str) -> AbsentBlobStore:
+    def _refuse(self, name: str, reason: Sentence) -> AbsentBlobStore:
         return self._refused.setdefault(name, AbsentBlobStore(reason))
 
 
@@ -159,8 +163,9 @@ async def claim(storage: Storage, mark: str) -> None:
     await storage.store.check()
     await write_mark(storage.store, mark)
     if await read_mark(storage.store) != mark:
-        message = (
-            f"The storage {storage.name} belongs to another registry, perhaps of another deployment: its mark says so."
+        message = Sentence(
+            "The storage %(name)s belongs to another registry, perhaps of another deployment: its mark says so.",
+            name=storage.name,
         )
         raise RegistryConflict(message)
 
@@ -185,9 +190,9 @@ async def require_empty(storage: Storage) -> None:
         RegistryInvalid: there are.
     """
     if await holds_bytes(storage.store):
-        message = (
-            f"The storage {storage.name} holds bytes, and nothing says what they are: empty it, or declare another "
-            "directory."
+        message = Sentence(
+            "The storage %(name)s holds bytes, and nothing says what they are: empty it, or declare another directory.",
+            name=storage.name,
         )
         raise RegistryInvalid(message)
 
@@ -199,14 +204,19 @@ async def require_mark(storage: Storage, mark: str) -> None:
         StoreUnavailable: it has another mark, or none.
     """
     if await read_mark(storage.store) != mark:
-        message = (
-            f"The storage {storage.name} does not bear the mark of its registry: another directory is there, or none."
+        message = Sentence(
+            "The storage %(name)s does not bear the mark of its registry: another directory is there, or none.",
+            name=storage.name,
         )
         raise StoreUnavailable(message)
 
 
-def unknown_storage(name: str, storages: Storages) -> str:
+def unknown_storage(name: str, storages: Storages) -> Sentence:
     """Say that there is no such storage, and which there are."""
     known = ", ".join(one.name for one in storages.all() if one.name != DEFAULT_REGISTRY)
-    advice = f"there are {known}" if known else "none is declared besides that of `default`: add one to `storages`"
-    return f"There is no storage {name[:60]!r}: {advice}."
+    if known:
+        return Sentence("There is no storage %(name)r: there are %(known)s.", name=name[:60], known=known)
+    return Sentence(
+        "There is no storage %(name)r: none is declared besides that of `default`: add one to `storages`.",
+        name=name[:60],
+    )

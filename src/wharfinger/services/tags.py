@@ -14,6 +14,7 @@ from wharfinger.domain.errors import ManifestUnknown
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName, TagName
 from wharfinger.domain.pages import Page, page_of
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.switches import Switches
 from wharfinger.failpoints import failpoint
 from wharfinger.metadata import manifests as manifest_rows
@@ -144,7 +145,7 @@ class Tags:
             change = tag_change(registry, held, repository, by, now)
             for name in sorted(set(names)):
                 if not rows.remove(connection, change, name):
-                    message = f"There is no tag {name!r} in this repository."
+                    message = Sentence("There is no tag %(name)r in this repository.", name=name)
                     raise ManifestUnknown(message, detail={"tag": name})
             repository_rows.touch(connection, held.id, now)
             failpoint("tag.delete.committing")
@@ -183,9 +184,13 @@ class Tags:
         def work(connection: Connection) -> TagThen:
             step = tag_history.last(connection, repository_id, name, time)
             if step is None or step.after is None:
-                message = f"There is no tag {name!r} in this repository."
+                message = Sentence("There is no tag %(name)r in this repository.", name=name)
                 if time is not None:
-                    message = f"There was no tag {name!r} in this repository at {as_datetime(time):%Y-%m-%dT%H:%M:%SZ}."
+                    message = Sentence(
+                        "There was no tag %(name)r in this repository at %(time)s.",
+                        name=name,
+                        time=f"{as_datetime(time):%Y-%m-%dT%H:%M:%SZ}",
+                    )
                 raise ManifestUnknown(message, detail={"tag": name})
             hidden = trash.find_manifest(connection, repository_id, step.after, to_change=False)
             return TagThen(
@@ -229,7 +234,9 @@ class Tags:
             held = require_locked(connection, registry, repository)
             wanted = _earlier(connection, held.id, name) if to is None else to
             if to is not None and not tag_history.has_named(connection, held.id, name, to):
-                message = f"The tag {name!r} never named {to}; its history says what it did name."
+                message = Sentence(
+                    "The tag %(name)r never named %(to)s; its history says what it did name.", name=name, to=to
+                )
                 raise ManifestUnknown(message, detail={"tag": name})
             change = tag_change(registry, held, repository, by, now, "restored")
             manifest_id = find_or_restore(connection, change, name, wanted)
@@ -258,7 +265,7 @@ def _earlier(connection: Connection, repository_id: int, name: TagName) -> Diges
     step = tag_history.last(connection, repository_id, name)
     if step is not None and step.before is not None:
         return step.before
-    message = f"The tag {name!r} has named nothing else, so there is nothing to restore."
+    message = Sentence("The tag %(name)r has named nothing else, so there is nothing to restore.", name=name)
     if step is None:
-        message = f"There never was a tag {name!r} in this repository."
+        message = Sentence("There never was a tag %(name)r in this repository.", name=name)
     raise ManifestUnknown(message, detail={"tag": name})

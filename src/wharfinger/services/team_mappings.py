@@ -11,6 +11,7 @@ from wharfinger.domain.accounts import AccountName, MemberRole, TeamName
 from wharfinger.domain.errors import AccountUnknown
 from wharfinger.domain.events import EventAction
 from wharfinger.domain.identity import Actor
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import organizations
 from wharfinger.metadata import team_mappings as rows
@@ -44,7 +45,7 @@ class TeamMappings:
             AccountInvalid: the settings know no such provider, or no group can have that name.
         """
         require_provider(provider, self._providers)
-        require_said(group, "The name of a group", "as ID tokens name it")
+        require_said(group, Sentence("The name of a group"), Sentence("as ID tokens name it"))
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
@@ -67,7 +68,12 @@ class TeamMappings:
         def work(connection: Connection) -> None:
             _, team_id = require_team(connection, team)
             if not rows.remove(connection, team_id, provider, group):
-                message = f"{str(team)!r} does not follow the group {group!r} of {provider!r}."
+                message = Sentence(
+                    "%(team)r does not follow the group %(group)r of %(provider)r.",
+                    team=str(team),
+                    group=group,
+                    provider=provider,
+                )
                 raise AccountUnknown(message)
             tell(connection, EventAction.TEAM_UNMAPPED, str(team), by, now, detail=f"{group} of {provider}")
             if rows.is_mapped(connection, team_id, provider):

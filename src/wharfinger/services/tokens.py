@@ -23,6 +23,7 @@ from wharfinger.domain.errors import CredentialInvalid, QueryInvalid, SignInUnre
 from wharfinger.domain.identity import Principal
 from wharfinger.domain.names import RegistryName, RepositoryName
 from wharfinger.domain.scopes import Wanted
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import signing_keys as rows
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.metadata.signing_keys import SigningKeyRow
@@ -131,7 +132,7 @@ class Tokens:
                 access=[entry for _, entry in granted],
             )
         except TokenRefused as error:
-            message = "So much was asked for at once that no token can hold it; ask for fewer repositories."
+            message = Sentence("So much was asked for at once that no token can hold it; ask for fewer repositories.")
             raise QueryInvalid(message) from error
         return IssuedToken(text=text, seconds=maker.lifetime, issued_at=now, granted=[one for one, _ in granted])
 
@@ -149,7 +150,7 @@ class Tokens:
         """
         named, now = named_workload(principal), self._clock.now()
         if named is None:
-            message = "Only a workload gets such a credential; make a personal access token instead."
+            message = Sentence("Only a workload gets such a credential; make a personal access token instead.")
             raise CredentialInvalid(message)
         maker = RegistryTokens(await self._current(), issuer=ISSUER, service=service_of(registry.name))
         text = maker.issue_credential(now, named, self._workload_lifetime)
@@ -182,7 +183,7 @@ class Tokens:
                 return verify(self._verifier(self._keys, registry), self._clock.now())
         except TokenRefused as error:
             _log.info("a token was refused", reason=str(error))
-            message = "The token is not valid here, or no longer; sign in again."
+            message = Sentence("The token is not valid here, or no longer; sign in again.")
             raise CredentialInvalid(message) from None
 
     async def rotate(self) -> int:
@@ -289,5 +290,5 @@ class Tokens:
             )
         except EnvelopeBroken as error:
             _log.error("a signing key does not open: it was sealed with another secret", why=str(error))
-            message = "The registry cannot give tokens now; its log says why."
+            message = Sentence("The registry cannot give tokens now; its log says why.")
             raise SignInUnready(message) from error

@@ -12,6 +12,7 @@ from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.names import RepositoryName
 from wharfinger.domain.pages import Page, page_of
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.switches import Switches
 from wharfinger.domain.trash import Trashed, TrashEntry, TrashKind
 from wharfinger.failpoints import failpoint
@@ -193,7 +194,9 @@ class Trash:
         self._switches.require_deletion()
         now = self._clock.now()
         if what.tag is not None:
-            message = f"The tag {what.tag!r} holds no content: purge the manifest that it named, NAME@DIGEST."
+            message = Sentence(
+                "The tag %(tag)r holds no content: purge the manifest that it named, NAME@DIGEST.", tag=what.tag
+            )
             raise RuleInvalid(message)
 
         def work(connection: Connection) -> None:
@@ -216,7 +219,9 @@ class Trash:
 
 def number_unknown(number: int) -> NameUnknown:
     """Return the error for a repository that is not in the trash."""
-    return NameUnknown(f"There is no repository {number} in the trash.", detail={"number": number})
+    return NameUnknown(
+        Sentence("There is no repository %(number)s in the trash.", number=number), detail={"number": number}
+    )
 
 
 def _purge_repository(
@@ -225,7 +230,7 @@ def _purge_repository(
     """End the time of a deleted repository; the collector finds it by that. Returns its id."""
     found = rows.find_repository(connection, registry.id, name, number)
     if found is None or found.purged:
-        message = f"There is no repository {name!r} in the trash."
+        message = Sentence("There is no repository %(name)r in the trash.", name=name)
         raise NameUnknown(message, detail={"name": name})
     rows.begin_purge(connection, found.id, now)
     return found.id
@@ -243,7 +248,9 @@ def _purge_content(
         return held.id
     blob = rows.find_blob(connection, held.id, digest)
     if blob is None or blob.purged:
-        message = f"Neither a manifest nor a blob {digest} is in the trash of this repository."
+        message = Sentence(
+            "Neither a manifest nor a blob %(digest)s is in the trash of this repository.", digest=digest
+        )
         raise BlobUnknown(message, detail={"digest": digest})
     rows.purge_blob(connection, held.id, blob.id, now)
     queues.review_blobs(connection, held.id, [blob.id], now, "purged")

@@ -17,6 +17,7 @@ from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.grants import Place
 from wharfinger.domain.identity import Actor, Principal, Workload
 from wharfinger.domain.roles import WORDS
+from wharfinger.domain.sentences import Sentence, joined
 from wharfinger.domain.trust import (
     Claims,
     NewRule,
@@ -70,7 +71,7 @@ class Verdict:
     """
 
     rule: TrustRule
-    reasons: Sequence[str]
+    reasons: Sequence[Sentence]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ class Report:
     subject: str
     audience: Sequence[str]
     expires_at: Instant | None
-    problem: str | None
+    problem: Sentence | None
     verdicts: Sequence[Verdict]
     principal: Principal | None
 
@@ -238,13 +239,15 @@ class TrustRules:
         try:
             token = identity_tokens.read(text)
         except TokenRefused as error:
-            message = f"This is not an identity token that could be taken: {error}."
+            message = Sentence(
+                "This is not an identity token that could be taken: %(why)s.", why=Sentence(error.reason)
+            )
             raise AccountInvalid(message) from None
         problem = None
         try:
             token.check(self._clock.now())
         except TokenRefused as error:
-            problem = str(error)
+            problem = Sentence(error.reason)
         rules = await self._rules(registry, place)
         verdicts = [Verdict(rule=rule, reasons=await self._reasons(rule, token)) for rule in rules]
         matching = [one.rule for one in verdicts if not one.reasons]
@@ -293,7 +296,7 @@ class TrustRules:
         if not matching:
             why = "no rule names its audience" if rules else "no rule names its issuer"
             raise WorkloadRefused("its claims match no rule" if meant else why)
-        problems: dict[str | None, Exception | None] = {}
+        problems: dict[str | None, TokenRefused | Unavailable | None] = {}
         for rule in matching:  # most share their keys, which are those of the issuer
             if rule.jwks not in problems:
                 problems[rule.jwks] = await self._problem(token, rule.jwks)
@@ -303,20 +306,25 @@ class TrustRules:
         for problem in problems.values():
             if isinstance(problem, Unavailable):
                 _log.warning("an issuer's keys cannot be had", issuer=token.issuer, reason=problem.message)
-                message = "The keys of the token's issuer cannot be had now; try again in a moment."
+                message = Sentence("The keys of the token's issuer cannot be had now; try again in a moment.")
                 raise OutboundFailed(message)
         raise WorkloadRefused(" and ".join(sorted({str(problem) for problem in problems.values()})))
 
-    async def _reasons(self, rule: TrustRule, token: IdentityToken) -> Sequence[str]:
+    async def _reasons(self, rule: TrustRule, token: IdentityToken) -> Sequence[Sentence]:
         reasons = _differences(rule, token.issuer, token.claims)
         if reasons:
             return reasons
         problem = await self._problem(token, rule.jwks)
         if problem is None:
             return []
-        return [f"signature: {problem.message if isinstance(problem, Unavailable) else problem}"]
+        return [
+            Sentence(
+                "signature: %(why)s",
+                why=problem.message if isinstance(problem, Unavailable) else Sentence(problem.reason),
+            )
+        ]
 
-    async def _problem(self, token: IdentityToken, jwks: str | None) -> Exception | None:
+    async def _problem(self, token: IdentityToken, jwks: str | None) -> TokenRefused | Unavailable | None:
         """Return what is wrong with the signature, or why that cannot be known."""
         try:
             found = await self._keys(token.issuer, token.kid) if jwks is None else json.loads(jwks)["keys"]
@@ -324,18 +332,25 @@ class TrustRules:
         except (TokenRefused, Unavailable) as error:
             return error
         except OSError as error:
-            return OutboundFailed(f"The file of outbound.authorities cannot be read: {error.strerror}.")
+            return OutboundFailed(
+                Sentence("The file of outbound.authorities cannot be read: %(why)s.", why=error.strerror or str(error))
+            )
         return None
 
 
-def _differences(rule: TrustRule, issuer: str, claims: Claims) -> Sequence[str]:
+def _differences(rule: TrustRule, issuer: str, claims: Claims) -> Sequence[Sentence]:
     """Return why what a token says does not meet a rule; none if it does."""
     if rule.issuer != issuer:
-        return [f"iss is {_shown(issuer)!r}, and must be {rule.issuer!r}"]
-    reasons = [str(one) for one in mismatches(rule.conditions, claims)]
+        return [Sentence("iss is %(said)r, and must be %(wanted)r", said=_shown(issuer), wanted=rule.issuer)]
+    reasons = [one.words for one in mismatches(rule.conditions, claims)]
     if not names_audience(rule.audience, claims):
-        said = " and ".join(repr(one) for one in texts_of(claims.get("aud"))) or "missing"
-        reasons.insert(0, f"aud is {said}, and must be {rule.audience!r}")
+        texts = texts_of(claims.get("aud"))
+        said = (
+            joined(Sentence(" and "), [Sentence("%(value)r", value=one) for one in texts])
+            if texts
+            else Sentence("missing")
+        )
+        reasons.insert(0, Sentence("aud is %(said)s, and must be %(wanted)r", said=said, wanted=rule.audience))
     return reasons
 
 
@@ -367,27 +382,34 @@ def _public(jwks: str | None) -> str | None:
     try:
         return identity_tokens.public_keys(jwks.encode("utf-8", "surrogatepass"))
     except KeysUnusable as error:
-        message = f"The keys of the issuer cannot be used: {error}."
+        message = Sentence("The keys of the issuer cannot be used: %(why)s.", why=error.reason)
         raise AccountInvalid(message) from error
 
 
 def _require(connection: Connection, rule_id: int) -> TrustRule:
     rule = rows.find(connection, rule_id)
     if rule is None:
-        message = f"There is no trust rule {rule_id}."
+        message = Sentence("There is no trust rule %(rule)s.", rule=rule_id)
         raise AccountUnknown(message)
     return rule
 
 
 def _require_room(connection: Connection, new: NewRule) -> None:
     if rows.count(connection) >= MAX_RULES:
-        message = f"There are {MAX_RULES} trust rules already, which is the limit; remove some that nobody needs."
+        message = Sentence(
+            "There are %(most)s trust rules already, which is the limit; remove some that nobody needs.",
+            most=MAX_RULES,
+        )
         raise AccountConflict(message)
     if new.source is None or new.place.registry_id is None:
         return
     for rule in rows.of_issuer(connection, new.place.registry_id, new.issuer):
         if rule.source not in {None, new.source}:
-            message = f"{rule} tells the source of this issuer's workloads otherwise: {rule.source}; use the same."
+            message = Sentence(
+                "%(rule)s tells the source of this issuer's workloads otherwise: %(source)s; use the same.",
+                rule=str(rule),
+                source=rule.source,
+            )
             raise AccountConflict(message)
 
 

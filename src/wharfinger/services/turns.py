@@ -14,6 +14,7 @@ from typing import Final
 
 from wharfinger.clock import SECOND, Clock, Instant, after
 from wharfinger.domain.errors import Unavailable, UpkeepBusy
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata import closing
 from wharfinger.metadata.database import Connection, Database
 from wharfinger.telemetry import logger
@@ -43,7 +44,7 @@ class Turn:
             UpkeepBusy: another process has taken over, because this one stood still for too long.
         """
         if not closing.is_claimed(connection, self.registry_id, self.token):
-            message = "Another process has taken over this registry; it goes on there."
+            message = Sentence("Another process has taken over this registry; it goes on there.")
             raise UpkeepBusy(message)
 
 

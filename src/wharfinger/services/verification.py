@@ -21,6 +21,7 @@ from wharfinger.domain.errors import AccountUnknown, UpkeepBusy, UpkeepDisabled
 from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import SYSTEM_ACTOR, Actor
 from wharfinger.domain.pages import Page, page_of
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.verification import Finding, Phase, Scope
 from wharfinger.metadata import events
 from wharfinger.metadata import verification as rows
@@ -152,7 +153,9 @@ class Verification:
             UpkeepDisabled: nothing is verified in the background here.
         """
         if not self._in_background:
-            message = "Nothing is verified in the background here (verification.enabled); run `wharfinger verify`."
+            message = Sentence(
+                "Nothing is verified in the background here (verification.enabled); run `wharfinger verify`."
+            )
             raise UpkeepDisabled(message)
         name, now = f"{IN_BACKGROUND} {Scope()}", self._clock.now()
 
@@ -207,7 +210,7 @@ class Verification:
         """
         found = await self._database.read(lambda c: rows.list_runs(c, registry.id, None, 1, number))
         if not found:
-            message = f"There is no verification {number} in this registry."
+            message = Sentence("There is no verification %(number)s in this registry.", number=number)
             raise AccountUnknown(message)
         return self._report(*found[0])
 
@@ -284,7 +287,7 @@ class Verification:
         now = self._clock.now()
         run = rows.find_open(connection, registry.id, name)
         if run is not None and not rows.claim(connection, run.id, token, now, after(now, CLAIM)):
-            message = f"Another process is verifying {scope} now; it goes on by itself."
+            message = Sentence("Another process is verifying %(scope)s now; it goes on by itself.", scope=str(scope))
             raise UpkeepBusy(message)
         if run is not None and not restart:
             rows.resume(connection, run.id)

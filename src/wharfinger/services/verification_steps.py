@@ -8,6 +8,7 @@ from typing import Final
 from wharfinger.blobstore.base import StoreKey
 from wharfinger.clock import SECOND, Clock, after
 from wharfinger.domain.errors import UpkeepBusy
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.verification import Phase, Scope
 from wharfinger.metadata import examination, manifest_facts
 from wharfinger.metadata import verification as rows
@@ -244,4 +245,4 @@ async def _batches(listing: AsyncIterator[StoreKey]) -> AsyncIterator[list[Store
 
 
 def _taken_over() -> UpkeepBusy:
-    return UpkeepBusy("Another process has taken the verification over: this one stood still for too long.")
+    return UpkeepBusy(Sentence("Another process has taken the verification over: this one stood still for too long."))

@@ -24,6 +24,7 @@ from wharfinger.domain.events import Event, EventAction
 from wharfinger.domain.identity import Principal
 from wharfinger.domain.management import Matter, Target, Task
 from wharfinger.domain.names import RepositoryName, parse_repository_name, parse_tag
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services import Services
 from wharfinger.services.accounts import unknown
 from wharfinger.services.namespaces import namespace_unknown
@@ -46,7 +47,7 @@ def parse_number(text: str) -> int:
     """
     if text.isascii() and text.isdecimal() and len(text) <= len(str(LONGEST_ID)) and 1 <= int(text) <= LONGEST_ID:
         return int(text)
-    message = "This part of the path must be a number, as the list shows it."
+    message = Sentence("This part of the path must be a number, as the list shows it.")
     raise NameInvalid(message)
 
 
@@ -214,13 +215,13 @@ def _matter(need: Managing, call: Asking) -> Matter:
 def _refusal(decision: Decision, what: str, hidden: WharfingerError | None) -> WharfingerError:
     match decision.outcome:
         case Outcome.SIGN_IN:
-            return Unauthenticated(f"Sign in to {what}: {decision.rule}.")
+            return Unauthenticated(Sentence("Sign in to %(what)s: %(rule)s.", what=what, rule=decision.rule))
         case Outcome.WIDER_TOKEN:
-            return TokenTooNarrow(f"You may not {what}: {decision.rule}.")
+            return TokenTooNarrow(Sentence("You may not %(what)s: %(rule)s.", what=what, rule=decision.rule))
         case _ if hidden is not None and not decision.limited:
             return hidden
         case _:
-            return Denied(f"You may not {what}: {decision.rule}.")
+            return Denied(Sentence("You may not %(what)s: %(rule)s.", what=what, rule=decision.rule))
 
 
 def _unknown(matter: Matter) -> WharfingerError:

@@ -13,6 +13,7 @@ from wharfinger.domain.access import Access, Action
 from wharfinger.domain.errors import CredentialInvalid, Denied, TokenTooNarrow, Unauthenticated
 from wharfinger.domain.identity import ANONYMOUS, Principal
 from wharfinger.domain.names import DEFAULT_REGISTRY, RegistryName
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services.identity import Bearer, Identity, Password, Shown
 from wharfinger.services.registries import Registry
 from wharfinger.web.requests import Visit
@@ -84,9 +85,10 @@ def require_private(visit: Visit) -> None:
         Denied: others could read it on the way, and the operator did not say that they may.
     """
     if not visit.is_private:
-        message = (
-            "Nobody can sign in on this connection, because it is not encrypted: use https. The operator sets "
-            "http.tls, or a proxy that speaks TLS and says so (http.trustedproxies), or accounts.allowplain."
+        message = Sentence(
+            "Nobody can sign in on this connection, because it is not encrypted: use https. The "
+            "operator sets http.tls, or a proxy that speaks TLS and says so (http.trustedproxies), or "
+            "accounts.allowplain."
         )
         raise Denied(message)
 
@@ -146,7 +148,7 @@ def read_authorization(header: bytes | None) -> Shown | None:
         return _basic(shown)
     if scheme.lower() == b"bearer" and shown.isascii() and shown and b" " not in shown:
         return Bearer(shown.decode("ascii"))
-    message = "The Authorization header cannot be read: it takes Basic or Bearer, and what belongs to it."
+    message = Sentence("The Authorization header cannot be read: it takes Basic or Bearer, and what belongs to it.")
     raise CredentialInvalid(message)
 
 
@@ -156,7 +158,7 @@ def _basic(encoded: bytes) -> Password:
     except (binascii.Error, UnicodeDecodeError):
         name, colon, secret = "", "", ""
     if not colon or not name.isprintable():
-        message = "The Authorization header cannot be read: Basic takes name:password, in UTF-8 and base64."
+        message = Sentence("The Authorization header cannot be read: Basic takes name:password, in UTF-8 and base64.")
         raise CredentialInvalid(message)
     return Password(name, secret)
 

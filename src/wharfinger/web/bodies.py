@@ -8,6 +8,7 @@ from typing import Final
 from starlette.types import Receive
 
 from wharfinger.domain.errors import ManifestTooLarge
+from wharfinger.domain.sentences import Sentence
 from wharfinger.web.requests import Visit
 
 PROGRESS_BYTES: Final = 32 * 1024
@@ -74,7 +75,7 @@ class Body:
         await self._gather(pieces, limit + 1)
         content = b"".join(pieces)
         if len(content) > limit:
-            message = f"The manifest has more than {limit} bytes, which is the limit."
+            message = Sentence("The manifest has more than %(limit)s bytes, which is the limit.", limit=limit)
             raise ManifestTooLarge(message, detail={"limit": limit})
         return content
 

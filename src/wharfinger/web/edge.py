@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from wharfinger.domain.errors import EndpointUnknown, WharfingerError
 from wharfinger.domain.secrecy import without_secrets
+from wharfinger.domain.sentences import Sentence
 from wharfinger.telemetry import REQUEST_COUNTS, RequestLine, logger
 from wharfinger.web.requests import Proxies, Visit, announces_body, is_loopback, read_headers
 from wharfinger.web.responses import Content
@@ -143,7 +144,9 @@ class Edge:
                 exchange.id, path or exchange.path, client, scheme, headers, is_private=private, unread=unread
             )
             if path is None:
-                message = f"Nothing lies here: the paths of this registry begin with {self._rules.prefix}/."
+                message = Sentence(
+                    "Nothing lies here: the paths of this registry begin with %(prefix)s/.", prefix=self._rules.prefix
+                )
                 return door.refusal(EndpointUnknown(message), exchange.visit)
             if self._warn and self._rules.proxies.forwards(headers):
                 self._warn_once(client)

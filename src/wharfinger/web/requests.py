@@ -11,6 +11,7 @@ from starlette.types import Scope
 from wharfinger.domain.errors import HeaderInvalid
 from wharfinger.domain.identity import ANONYMOUS, Actor, Principal
 from wharfinger.domain.secrecy import without_secrets
+from wharfinger.domain.sentences import Sentence
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -64,12 +65,12 @@ def read_headers(scope: Scope) -> dict[bytes, bytes]:
         names = [name for name, _ in pairs]
         for name in _ONCE:
             if names.count(name) > 1:
-                message = f"The header {name.decode()} comes twice."
+                message = Sentence("The header %(name)s comes twice.", name=name.decode())
                 raise HeaderInvalid(message)
         for name in set(names):  # what may come twice is one list
             headers[name] = b", ".join(value for one, value in pairs if one == name)
     if not headers.get(b"host") and scope["http_version"] == "1.1":  # the server writes an empty one for none
-        message = "An HTTP/1.1 request must have a Host header."
+        message = Sentence("An HTTP/1.1 request must have a Host header.")
         raise HeaderInvalid(message)
     return headers
 

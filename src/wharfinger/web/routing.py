@@ -16,6 +16,7 @@ from starlette.types import Scope
 from wharfinger.domain.access import Action
 from wharfinger.domain.errors import EndpointUnknown, MethodUnsupported
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services import Services
 from wharfinger.services.cache import ContentCache
 from wharfinger.services.registries import Registry
@@ -135,7 +136,7 @@ class Router:
             found = _read(endpoint.tail, name, last)
             if found is not None:
                 return Match(_choose(endpoint, method), *found)
-        message = "The path is no endpoint of the distribution protocol."
+        message = Sentence("The path is no endpoint of the distribution protocol.")
         raise EndpointUnknown(message)
 
     def _add(self, route: Route) -> None:
@@ -166,7 +167,11 @@ def _choose(endpoint: _Endpoint, method: str) -> Route:
     route = endpoint.routes.get(method)
     if route is None:
         allowed = sorted(endpoint.routes)
-        message = f"{method[:20]} does not exist here; this path takes {', '.join(allowed)}."
+        message = Sentence(
+            "%(method)s does not exist here; this path takes %(allowed)s.",
+            method=method[:20],
+            allowed=", ".join(allowed),
+        )
         raise MethodUnsupported(message, allowed)
     return route
 

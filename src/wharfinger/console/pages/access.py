@@ -8,7 +8,7 @@ from wharfinger.console.accounts import known
 from wharfinger.console.calls import Call, View
 from wharfinger.console.languages import mark
 from wharfinger.console.routing import Route
-from wharfinger.console.rules import ACTIONS, CHANGES, RULES
+from wharfinger.console.rules import ACTIONS, CHANGES
 from wharfinger.domain.access import Access, Action
 from wharfinger.domain.accounts import AccountKind, AccountName, parse_any_account_name
 from wharfinger.domain.errors import AccountInvalid, AccountUnknown, Denied, NameInvalid, NameUnknown
@@ -65,7 +65,6 @@ async def show(call: Call) -> View:
             "wrong": wrong,
             "found": found,
             "is_oneself": found is not None and found.who == call.principal.name,
-            "is_translated": found is not None and found.decision.rule in RULES,
             "steps": [] if found is None else [_step(call, found, one) for one in found.remedies],
             "given": [] if found is None else [_given(call, found, one) for one in found.given],
             "needed": "" if found is None or found.needed is None else word_of(found.needed),

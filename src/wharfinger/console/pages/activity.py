@@ -15,6 +15,7 @@ from wharfinger.domain.audit import ACTIVITY, AuditFilter
 from wharfinger.domain.errors import ContentGone, ManifestUnknown, QueryInvalid, ReadOnly, TagImmutable
 from wharfinger.domain.events import EventAction, Result
 from wharfinger.domain.names import parse_tag
+from wharfinger.domain.sentences import Sentence
 from wharfinger.web.access import LONGEST_ID, OnRepository
 
 EVENTS_PAGE: Final = 50
@@ -86,7 +87,7 @@ def _before(call: Call) -> int | None:
         return None
     if text.isascii() and text.isdecimal() and len(text) <= len(str(LONGEST_ID)) and int(text) <= LONGEST_ID:
         return int(text)
-    message = "`before` must be the number of an event, the last one of the page before."
+    message = Sentence("`before` must be the number of an event, the last one of the page before.")
     raise QueryInvalid(message)
 
 

@@ -13,6 +13,7 @@ from wharfinger.domain.audit import WHOLE_LOG, AuditFilter, ExportFormat, parse_
 from wharfinger.domain.errors import QueryInvalid, WharfingerError
 from wharfinger.domain.events import EventAction, Result
 from wharfinger.domain.names import parse_repository_name
+from wharfinger.domain.sentences import Sentence
 from wharfinger.web.access import parse_number
 
 _SIZE: Final = 50
@@ -57,7 +58,7 @@ async def export(call: Call) -> Download:
     try:
         kind = ExportFormat(call.query.get("format", ""))
     except ValueError:
-        message = f"`format` must be one of {', '.join(ExportFormat)}."
+        message = Sentence("`format` must be one of %(known)s.", known=", ".join(ExportFormat))
         raise QueryInvalid(message) from None
     wanted = _wanted({name: call.query.get(name, "").strip()[:_LONGEST] for name in _FIELDS})
     pieces = call.services.audit.export(wanted, WHOLE_LOG, kind)
@@ -87,7 +88,7 @@ def _result(text: str) -> Result | None:
     try:
         return Result(text)
     except ValueError:
-        message = f"`result` must be one of {', '.join(Result)}."
+        message = Sentence("`result` must be one of %(known)s.", known=", ".join(Result))
         raise QueryInvalid(message) from None
 
 

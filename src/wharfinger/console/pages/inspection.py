@@ -20,6 +20,7 @@ from wharfinger.domain.identity import ANONYMOUS
 from wharfinger.domain.inspection import Inspection
 from wharfinger.domain.names import TagName
 from wharfinger.domain.referrers import Attached
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata.tag_history import Movement
 from wharfinger.services.tags import TagThen
 from wharfinger.web.access import OnRepository, parse_number
@@ -69,7 +70,7 @@ async def show_history(call: Call) -> View:
     before = parse_number(call.query["before"]) if "before" in call.query else None
     page = await call.services.tags.history(call.registry, call.name, tag, before, HISTORY_PAGE)
     if not page.items and before is None:
-        message = f"There never was a tag {tag!r} in this repository."
+        message = Sentence("There never was a tag %(tag)r in this repository.", tag=tag)
         raise ManifestUnknown(message)
     return View(
         template="inspection/history.html",

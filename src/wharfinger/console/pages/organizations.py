@@ -15,6 +15,7 @@ from wharfinger.domain.access import Visibility
 from wharfinger.domain.accounts import AccountKind, AccountName, parse_account_name, parse_new_account_name
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown, NamespaceUnknown
 from wharfinger.domain.management import Target, Task
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services.accounts import AccountChange, unknown
 from wharfinger.web.access import Managing
 
@@ -32,7 +33,8 @@ async def show_new(call: Call) -> View:
 
 async def create(call: Call) -> View | Leave:
     """Make an organization with its first owner."""
-    form, wrong = call.form, {}
+    form = call.form
+    wrong: dict[str, str] = {}
     texts = {name: form.text(name)[:300] for name in ("name", "owner", "display_name", "description", "claim")}
     try:
         name, owner = parse_new_account_name(texts["name"]), parse_account_name(texts["owner"])
@@ -195,7 +197,7 @@ def _require_printable(profile: AccountChange) -> None:
         AccountInvalid: one does not.
     """
     if not all((text or "").isprintable() for text in (profile.display_name, profile.description)):
-        message = "A name and a description take characters that can be printed, on one line."
+        message = Sentence("A name and a description take characters that can be printed, on one line.")
         raise AccountInvalid(message)
 
 

@@ -20,6 +20,7 @@ from wharfinger.domain.accounts import (
     parse_language,
 )
 from wharfinger.domain.errors import AccountInvalid, AccountUnknown, SignOnDenied
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata.accounts import Account
 from wharfinger.metadata.credentials import Credential
 from wharfinger.metadata.demands import Demand
@@ -88,9 +89,10 @@ async def authorize(call: Call) -> View | Leave:
     session, organization, number = _asked(call)
     found = await _demanded(call, session)
     if not any(one.demand.organization == organization and one.met and one.fresh for one in found):
-        message = (
-            f"To authorize a token for {organization}, sign in through its provider again first, and do it within a "
-            "quarter of an hour."
+        message = Sentence(
+            "To authorize a token for %(organization)s, sign in through its provider again first, and "
+            "do it within a quarter of an hour.",
+            organization=organization,
         )
         raise SignOnDenied(message)
     await call.services.people.demands.authorize(session.name, number, organization, call.by)
@@ -125,7 +127,7 @@ def _asked(call: Call) -> tuple[Session, AccountName, int]:
     session = call.session
     number = call.form.get("credential", "")
     if not (number.isascii() and number.isdigit() and len(number) <= len(str(2**63))):
-        message = "There is no such token."
+        message = Sentence("There is no such token.")
         raise AccountUnknown(message)
     return session, parse_account_name(call.form.get("organization", "")), min(int(number), 2**63 - 1)
 

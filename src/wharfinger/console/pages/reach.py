@@ -18,6 +18,7 @@ from wharfinger.domain.errors import AccountInvalid, AccountUnknown, NameInvalid
 from wharfinger.domain.grants import Place, parse_role
 from wharfinger.domain.management import Target, Task
 from wharfinger.domain.names import namespace_of
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services.reach import Trusted, Way
 from wharfinger.services.repositories import RepositoryChange
 from wharfinger.web.access import OnRepository
@@ -132,7 +133,7 @@ def _start(call: Call) -> int:
     """Return how many people stand on the pages before this one."""
     text = call.query.get("from", "0")
     if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_FIGURES):
-        message = "`from` is the number of people on the pages before; begin at the first page."
+        message = Sentence("`from` is the number of people on the pages before; begin at the first page.")
         raise QueryInvalid(message)
     return int(text)
 

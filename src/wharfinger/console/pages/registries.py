@@ -25,6 +25,7 @@ from wharfinger.domain.errors import (
 from wharfinger.domain.management import Target, Task
 from wharfinger.domain.names import DEFAULT_REGISTRY
 from wharfinger.domain.registries import parse_registry_name
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata.registries import RegistryRow
 from wharfinger.services.registries import FOR_GOOD, RegistryChange, registry_unknown
 from wharfinger.web.access import Managing, OnRepository
@@ -79,7 +80,7 @@ async def show_all(call: Call) -> View:
         if await _may_know(call, row):
             found.append((row, hosts_of(call, row)))
     if not found:
-        message = "Sign in to see the registries."
+        message = Sentence("Sign in to see the registries.")
         raise Unauthenticated(message)
     on_the_way: Sequence[RegistryRow] = ()
     if await call.can(Task.READ, Target.DEPLOYMENT):

@@ -20,6 +20,7 @@ from wharfinger.domain.errors import (
     RuleInvalid,
 )
 from wharfinger.domain.repositories import MAX_DESCRIPTION, MAX_SOURCE, parse_description, parse_source
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services.repositories import RepositoryChange
 from wharfinger.web.access import OnRepository
 
@@ -59,12 +60,12 @@ async def describe(call: Call) -> View | Leave:
 async def set_visibility(call: Call) -> View | Leave:
     """Set who may pull without a role."""
     if call.mode is not Mode.ACCOUNTS:
-        message = "There is no page at this address."
+        message = Sentence("There is no page at this address.")
         raise EndpointUnknown(message)
     try:
         wanted = Visibility(call.form.get("visibility", ""))
     except ValueError:
-        message = "The form names no visibility that there is."
+        message = Sentence("The form names no visibility that there is.")
         raise QueryInvalid(message) from None
     return await _change(call, RepositoryChange(visibility=wanted))
 

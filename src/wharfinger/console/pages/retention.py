@@ -28,6 +28,7 @@ from wharfinger.domain.policies.retention import (
     make_policy,
     make_rule,
 )
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services.retention import Plan
 from wharfinger.web.access import OnRepository
 
@@ -171,7 +172,7 @@ def _number(text: str) -> int | None:
         return None
     if text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_NEWEST)):
         return int(text)
-    message = f"{text[:20]!r} is not a number: write a whole one, such as 10."
+    message = Sentence("%(text)r is not a number: write a whole one, such as 10.", text=text[:20])
     raise RuleInvalid(message)
 
 

@@ -22,6 +22,7 @@ from wharfinger.domain.identity import Scope
 from wharfinger.domain.management import Target, Task
 from wharfinger.domain.names import parse_repository_name
 from wharfinger.domain.pages import page_of
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata.credentials import Credential
 from wharfinger.services.accounts import AccountChange
 from wharfinger.services.credentials import Issued, Wanted
@@ -87,7 +88,7 @@ async def change(call: Call) -> Leave:
 
     async def work() -> None:
         if not about.isprintable():
-            message = "A description takes characters that can be printed, on one line."
+            message = Sentence("A description takes characters that can be printed, on one line.")
             raise AccountInvalid(message)
         await call.services.accounts.change(_name(call), AccountChange(description=about), call.by)
 
@@ -238,7 +239,10 @@ async def _repositories(call: Call, text: str) -> frozenset[int] | None:
     """Return the ids of the repositories that somebody typed, one a line; those that it may not see are not there."""
     names = [parse_repository_name(line) for line in text.split() if line]
     if len(names) > _MOST_REPOSITORIES:
-        message = f"A key can be limited to {_MOST_REPOSITORIES} repositories at the most."
+        message = Sentence(
+            "A key can be limited to %(most)s repositories at the most.",
+            most=_MOST_REPOSITORIES,
+        )
         raise AccountInvalid(message)
     found = set()
     for name in names:
@@ -259,7 +263,7 @@ async def _credential(call: Call) -> Credential:
     for one in await call.services.credentials.list(_name(call), number + 1, 1):
         if one.id == number and one.revoked_at is None:
             return one
-    message = f"{_name(call)!r} has no key {number} that counts."
+    message = Sentence("%(name)r has no key %(number)s that counts.", name=_name(call), number=number)
     raise AccountUnknown(message)
 
 
@@ -285,7 +289,7 @@ def _days(text: str) -> int:
     """
     if text in {str(days) for days in _PERIODS}:
         return int(text)
-    message = f"Choose one of {', '.join(str(days) for days in _PERIODS)} days."
+    message = Sentence("Choose one of %(known)s days.", known=", ".join(str(days) for days in _PERIODS))
     raise AccountInvalid(message)
 
 

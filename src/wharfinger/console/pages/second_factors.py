@@ -19,6 +19,7 @@ from wharfinger.domain.accounts import AccountName
 from wharfinger.domain.errors import AccountConflict, AccountInvalid, AccountUnknown, CredentialInvalid
 from wharfinger.domain.identity import Actor
 from wharfinger.domain.second_factors import may_have_passkeys
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata.second_factors import Factor
 from wharfinger.services.second_factors import Added, NewApp, NewPasskey
 from wharfinger.web.access import SIGNED_IN
@@ -195,7 +196,7 @@ async def _factor(call: Call) -> Factor:
     for one in held.factors:
         if one.id == int(call.parameters["number"]):
             return one
-    message = "There is no such second factor."
+    message = Sentence("There is no such second factor.")
     raise AccountUnknown(message)
 
 

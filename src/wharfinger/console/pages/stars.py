@@ -9,6 +9,7 @@ from wharfinger.console.languages import mark
 from wharfinger.console.routing import Route
 from wharfinger.domain.errors import NameInvalid, QueryInvalid
 from wharfinger.domain.names import parse_repository_name
+from wharfinger.domain.sentences import Sentence
 from wharfinger.web.access import SIGNED_IN
 
 STARS_PAGE: Final = 50
@@ -43,7 +44,7 @@ def _last(call: Call) -> str | None:
     try:
         return parse_repository_name(text)
     except NameInvalid:
-        message = "`after` must be a repository name, the last one of the page before."
+        message = Sentence("`after` must be a repository name, the last one of the page before.")
         raise QueryInvalid(message) from None
 
 

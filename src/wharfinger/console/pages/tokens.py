@@ -24,6 +24,7 @@ from wharfinger.domain.credentials import check_name
 from wharfinger.domain.errors import AccountInvalid, AccountUnknown, Denied, WharfingerError
 from wharfinger.domain.identity import Scope
 from wharfinger.domain.names import parse_repository_name
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata.credentials import Credential
 from wharfinger.services.credentials import Wanted
 from wharfinger.web.access import SIGNED_IN
@@ -181,7 +182,7 @@ def _wrong_of(call: Call, filled: Filled) -> dict[str, str]:
     """Return what is wrong with a form, by its fields; what needs the database is looked at later."""
     wrong = {}
     try:
-        check_name(filled.name, CredentialKind.TOKEN)
+        check_name(filled.name)
     except AccountInvalid:
         wrong["name"] = _WORDS["name"]
     if not filled.scopes or not set(filled.scopes) <= {one.value for one in Scope}:
@@ -221,7 +222,7 @@ async def _find(call: Call) -> Credential:
     for one in await call.services.credentials.list(call.session.name):
         if one.id == int(call.parameters["number"]) and one.kind is not CredentialKind.REFRESH:
             return one
-    message = "There is no such token."
+    message = Sentence("There is no such token.")
     raise AccountUnknown(message)
 
 

@@ -15,6 +15,7 @@ from wharfinger.domain.access import Action
 from wharfinger.domain.digests import Digest, parse_digest
 from wharfinger.domain.errors import ManifestUnknown, NameTaken, QueryInvalid
 from wharfinger.domain.names import parse_repository_name, parse_tag
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.trash import Trashed, TrashEntry, TrashKind
 from wharfinger.metadata.trash_lists import Position, parse_position
 from wharfinger.web.access import OnDeleted, OnRepository, require_on_repository
@@ -171,7 +172,7 @@ def _named(call: Call) -> Trashed:
     """Return what the form names: a tag or a digest."""
     tag, digest = call.form.text("tag"), call.form.text("digest")
     if bool(tag) is bool(digest):
-        message = "The form must name one thing: a tag or a digest."
+        message = Sentence("The form must name one thing: a tag or a digest.")
         raise QueryInvalid(message)
     return Trashed(
         repository=call.name,

@@ -20,6 +20,7 @@ from wharfinger.domain.forges import Code, Wish, github, gitlab, kubernetes
 from wharfinger.domain.grants import Place, parse_role, word_of
 from wharfinger.domain.management import Target, Task
 from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.trust import MAX_CLAIMS, NewRule, TrustRule, parse_claims
 from wharfinger.services.trust import Report
 from wharfinger.web.access import Managing, Need, OnRepository
@@ -73,7 +74,7 @@ async def test(call: Call) -> View:
         elif len(text) <= MAX_CLAIMS:
             report = await call.services.trust.test(text, call.registry, spot.place)
         else:
-            return await _list(call, wrong=f"A token has {MAX_CLAIMS} characters at the most.")
+            return await _list(call, wrong=Sentence("A token has %(most)s characters at the most.", most=MAX_CLAIMS))
     except AccountInvalid as error:
         return await _list(call, wrong=error.message)
     return await _list(call, report=report)
@@ -216,7 +217,7 @@ async def _find(call: Call) -> TrustRule:
     number = int(call.parameters["number"])
     rule = await call.services.trust.find(number)
     if rule.place != _spot(call).place:
-        message = f"There is no trust rule {number}."
+        message = Sentence("There is no trust rule %(number)s.", number=number)
         raise AccountUnknown(message)
     return rule
 
@@ -298,7 +299,7 @@ def _conditions(text: str) -> Mapping[str, tuple[str, ...]]:
     for line in filter(None, map(str.strip, text.splitlines())):
         claim, equals, value = line.partition("=")
         if not equals:
-            message = f"{line[:60]!r} is no condition: write CLAIM=VALUE, one a line."
+            message = Sentence("%(line)r is no condition: write CLAIM=VALUE, one a line.", line=line[:60])
             raise AccountInvalid(message)
         found[claim.strip()] = (*found.get(claim.strip(), ()), value.strip())
     return found

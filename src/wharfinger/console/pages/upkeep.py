@@ -13,6 +13,7 @@ from wharfinger.console.languages import mark
 from wharfinger.console.pages.administration import MANAGE, PATH, READ, manages
 from wharfinger.console.routing import Route
 from wharfinger.domain.errors import QueryInvalid, Unavailable
+from wharfinger.domain.sentences import Sentence
 from wharfinger.domain.verification import Phase
 from wharfinger.services.figures import Figure, Holdings
 from wharfinger.services.jobs import JobRow
@@ -192,7 +193,7 @@ def _path(registry: Registry, report: Report) -> str:
 def _span(call: Call) -> int:
     text = call.query.get("days", str(SPANS[0]))
     if text not in {str(one) for one in SPANS}:
-        message = f"`days` must be one of {', '.join(str(one) for one in SPANS)}."
+        message = Sentence("`days` must be one of %(known)s.", known=", ".join(str(one) for one in SPANS))
         raise QueryInvalid(message)
     return int(text)
 

@@ -20,6 +20,7 @@ from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, par
 from wharfinger.domain.errors import AccountConflict, AccountInvalid
 from wharfinger.domain.grants import DEPLOYMENT, parse_role, word_of
 from wharfinger.domain.management import Target, Task
+from wharfinger.domain.sentences import Sentence
 from wharfinger.metadata.accounts import Account
 from wharfinger.security.passwords import Passwords
 from wharfinger.services.accounts import AccountChange, unknown
@@ -122,11 +123,11 @@ async def show_one(call: Call) -> View:
 
 async def change(call: Call) -> Leave:
     """Change where a user may sign in, and its role on the deployment."""
-    account = await _other(call, "change here")
+    account = await _other(call)
     try:
         wanted = AccessType(call.form.text("access_type"))
     except ValueError:
-        message = f"`access_type` must be one of {', '.join(AccessType)}."
+        message = Sentence("`access_type` must be one of %(known)s.", known=", ".join(AccessType))
         raise AccountInvalid(message) from None
     await call.services.accounts.change(account.name, AccountChange(access_type=wanted), call.by)
     text = call.form.text("role")
@@ -140,7 +141,7 @@ async def change(call: Call) -> Leave:
 
 async def suspend(call: Call) -> Leave:
     """Stop a user at once."""
-    account = await _other(call, "suspend")
+    account = await _other(call)
     await call.services.accounts.suspend(account.name, call.by, kind=AccountKind.USER)
     return _back(account, mark("%(name)s is suspended: nothing that it holds is taken any more."))
 
@@ -154,7 +155,7 @@ async def resume(call: Call) -> Leave:
 
 async def set_password(call: Call) -> View:
     """Give a user a new password, and show it this once."""
-    account = await _other(call, "set here the password of")
+    account = await _other(call)
     password, hashed = await _new_password()
     one_time = call.form.is_checked("one_time")
     await call.services.accounts.set_password(account.name, hashed, call.by, one_time=one_time)
@@ -163,7 +164,7 @@ async def set_password(call: Call) -> View:
 
 async def ask_to_reset(call: Call) -> View:
     """Ask whether a user's second factors are to go, and name them."""
-    account = await _other(call, "reset here the second factor of")
+    account = await _other(call)
     held = await call.services.people.second_factors.held(account.name)
     return ask(
         Asked(
@@ -185,19 +186,19 @@ async def ask_to_reset(call: Call) -> View:
 
 async def reset_factors(call: Call) -> Leave:
     """Take every second factor from a user who lost them."""
-    account = await _other(call, "reset here the second factor of")
+    account = await _other(call)
     await call.services.people.second_factors.reset(account.name, call.by)
     return _back(account, mark("%(name)s signs in without a second factor now, and has to sign in again."))
 
 
 async def ask_to_delete(call: Call) -> View:
     """Ask whether a user is to be deleted."""
-    return ask(_end_of(await _other(call, "delete")))
+    return ask(_end_of(await _other(call)))
 
 
 async def delete(call: Call) -> View | Leave:
     """Delete a user."""
-    account = await _other(call, "delete")
+    account = await _other(call)
     if not is_confirmed(call.form, account.name):
         return ask(_end_of(account, is_wrong=True))
     await call.services.accounts.delete(account.name, call.by, kind=AccountKind.USER)
@@ -236,7 +237,7 @@ async def _user(call: Call) -> Account:
     return account
 
 
-async def _other(call: Call, what: str) -> Account:
+async def _other(call: Call) -> Account:
     """Return the user, which must not be who acts: nobody shuts out oneself by mistake.
 
     Raises:
@@ -244,7 +245,7 @@ async def _other(call: Call, what: str) -> Account:
     """
     account = await _user(call)
     if account.name == call.principal.name:
-        message = f"You cannot {what} your own account; another manager of the deployment can."
+        message = Sentence("You cannot do this to your own account; another manager of the deployment can.")
         raise AccountConflict(message)
     return account
 

@@ -14,7 +14,6 @@ A second switch says whether an immutable tag may be deleted. Deleting the whole
 along, and restoring it brings them back; nothing else makes one go (ADR 0030).
 """
 
-import enum
 import functools
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +22,7 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import RuleInvalid, TagImmutable
 from wharfinger.domain.names import TagName
 from wharfinger.domain.policies.patterns import TagPatterns, parse_patterns
+from wharfinger.domain.sentences import Sentence
 
 _NONE, _ALL = "none", "all"
 _EVERY: Final = "*"
@@ -77,15 +77,14 @@ class Verdict:
     """
 
     allowed: bool
-    reason: str
+    reason: Sentence
     rule: str | None = None
 
 
-class _Reason(enum.StrEnum):
-    NEW = "The tag is new."
-    SAME = "The tag names this manifest already."
-    MUTABLE = "No rule of the repository makes the tag immutable."
-    DELETABLE = "The tag is immutable, and the repository allows deleting immutable tags."
+_NEW: Final = Sentence("The tag is new.")
+_SAME: Final = Sentence("The tag names this manifest already.")
+_MUTABLE: Final = Sentence("No rule of the repository makes the tag immutable.")
+_DELETABLE: Final = Sentence("The tag is immutable, and the repository allows deleting immutable tags.")
 
 
 def evaluate(facts: Facts) -> Verdict:
@@ -94,23 +93,28 @@ def evaluate(facts: Facts) -> Verdict:
     A new tag may be made, and a tag may be set to what it names already: pushing the same content again succeeds.
     """
     if facts.current is None:
-        return Verdict(allowed=True, reason=_Reason.NEW)
+        return Verdict(allowed=True, reason=_NEW)
     if facts.current == facts.wanted:
-        return Verdict(allowed=True, reason=_Reason.SAME)
+        return Verdict(allowed=True, reason=_SAME)
     rule = facts.rules.find(facts.tag)
     if rule is None:
-        return Verdict(allowed=True, reason=_Reason.MUTABLE)
+        return Verdict(allowed=True, reason=_MUTABLE)
     if facts.wanted is not None:
-        reason = (
-            f"The tag {facts.tag!r} is immutable in this repository (rule {rule!r}) and names {facts.current}: "
-            "push other content under a new tag."
+        reason = Sentence(
+            "The tag %(tag)r is immutable in this repository (rule %(rule)r) and names %(current)s: "
+            "push other content under a new tag.",
+            tag=facts.tag,
+            rule=rule,
+            current=facts.current,
         )
         return Verdict(allowed=False, reason=reason, rule=rule)
     if facts.rules.deletable:
-        return Verdict(allowed=True, reason=_Reason.DELETABLE, rule=rule)
-    reason = (
-        f"The tag {facts.tag!r} is immutable in this repository (rule {rule!r}) and may not be deleted: "
-        "an admin of the repository can allow deleting immutable tags."
+        return Verdict(allowed=True, reason=_DELETABLE, rule=rule)
+    reason = Sentence(
+        "The tag %(tag)r is immutable in this repository (rule %(rule)r) and may not be deleted: an "
+        "admin of the repository can allow deleting immutable tags.",
+        tag=facts.tag,
+        rule=rule,
     )
     return Verdict(allowed=False, reason=reason, rule=rule)
 
@@ -140,7 +144,9 @@ def parse_immutability(text: str, *, deletable: bool = False) -> Immutability:
     if word == _ALL:
         return Immutability(patterns=(_EVERY,), deletable=deletable)
     if not word:
-        message = "Say which tags are immutable: `none`, `all`, or patterns such as `v*`; exceptions begin with `!`."
+        message = Sentence(
+            "Say which tags are immutable: `none`, `all`, or patterns such as `v*`; exceptions begin with `!`."
+        )
         raise RuleInvalid(message)
     found = parse_patterns(text)
     return Immutability(patterns=found.patterns, exceptions=found.exceptions, deletable=deletable)

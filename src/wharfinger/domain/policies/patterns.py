@@ -15,6 +15,7 @@ from typing import Final
 
 from wharfinger.domain.errors import RuleInvalid
 from wharfinger.domain.names import TagName
+from wharfinger.domain.sentences import Sentence
 
 MAX_PATTERNS: Final = 50
 _PATTERN: Final = re.compile(r"[a-zA-Z0-9._*?-]{1,128}", re.ASCII)
@@ -55,12 +56,16 @@ def parse_patterns(text: str) -> TagPatterns:
     """
     words = [word for part in text.split(",") if (word := part.strip())]
     if len(words) > MAX_PATTERNS:
-        message = f"A line has {MAX_PATTERNS} patterns for tags at the most; this one has {len(words)}."
+        message = Sentence(
+            "A line has %(most)s patterns for tags at the most; this one has %(count)s.",
+            most=MAX_PATTERNS,
+            count=len(words),
+        )
         raise RuleInvalid(message)
     patterns = tuple(dict.fromkeys(_checked(word for word in words if not word.startswith("!"))))
     exceptions = tuple(dict.fromkeys(_checked(word[1:] for word in words if word.startswith("!"))))
     if not patterns:
-        message = "Say which tags are meant: patterns such as `v*`, `*` for all; exceptions begin with `!`."
+        message = Sentence("Say which tags are meant: patterns such as `v*`, `*` for all; exceptions begin with `!`.")
         raise RuleInvalid(message)
     return TagPatterns(patterns=patterns, exceptions=exceptions)
 
@@ -68,9 +73,10 @@ def parse_patterns(text: str) -> TagPatterns:
 def _checked(words: Iterator[str]) -> Iterator[str]:
     for word in words:
         if not _PATTERN.fullmatch(word):
-            message = (
-                f"{word[:60]!r} is not a pattern for tags: it has up to 128 letters, digits, underscores, dots and "
-                "hyphens, `*` for any characters and `?` for one."
+            message = Sentence(
+                "%(word)r is not a pattern for tags: it has up to 128 letters, digits, underscores, "
+                "dots and hyphens, `*` for any characters and `?` for one.",
+                word=word[:60],
             )
             raise RuleInvalid(message)
         yield word

@@ -30,6 +30,7 @@ from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import RuleInvalid
 from wharfinger.domain.names import TagName
 from wharfinger.domain.policies.patterns import TagPatterns, parse_patterns
+from wharfinger.domain.sentences import Sentence, joined
 
 MAX_RULES: Final = 50
 MAX_NEWEST: Final = 1_000_000
@@ -121,7 +122,7 @@ class Verdict:
     digest: Digest
     kept: bool
     rule: str | None
-    reason: str
+    reason: Sentence
 
 
 def judge_tags(tags: Sequence[TagFacts], rules: Sequence[Rule], now: Instant) -> Sequence[Verdict]:
@@ -142,7 +143,7 @@ def judge_tags(tags: Sequence[TagFacts], rules: Sequence[Rule], now: Instant) ->
 def judge_untagged(facts: UntaggedFacts, untagged_after: int, now: Instant) -> Verdict:
     """Decide about a manifest without a tag."""
     kept = now < after(facts.last_used, untagged_after)
-    reason = f"it has no tag, and was last used {_days(now - facts.last_used)} ago"
+    reason = Sentence("it has no tag, and was last used %(days)s ago", days=_days(now - facts.last_used))
     return Verdict(tag=None, digest=facts.digest, kept=kept, rule="untagged", reason=reason)
 
 
@@ -173,18 +174,29 @@ def make_rule(
         RuleInvalid: something of it cannot be so, or it would keep nothing.
     """
     if not _NAME.fullmatch(name):
-        message = f"{name[:60]!r} is no name for a rule: up to 60 letters, digits, dots, hyphens and underscores."
+        message = Sentence(
+            "%(name)r is no name for a rule: up to 60 letters, digits, dots, hyphens and underscores.", name=name[:60]
+        )
         raise RuleInvalid(message)
     if newest is None and moved_within is None and pulled_within is None:
-        message = f"The rule {name!r} would keep nothing: say how many, or for how many days after a move or a pull."
+        message = Sentence(
+            "The rule %(name)r would keep nothing: say how many, or for how many days after a move or a pull.",
+            name=name,
+        )
         raise RuleInvalid(message)
     for what, value, most in (
-        ("the newest", newest, MAX_NEWEST),
-        ("days after a move", moved_within, MAX_DAYS),
-        ("days after a pull", pulled_within, MAX_DAYS),
+        (Sentence("the newest"), newest, MAX_NEWEST),
+        (Sentence("days after a move"), moved_within, MAX_DAYS),
+        (Sentence("days after a pull"), pulled_within, MAX_DAYS),
     ):
         if value is not None and not 1 <= value <= most:
-            message = f"The rule {name!r} keeps {what}: that is a number from 1 to {most:,}, not {value}."
+            message = Sentence(
+                "The rule %(name)r keeps %(what)s: that is a number from 1 to %(most)s, not %(value)s.",
+                name=name,
+                what=what,
+                most=f"{most:,}",
+                value=value,
+            )
             raise RuleInvalid(message)
     return Rule(
         name=name,
@@ -204,75 +216,83 @@ def make_policy(rules: Iterable[Rule], untagged_days: int | None = None) -> Poli
     found = tuple(rules)
     names = [rule.name for rule in found]
     if len(found) > MAX_RULES:
-        message = f"A policy has {MAX_RULES} rules at the most; this one has {len(found)}."
+        message = Sentence(
+            "A policy has %(most)s rules at the most; this one has %(count)s.",
+            most=MAX_RULES,
+            count=len(found),
+        )
         raise RuleInvalid(message)
     if len(set(names)) < len(names):
-        message = "Two rules of a policy cannot have the same name."
+        message = Sentence("Two rules of a policy cannot have the same name.")
         raise RuleInvalid(message)
     if untagged_days is not None and not 1 <= untagged_days <= MAX_DAYS:
-        message = f"Manifests without a tag stay for 1 to {MAX_DAYS:,} days, not {untagged_days}."
+        message = Sentence(
+            "Manifests without a tag stay for 1 to %(most)s days, not %(days)s.",
+            most=f"{MAX_DAYS:,}",
+            days=untagged_days,
+        )
         raise RuleInvalid(message)
     return Policy(rules=found, untagged_after=None if untagged_days is None else untagged_days * DAY)
 
 
-def words_of(rule: Rule) -> str:
+def words_of(rule: Rule) -> Sentence:
     """Return what a rule keeps, as people read it."""
     parts = []
     if rule.newest is not None:
-        parts.append(f"newest {rule.newest}")
+        parts.append(Sentence("newest %(count)s", count=rule.newest))
     if rule.moved_within is not None:
-        parts.append(f"moved within {_days(rule.moved_within)}")
+        parts.append(Sentence("moved within %(days)s", days=_days(rule.moved_within)))
     if rule.pulled_within is not None:
-        parts.append(f"pulled within {_days(rule.pulled_within)}")
-    return ", ".join(parts)
+        parts.append(Sentence("pulled within %(days)s", days=_days(rule.pulled_within)))
+    return joined(", ", parts)
 
 
-def _kept_by(rule: Rule, tags: Sequence[TagFacts], now: Instant) -> Mapping[TagName, str]:
+def _kept_by(rule: Rule, tags: Sequence[TagFacts], now: Instant) -> Mapping[TagName, Sentence]:
     """Return the tags that a rule keeps, and why."""
     about = [one for one in tags if rule.tags.matches(one.name)]
     newest = sorted(about, key=lambda one: (-one.moved_at, one.name))[: rule.newest or 0]
-    kept: dict[TagName, str] = {one.name: f"it is among the newest {rule.newest}" for one in newest}
+    kept = {one.name: Sentence("it is among the newest %(count)s", count=rule.newest or 0) for one in newest}
     for one in about:
         if one.name in kept:
             continue
         if rule.moved_within is not None and now < after(one.moved_at, rule.moved_within):
-            kept[one.name] = f"it moved within {_days(rule.moved_within)}"
+            kept[one.name] = Sentence("it moved within %(days)s", days=_days(rule.moved_within))
         elif (
             rule.pulled_within is not None
             and one.pulled_at is not None
             and now < after(one.pulled_at, rule.pulled_within)
         ):
-            kept[one.name] = f"it was pulled within {_days(rule.pulled_within)}"
+            kept[one.name] = Sentence("it was pulled within %(days)s", days=_days(rule.pulled_within))
     return kept
 
 
-def _judge(one: TagFacts, rules: Sequence[Rule], keeping: Mapping[str, Mapping[TagName, str]]) -> Verdict:
+def _judge(one: TagFacts, rules: Sequence[Rule], keeping: Mapping[str, Mapping[TagName, Sentence]]) -> Verdict:
     about = [rule for rule in rules if rule.tags.matches(one.name)]
     for rule in about:
         reason = keeping[rule.name].get(one.name)
         if reason is not None:
             return _verdict(one, reason, rule.name, kept=True)
     if not about:
-        return _verdict(one, "no rule is about it", None, kept=True)
+        return _verdict(one, Sentence("no rule is about it"), None, kept=True)
     if one.immutable is not None:
-        return _verdict(one, f"it is immutable (rule {one.immutable!r})", None, kept=True)
-    reason = "; ".join(f"{rule.name} keeps {words_of(rule)}" for rule in about)
+        return _verdict(one, Sentence("it is immutable (rule %(rule)r)", rule=one.immutable), None, kept=True)
+    reason = joined("; ", [Sentence("%(rule)s keeps %(what)s", rule=rule.name, what=words_of(rule)) for rule in about])
     return _verdict(one, reason, about[0].name, kept=False)
 
 
 def _judge_beside(one: TagFacts, subject: Digest, named: Mapping[Digest, bool]) -> Verdict:
     """Decide about a tag that belongs to an image; what no tag names may be a part of something that stays."""
     if named.get(subject, True):
-        return _verdict(one, f"it belongs to {subject}", None, kept=True)
+        return _verdict(one, Sentence("it belongs to %(subject)s", subject=subject), None, kept=True)
     if one.immutable is not None:
-        return _verdict(one, f"it is immutable (rule {one.immutable!r})", None, kept=True)
-    return _verdict(one, f"it belongs to {subject}, whose last tag goes", None, kept=False)
+        return _verdict(one, Sentence("it is immutable (rule %(rule)r)", rule=one.immutable), None, kept=True)
+    return _verdict(one, Sentence("it belongs to %(subject)s, whose last tag goes", subject=subject), None, kept=False)
 
 
-def _verdict(one: TagFacts, reason: str, rule: str | None, *, kept: bool) -> Verdict:
+def _verdict(one: TagFacts, reason: Sentence, rule: str | None, *, kept: bool) -> Verdict:
     return Verdict(tag=one.name, digest=one.digest, kept=kept, rule=rule, reason=reason)
 
 
-def _days(microseconds: int) -> str:
+def _days(microseconds: int) -> Sentence:
     days = microseconds // DAY
-    return "1 day" if days == 1 else f"{days} days"
+    return Sentence("1 day") if days == 1 else Sentence("%(days)s days", days=days)

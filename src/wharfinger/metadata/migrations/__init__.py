@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from wharfinger.domain.errors import DatabaseUnavailable
+from wharfinger.domain.sentences import Sentence
 
 HEAD: Final = "0001"
 """The newest revision; a test compares it with the scripts."""
@@ -60,7 +61,9 @@ def _reached(engine: Engine) -> Iterator[Connection]:
             yield connection
     except DBAPIError as error:
         where = engine.url.render_as_string(hide_password=True)
-        message = f"The database {where} cannot be used: {str(error.orig).partition(chr(10))[0]}"
+        message = Sentence(
+            "The database %(where)s cannot be used: %(why)s", where=where, why=str(error.orig).partition(chr(10))[0]
+        )
         raise DatabaseUnavailable(message) from error
 
 
