@@ -122,7 +122,7 @@ class Registries:
             found = self._look_up(known, host)
         registry, is_private = found
         if registry is None and host_of(host) is None:
-            message = "The Host header is no host: give a name or an address, and a port if there is one."
+            message = Sentence("The Host header is no host: give a name or an address, and a port if there is one.")
             raise HeaderInvalid(message)
         if registry is None or (is_private and not self.domains.admits(client)):
             raise _host_unknown(host)

@@ -50,7 +50,7 @@ _SECOND_FACTOR: Final = Sentence(
     "can show at this door. Make a personal access token in the console, on the page of your tokens, "
     "and use it as the password."
 )
-_ONE_TIME: Final = (
+_ONE_TIME: Final = Sentence(
     "The password is right, but somebody else chose it, and it is good for one thing only: sign in to the console with "
     "it, and choose a password of your own. Then use that here, or better a personal access token."
 )
