@@ -204,10 +204,7 @@ def parse_display_name(text: str) -> str:
     """
     if len(text) <= LONGEST_DISPLAY_NAME and text.isprintable():
         return text
-    message = Sentence(
-        "A display name has at most %(most)s characters, on one line.",
-        most=LONGEST_DISPLAY_NAME,
-    )
+    message = Sentence("A display name has at most %(most)s characters, on one line.", most=LONGEST_DISPLAY_NAME)
     raise AccountInvalid(message)
 
 
@@ -271,3 +268,15 @@ def _what_is_wrong(text: str) -> Sentence:
 
 def _shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
+
+
+_A: Final = {
+    AccountKind.USER: Sentence("a user"),
+    AccountKind.ORGANIZATION: Sentence("an organization"),
+    AccountKind.ROBOT: Sentence("a robot"),
+}
+
+
+def wrong_kind(name: str, wanted: AccountKind, kind: AccountKind) -> Sentence:
+    """Say that an account is of another kind."""
+    return Sentence("%(name)r is not %(wanted)s, but %(kind)s.", name=name, wanted=_A[wanted], kind=_A[kind])

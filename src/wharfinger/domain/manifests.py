@@ -129,9 +129,7 @@ def parse_manifest(content: bytes, content_type: str | None, rules: ManifestRule
     """
     if len(content) > rules.max_size:
         message = Sentence(
-            "The manifest has %(count)s bytes; at most %(most)s are accepted.",
-            count=len(content),
-            most=rules.max_size,
+            "The manifest has %(count)s bytes; at most %(most)s are accepted.", count=len(content), most=rules.max_size
         )
         raise ManifestTooLarge(message, detail={"limit": rules.max_size, "size": len(content)})
     document = _document(content)

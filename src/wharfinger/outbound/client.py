@@ -225,11 +225,7 @@ def _reason(host: str, error: BaseException) -> Sentence:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Sentence(
-                "The certificate of %(host)s does not hold: %(why)s.",
-                host=host,
-                why=cause.verify_message,
-            )
+            return Sentence("The certificate of %(host)s does not hold: %(why)s.", host=host, why=cause.verify_message)
         cause = cause.__cause__
     if isinstance(error, httpcore.ConnectError):
         return Sentence("%(host)s cannot be reached.", host=host)

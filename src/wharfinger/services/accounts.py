@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wharfinger.clock import Clock, Instant
-from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, MemberRole, RobotName
+from wharfinger.domain.accounts import AccessType, AccountKind, AccountName, MemberRole, RobotName, wrong_kind
 from wharfinger.domain.errors import (
     CHANGED_MEANWHILE,
     AccountConflict,
@@ -436,18 +436,6 @@ def _owner_of(connection: Connection, name: RobotName) -> tuple[int | None, int 
         message = Sentence("There is no registry %(name)r.", name=name.registry or "")
         raise AccountUnknown(message)
     return None, registry_id
-
-
-_A: Final = {
-    AccountKind.USER: Sentence("a user"),
-    AccountKind.ORGANIZATION: Sentence("an organization"),
-    AccountKind.ROBOT: Sentence("a robot"),
-}
-
-
-def wrong_kind(name: str, wanted: AccountKind, kind: AccountKind) -> Sentence:
-    """Say that an account is of another kind."""
-    return Sentence("%(name)r is not %(wanted)s, but %(kind)s.", name=name, wanted=_A[wanted], kind=_A[kind])
 
 
 def _taken(name: str) -> AccountConflict:

@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 
 from wharfinger.clock import as_datetime
-from wharfinger.domain.accounts import AccountKind, AccountName
+from wharfinger.domain.accounts import AccountKind, AccountName, wrong_kind
 from wharfinger.domain.audit import AuditEvent, AuditFilter, AuditSight, ExportFormat, neutral
 from wharfinger.domain.errors import AccountInvalid
 from wharfinger.domain.names import RepositoryName
@@ -23,7 +23,7 @@ from wharfinger.metadata import accounts as account_rows
 from wharfinger.metadata import events as rows
 from wharfinger.metadata import repositories as repository_rows
 from wharfinger.metadata.database import Connection, Database
-from wharfinger.services.accounts import unknown, wrong_kind
+from wharfinger.services.accounts import unknown
 from wharfinger.services.registries import Registry
 from wharfinger.services.repositories import name_unknown
 

@@ -184,10 +184,7 @@ def require_said(text: str, what: Sentence, hint: Sentence) -> None:
     """
     if not 0 < len(text) <= _LONGEST_SAID or not text.isprintable():
         message = Sentence(
-            "%(what)s has 1 to %(most)s characters on one line: %(hint)s.",
-            what=what,
-            most=_LONGEST_SAID,
-            hint=hint,
+            "%(what)s has 1 to %(most)s characters on one line: %(hint)s.", what=what, most=_LONGEST_SAID, hint=hint
         )
         raise AccountInvalid(message)
 
@@ -209,9 +206,7 @@ def _require_credential(connection: Connection, holder: Account, credential_id: 
     name = rows.find_credential(connection, holder.id, credential_id)
     if name is None:
         message = Sentence(
-            "%(name)r has no token or key %(number)s that could be authorized.",
-            name=holder.name,
-            number=credential_id,
+            "%(name)r has no token or key %(number)s that could be authorized.", name=holder.name, number=credential_id
         )
         raise AccountUnknown(message)
     return name

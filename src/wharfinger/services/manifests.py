@@ -336,10 +336,8 @@ class _Push:
             if self._push.if_absent and current is not None:
                 message = Sentence("The tag %(name)r exists already.", name=name)
                 raise PreconditionFailed(message, detail={"tag": name, "digest": current})
-            if self._push.if_match is not None and current != self._push.if_match:
-                message = Sentence(
-                    "The tag %(name)r does not name %(digest)s now.", name=name, digest=self._push.if_match
-                )
+            if (wanted := self._push.if_match) is not None and current != wanted:
+                message = Sentence("The tag %(name)r does not name %(digest)s now.", name=name, digest=wanted)
                 raise PreconditionFailed(message, detail={"tag": name, "digest": current})
 
     def _destinations(self, connection: Connection, repository_id: int) -> list[tuple[Edge, Destination]]:
@@ -388,13 +386,10 @@ class _Push:
 def manifest_unknown(reference: Reference) -> ManifestUnknown:
     """Return the error for a tag or manifest that the repository does not have."""
     if is_digest(reference):
-        return ManifestUnknown(
-            Sentence("The manifest %(reference)s is not in this repository.", reference=reference),
-            detail={"digest": reference},
-        )
-    return ManifestUnknown(
-        Sentence("There is no tag %(reference)r in this repository.", reference=reference), detail={"tag": reference}
-    )
+        message = Sentence("The manifest %(digest)s is not in this repository.", digest=reference)
+        return ManifestUnknown(message, detail={"digest": reference})
+    message = Sentence("There is no tag %(name)r in this repository.", name=reference)
+    return ManifestUnknown(message, detail={"tag": reference})
 
 
 def _digest(push: ManifestPush) -> Digest:
@@ -407,9 +402,7 @@ def _digest(push: ManifestPush) -> Digest:
     digest = digest_of(push.content, algorithm)
     if push.digest is not None and digest != push.digest:
         message = Sentence(
-            "The manifest was pushed as %(digest)s, but its bytes hash to %(found)s.",
-            digest=push.digest,
-            found=digest,
+            "The manifest was pushed as %(digest)s, but its bytes hash to %(found)s.", digest=push.digest, found=digest
         )
         raise DigestMismatch(message)
     return digest
@@ -424,12 +417,8 @@ def _destination(
     if found is None and (found := blobs.get(digest)):
         destination = Destination(blob_id=found[0])
     if found is not None and found[1] != edge.descriptor.size:
-        message = Sentence(
-            "The manifest gives %(digest)s a size of %(size)s bytes; it has %(found)s.",
-            digest=digest,
-            size=edge.descriptor.size,
-            found=found[1],
-        )
+        said = {"digest": digest, "size": edge.descriptor.size, "found": found[1]}
+        message = Sentence("The manifest gives %(digest)s a size of %(size)s bytes; it has %(found)s.", **said)
         raise ManifestInvalid(message, detail={"digest": digest, "size": found[1]})
     return destination
 
@@ -437,9 +426,8 @@ def _destination(
 def _require_no_parents(connection: Connection, repository_id: int, manifest_id: int) -> None:
     parents = rows.parents(connection, repository_id, manifest_id, limit=10)
     if parents:
-        message = Sentence(
-            "The index %(index)s of this repository lists the manifest; delete the index first.", index=parents[0]
-        )
+        first = parents[0]
+        message = Sentence("The index %(index)s of this repository lists the manifest; delete it first.", index=first)
         raise StillReferenced(message, detail={"indexes": list(parents)})
 
 

@@ -344,9 +344,7 @@ class RegistrySwitches:
     def _parsed(self, hosts: Sequence[str]) -> tuple[str, ...]:
         if len(hosts) > MOST_HOSTS:
             message = Sentence(
-                "A registry has at most %(most)s hosts of its own, not %(count)s.",
-                most=MOST_HOSTS,
-                count=len(hosts),
+                "A registry has at most %(most)s hosts of its own, not %(count)s.", most=MOST_HOSTS, count=len(hosts)
             )
             raise RegistryInvalid(message)
         return tuple(sorted({parse_host(host, self._domains) for host in hosts}))

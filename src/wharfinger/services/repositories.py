@@ -297,10 +297,7 @@ class Repositories:
                 )
                 raise ContentGone(message, tag_history.lost(connection, found.id))
             if rows.find(connection, registry.id, wanted) is not None:
-                message = Sentence(
-                    "There is a repository %(wanted)r now; restore the deleted one under another name.", wanted=wanted
-                )
-                raise NameTaken(message, detail={"name": wanted})
+                raise _taken(wanted)
             if lost := tag_history.lost(connection, found.id):
                 message = Sentence("The repository %(name)r cannot come back whole: tags of it are gone.", name=name)
                 raise ContentGone(message, lost)
@@ -322,6 +319,11 @@ class Repositories:
 def name_unknown(name: RepositoryName) -> NameUnknown:
     """Return the error for a repository that is not here."""
     return NameUnknown(Sentence("There is no repository %(name)r in this registry.", name=name), detail={"name": name})
+
+
+def _taken(name: RepositoryName) -> NameTaken:
+    message = Sentence("There is a repository %(name)r now; restore the deleted one under another name.", name=name)
+    return NameTaken(message, detail={"name": name})
 
 
 def ensure(connection: Connection, registry: Registry, name: RepositoryName, by: Actor, now: Instant) -> int:

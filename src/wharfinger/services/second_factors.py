@@ -382,8 +382,7 @@ class SecondFactors:
             held = rows.count(connection, account_id)
             if held >= MOST_FACTORS:
                 message = Sentence(
-                    "There are %(most)s second factors already, which is the most; remove one first.",
-                    most=MOST_FACTORS,
+                    "There are %(most)s second factors already, which is the most; remove one first.", most=MOST_FACTORS
                 )
                 raise AccountConflict(message)
             made = rows.create(connection, account_id, new, now)

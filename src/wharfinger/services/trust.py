@@ -397,8 +397,7 @@ def _require(connection: Connection, rule_id: int) -> TrustRule:
 def _require_room(connection: Connection, new: NewRule) -> None:
     if rows.count(connection) >= MAX_RULES:
         message = Sentence(
-            "There are %(most)s trust rules already, which is the limit; remove some that nobody needs.",
-            most=MAX_RULES,
+            "There are %(most)s trust rules already, which is the limit; remove some that nobody needs.", most=MAX_RULES
         )
         raise AccountConflict(message)
     if new.source is None or new.place.registry_id is None:

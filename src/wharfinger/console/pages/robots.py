@@ -239,10 +239,7 @@ async def _repositories(call: Call, text: str) -> frozenset[int] | None:
     """Return the ids of the repositories that somebody typed, one a line; those that it may not see are not there."""
     names = [parse_repository_name(line) for line in text.split() if line]
     if len(names) > _MOST_REPOSITORIES:
-        message = Sentence(
-            "A key can be limited to %(most)s repositories at the most.",
-            most=_MOST_REPOSITORIES,
-        )
+        message = Sentence("A key can be limited to %(most)s repositories at the most.", most=_MOST_REPOSITORIES)
         raise AccountInvalid(message)
     found = set()
     for name in names:

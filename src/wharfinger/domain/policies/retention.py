@@ -217,9 +217,7 @@ def make_policy(rules: Iterable[Rule], untagged_days: int | None = None) -> Poli
     names = [rule.name for rule in found]
     if len(found) > MAX_RULES:
         message = Sentence(
-            "A policy has %(most)s rules at the most; this one has %(count)s.",
-            most=MAX_RULES,
-            count=len(found),
+            "A policy has %(most)s rules at the most; this one has %(count)s.", most=MAX_RULES, count=len(found)
         )
         raise RuleInvalid(message)
     if len(set(names)) < len(names):
