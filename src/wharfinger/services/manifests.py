@@ -417,7 +417,7 @@ def _destination(
     if found is None and (found := blobs.get(digest)):
         destination = Destination(blob_id=found[0])
     if found is not None and found[1] != edge.descriptor.size:
-        said = {"digest": digest, "size": edge.descriptor.size, "found": found[1]}
+        said: dict[str, str | int] = {"digest": digest, "size": edge.descriptor.size, "found": found[1]}
         message = Sentence("The manifest gives %(digest)s a size of %(size)s bytes; it has %(found)s.", **said)
         raise ManifestInvalid(message, detail={"digest": digest, "size": found[1]})
     return destination
