@@ -17,8 +17,10 @@ from wharfinger.domain.names import RepositoryName
 pytestmark = pytest.mark.slow
 PASSWORD = "canary correct horse"
 PATHS = (
-    *(f"/administration{path}" for path in ("", "/storage", "/collection", "/verification", "/jobs", "/audit")),
-    *(f"/administration{path}" for path in ("/users", "/users/ann", "/new-user", "/sign-in", "/settings?all=1")),
+    *(f"/administration{path}" for path in ("", "/storage", "/collection", "/verification", "/jobs")),
+    *(f"/administration{path}" for path in ("/audit", "/users", "/users/ann", "/new-user", "/content")),
+    "/administration/sign-in",
+    "/administration/settings?all=1",
     "/trash",
     "/trash/repositories/{number}",
     "/trash/repositories/{number}/purge",
