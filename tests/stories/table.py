@@ -64,7 +64,7 @@ EXPECTED = """
 /registries/new                                              S  Y  D  D  D
 /registries/{registry}                                       N  Y  Y  Y  Y
 /registries/{registry}/-/settings                            S  Y  N  N  N
-/registries/{registry}/-/deletion                            S  Y  D  D  D
+/registries/{registry}/-/deletion                            S  Y  N  N  N
 /sign-in/second-step                                         S  S  S  S  S
 /sign-in/passkey                                             B  B  B  B  B
 /profile/second-factor                                       S  Y  Y  Y  Y
