@@ -93,7 +93,7 @@ class Town:
 
     def cookies_of(self, who):
         """Return the cookies of somebody who signed in, as a browser's context takes them."""
-        if time.monotonic() > self.cookies_until.get(who, 0):
+        if who not in self.cookies or time.monotonic() > self.cookies_until.get(who, 0):
             with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as http:
                 fields = form_of(http.get("/sign-in").text, "/sign-in") | {"name": who, "password": PASSWORD}
                 answer = http.post("/sign-in", data=fields, headers={"Sec-Fetch-Site": "same-origin"})
