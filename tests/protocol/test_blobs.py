@@ -58,6 +58,15 @@ def test_head_of_a_blob_says_what_get_says(repository, material, algorithm, size
     assert head.headers["Docker-Content-Digest"] == digest
 
 
+def test_browser_neither_shows_nor_runs_what_somebody_pushed(repository, material):
+    blob = repository.blob("GET", repository.push_blob(b"<script>alert(1)</script>"))
+    assert blob.headers["Content-Disposition"] == "attachment"
+    repository.put("harmless", material.image(repository))
+    for answer in (blob, repository.manifest("GET", "harmless")):
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_blob_of_several_mebibytes_arrives_whole(repository, material):
     content = material.bytes("large", 5 * 2**20 + 3)
     response = repository.blob("GET", repository.push_blob(content))

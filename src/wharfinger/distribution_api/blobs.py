@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.responses import Response, StreamingResponse
 
-from wharfinger.distribution_api.headers import content_range, etag, names_digest, parse_range
+from wharfinger.distribution_api.headers import HARMLESS, content_range, etag, names_digest, parse_range
 from wharfinger.domain.access import Access, Action
 from wharfinger.domain.digests import Digest, parse_digest
 from wharfinger.domain.errors import BlobUnknown, Unknown
@@ -18,6 +18,8 @@ _EVERY_BLOB: Final = (
     (b"content-type", b"application/octet-stream"),
     (b"accept-ranges", b"bytes"),
     (b"cache-control", b"private, max-age=31536000, immutable"),
+    (b"content-disposition", b"attachment"),
+    HARMLESS,
 )
 
 

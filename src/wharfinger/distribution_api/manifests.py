@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from wharfinger.distribution_api.headers import etag, names_digest, parse_if_match, refuse_encoding
+from wharfinger.distribution_api.headers import HARMLESS, etag, names_digest, parse_if_match, refuse_encoding
 from wharfinger.distribution_api.queries import Query
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.errors import ManifestInvalid
@@ -108,4 +108,5 @@ def _headers(manifest: StoredManifest) -> list[RawHeader]:
         (b"content-length", b"%d" % manifest.size),
         (b"docker-content-digest", digest),
         (b"etag", b'"%s"' % digest),
+        HARMLESS,
     ]
