@@ -19,7 +19,7 @@ from wharfinger.domain.errors import (
 from wharfinger.domain.names import RepositoryName
 from wharfinger.metadata.standing import EVERYTHING
 from wharfinger.services.registries import RegistryChange
-from wharfinger.services.storages import MARK, OWN, write_mark
+from wharfinger.services.storages import MARK, OWN, read_mark, write_mark
 
 
 @pytest.fixture
@@ -216,3 +216,33 @@ async def test_who_did_not_hear_of_the_end_pushes_nowhere(port):
 async def test_the_default_registry_stays(port, node):
     with pytest.raises(RegistryInvalid, match="cannot be deleted"):
         await port.lifecycle.delete(node.registry, ACTOR, images=False)
+
+
+async def test_the_folder_of_a_disk_that_is_not_mounted_is_no_storage(port, world, node, stores):
+    await port.make()
+    await push_image(await port.at(), b"layer")
+    disk, stores["one"] = stores["one"], Fragile(MemoryBlobStore())
+    after = Port(world, node, stores)
+    await after.registries.check_marks()
+    with pytest.raises(StoreUnavailable, match="is the disk mounted"):
+        await read_blob(await after.at(), digest_of(b"layer"))
+    assert await keys(stores["one"]) == set()
+    await after.delete()
+    assert await after.lifecycle.settle() == 0  # its inventory belongs beside its images
+    assert await keys(stores["one"]) == set()
+    stores["one"] = disk
+    again = Port(world, node, stores)
+    await again.registries.check_marks()
+    assert await again.lifecycle.settle() == 1
+    await again.make(OTHERS)
+    assert await read_blob(await again.at(OTHERS), digest_of(b"layer")) == b"layer"
+
+
+async def test_a_storage_that_lost_its_mark_alone_gets_it_again(port, world, node, stores):
+    team = await port.make()
+    await push_image(await port.at(), b"layer")
+    await stores["one"].delete(MARK)
+    after = Port(world, node, stores)
+    await after.registries.check_marks()
+    assert await read_blob(await after.at(), digest_of(b"layer")) == b"layer"
+    assert await read_mark(stores["one"]) == (await port.switches.of(team)).mark

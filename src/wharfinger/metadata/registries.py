@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from wharfinger.clock import Instant
 from wharfinger.domain.names import RegistryName
 from wharfinger.domain.registries import Endpoints
 from wharfinger.metadata.database import Row, Statement
-from wharfinger.metadata.schema import registries, registry_hosts
+from wharfinger.metadata.schema import blobs, registries, registry_hosts
 
 STATE: Final = Statement(select(func.sum(registries.c.version)))
 """One number that changes with every change of any registry: each row counts its own, and rows only come."""
@@ -118,17 +118,10 @@ def list_held(connection: Connection) -> Sequence[RegistryRow]:
     return [_row(connection, row) for row in connection.execute(statement).all()]
 
 
-def list_unsettled(connection: Connection) -> Sequence[RegistryRow]:
-    """Return those that are being opened or closed."""
-    statement = (
-        select(*_COLUMNS)
-        .where(
-            registries.c.storage.is_not(None),
-            or_(registries.c.opened_at.is_(None), registries.c.deleted_at.is_not(None)),
-        )
-        .order_by(registries.c.id)
-    )
-    return [_row(connection, row) for row in connection.execute(statement).all()]
+def list_held_with_blobs(connection: Connection) -> Sequence[tuple[RegistryRow, bool]]:
+    """As `list_held`; each with whether it has a blob whose bytes are in its storage."""
+    there = select(blobs.c.id).where(blobs.c.registry_id == bindparam("registry"), blobs.c.state == "live").limit(1)
+    return [(row, connection.execute(there, {"registry": row.id}).first() is not None) for row in list_held(connection)]
 
 
 def create(

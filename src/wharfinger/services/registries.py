@@ -175,9 +175,11 @@ class Registries:
         """Hold every storage against the registry that has it: one that is another's is not touched."""
         if self._database is None:
             return
-        for row in await self._database.read(rows.list_held):
+        for row, has_blobs in await self._database.read(rows.list_held_with_blobs):
             try:
-                right = row.opened_at is None or await self._storages.check_mark(row.storage or "", row.mark)
+                right = row.opened_at is None or await self._storages.check_mark(
+                    row.storage or "", row.mark, has_blobs=has_blobs
+                )
             except Unavailable as error:
                 _log.error("a storage does not answer", storage=row.storage, registry=row.name, reason=error.message)
                 continue

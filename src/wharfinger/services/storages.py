@@ -76,13 +76,22 @@ class Storages:
         store = self.store_of(name)
         return store.reason if isinstance(store, AbsentBlobStore) else None
 
-    async def check_mark(self, name: str, mark: str) -> bool:
+    async def check_mark(self, name: str, mark: str, *, has_blobs: bool) -> bool:
         """Hold the mark of a storage against its registry's, and mark it if nobody has; say whether it is right.
 
-        One that is another registry's is not used by this process from here on.
+        One that is another registry's is not used by this process from here on. Neither is one that is as empty as the
+        folder of a disk that is not mounted, if its registry has blobs: every one of them would be found missing.
+
+        Args:
+            name: of the storage.
+            mark: of its registry.
+            has_blobs: whether rows of that name bytes.
         """
         storage = self._declared.get(name)
         if storage is None:
+            return False
+        if has_blobs and await read_mark(storage.store) is None and not await holds_bytes(storage.store):
+            self._refuse(name, f"The storage {name} is empty, and its registry has blobs: is the disk mounted?")
             return False
         if await _marked(storage.store, mark) == mark:
             self._refused.pop(name, None)
