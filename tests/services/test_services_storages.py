@@ -21,7 +21,9 @@ async def store(tmp_path):
 
 async def test_a_storage_that_another_process_marks_at_this_moment_answers(store):
     writer = await store.begin(MARK)  # as another process has it
-    checked = asyncio.create_task(Storages([Storage(name="one", place="", store=store)]).check_mark("one", "ours"))
+    checked = asyncio.create_task(
+        Storages([Storage(name="one", place="", store=store)]).check_mark("one", "ours", has_blobs=False)
+    )
     await asyncio.sleep(0.01)
     assert not checked.done()
     await writer.write([b"ours\n"])
@@ -33,5 +35,5 @@ async def test_a_storage_that_stays_out_of_reach_is_told_of(store, monkeypatch):
     monkeypatch.setattr(storages, "_PAUSES", (0.0, 0.0))
     writer = await store.begin(MARK)
     with pytest.raises(StoreUnavailable):
-        await Storages([Storage(name="one", place="", store=store)]).check_mark("one", "ours")
+        await Storages([Storage(name="one", place="", store=store)]).check_mark("one", "ours", has_blobs=False)
     await writer.abort()
