@@ -91,7 +91,10 @@ class Storages:
         if storage is None:
             return False
         if has_blobs and await read_mark(storage.store) is None and not await holds_bytes(storage.store):
-            self._refuse(name, f"The storage {name} is empty, and its registry has blobs: is the disk mounted?")
+            reason = Sentence(
+                "The storage %(name)s is empty, and its registry has blobs: is the disk mounted?", name=name
+            )
+            self._refuse(name, reason)
             return False
         if await _marked(storage.store, mark) == mark:
             self._refused.pop(name, None)
