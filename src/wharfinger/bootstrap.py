@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError
@@ -185,7 +186,9 @@ def _watch(
         facts=health_checks.facts(settings, shown),
         clock=clock,
         authorization=authorization,
-        health=health_checks.health(settings, clock, database, opened.store),
+        health=health_checks.health(
+            settings, clock, database, partial(opened.storages.store_of, registry_stores.DEFAULT_STORAGE)
+        ),
         registries=opened.registries,
         figures=Figures(database, opened.registries, clock),
         jobs=Jobs(database, clock, socket.gethostname()),

@@ -2,7 +2,7 @@
 """What makes a node healthy, and what its operator sees of it: put together from the settings, for `bootstrap`."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from wharfinger.blobstore.base import BlobStore
@@ -15,8 +15,15 @@ from wharfinger.services.health import Health
 from wharfinger.settings import Settings, reaches_others
 
 
-def health(settings: Settings, clock: Clock, database: Database, store: BlobStore) -> Health:
-    """Return what tries the database, the store, and what else the operator names."""
+def health(settings: Settings, clock: Clock, database: Database, store: Callable[[], BlobStore]) -> Health:
+    """Return what tries the database, a store, and what else the operator names.
+
+    Args:
+        settings: what counts.
+        clock: the time.
+        database: the first to be tried.
+        store: returns the store of `default`. One that turned out to be another deployment's answers nothing.
+    """
     found = Health(clock)
     storage = settings.health.storagedriver
     interval = storage.interval.total_seconds() if storage.enabled else 2.0
@@ -70,7 +77,7 @@ def facts(settings: Settings, shown: Sequence[Setting]) -> Facts:
     )
 
 
-async def _serves(store: BlobStore) -> None:
+async def _serves(store: Callable[[], BlobStore]) -> None:
     """Try the store; one that is full still serves what it has, and the node stays in rotation."""
     with contextlib.suppress(StoreFull):
-        await store.check()
+        await store().check()

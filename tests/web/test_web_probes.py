@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from tests.console.registry import Site
 from tests.services.world import FakeClock
 from tests.web.scopes import Answer, nothing, scope
 from wharfinger.domain.errors import EndpointUnknown, HeaderInvalid
@@ -46,6 +47,18 @@ async def test_readiness_names_what_is_wrong(health, path):
     health.add("database", dead, interval=1)
     answer, _ = await get(probes, path)
     assert (answer.status, json.loads(answer.body)) == (503, {"ready": False, "problems": {"database": "no answer"}})
+
+
+async def test_node_whose_storage_is_anothers_is_not_ready(tmp_path):
+    """A database was lost, and the server began with an empty one: nothing can be pushed or pulled."""
+    async with Site(tmp_path):
+        (mark,) = tmp_path.rglob("own/registry")
+    mark.write_text("somebody else's")
+    async with Site(tmp_path) as site:
+        answer = await site.ask("/readyz")
+    assert answer.status_code == 503
+    problem = "The storage default belongs to another registry, or to another deployment."
+    assert answer.json() == {"ready": False, "problems": {"storage": problem}}
 
 
 @pytest.mark.parametrize(
