@@ -6,7 +6,6 @@ waits, `domain.lockout` says. Every answer but the right one takes one compariso
 whether or not it is locked: while it is, a right password looks like a wrong one.
 """
 
-import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Collection
@@ -122,7 +121,7 @@ class AccountPasswords:
             PasswordUnfit: it is not taken; the message says what would be.
         """
         check_new_password(password, name)
-        return await asyncio.to_thread(lambda: self._hasher().hash_password(password))
+        return await self._checks.hash(lambda: self._hasher().hash_password(password))
 
     async def forget_places(self, limit: int) -> int:
         """Forget from where nobody has signed in for long; return how many, for a background job."""
