@@ -122,6 +122,19 @@ async def test_a_pull_keeps_a_tag(world, node, give):
     assert [one.tag for one in (await preview(node)).going] == ["v1", "v2"]
 
 
+async def test_a_pull_by_digest_keeps_the_tags_that_name_it(world, node, give):
+    """A client asks one node for the tag, and another one for the digest; a cluster runs what it pinned."""
+    await push_days(world, node, "v1", "v2")
+    await give(make_policy([make_rule("used", "*", pulled_within=30)]))
+    found = await node.manifests.find(node.registry, NAME, "v1")
+    node.pulls.note(READER, found.id, None, fetched=True)
+    await node.pulls.flush()
+    world.clock.move(29 * DAY)
+    assert [one.tag for one in (await preview(node)).going] == ["v2"]
+    world.clock.move(DAY)
+    assert [one.tag for one in (await preview(node)).going] == ["v1", "v2"]
+
+
 async def test_immutable_tags_stay_unless_they_may_be_deleted(world, node, give):
     await push_days(world, node, "v1", "v2", "v3")
     await give(NEWEST)

@@ -108,7 +108,11 @@ def governed(connection: Connection, after: int, limit: int) -> Sequence[Governe
 
 
 def tag_facts(connection: Connection, repository_id: int, rules: Immutability) -> Sequence[TagFacts]:
-    """Return what is known of every tag of a repository, by name."""
+    """Return what is known of every tag of a repository, by name.
+
+    A tag was pulled when its image was, by whatever name: clients ask for a tag and then fetch the digest, perhaps from
+    another node, and a cluster that runs a pinned digest needs the image no less.
+    """
     pulled = (
         select(pulls.c.what, func.max(pulls.c.last_at).label("at"))
         .where(pulls.c.repository_id == repository_id)
@@ -116,7 +120,7 @@ def tag_facts(connection: Connection, repository_id: int, rules: Immutability) -
         .subquery()
     )
     statement = (
-        select(tags.c.name, tags.c.moved_at, manifests.c.digest, pulled.c.at)
+        select(tags.c.name, tags.c.moved_at, manifests.c.digest, manifests.c.pulled_at, pulled.c.at)
         .join(manifests, manifests.c.id == tags.c.manifest_id)
         .outerjoin(pulled, pulled.c.what == tags.c.name)
         .where(tags.c.repository_id == repository_id)
@@ -127,7 +131,7 @@ def tag_facts(connection: Connection, repository_id: int, rules: Immutability) -
             name=TagName(row.name),
             digest=Digest(row.digest),
             moved_at=Instant(row.moved_at),
-            pulled_at=None if row.at is None else Instant(row.at),
+            pulled_at=max((Instant(at) for at in (row.at, row.pulled_at) if at is not None), default=None),
             immutable=None if rules.deletable else rules.find(TagName(row.name)),
         )
         for row in connection.execute(statement)
