@@ -128,16 +128,14 @@ async def test_collection_runs_when_it_is_told_to(town, manager):
     answer = await manager.post("/administration/collection", {"form_token": token_in(page)})
     told = await said(manager, answer)
     assert told == "Nothing was due." or told.startswith(
-        "Looked at 0; removed 0 manifests, 0 blobs and 0 repositories."
+        "Looked at 0; removed 0 manifests, 0 blobs and 0 repositories. "
     )
     (number,) = (one.number for one in (await services.trash.list(registry, None, None, 9)).items)
     await services.trash.purge(registry, Trashed(repository=APP), SYSTEM_ACTOR, number=number)
     answer = await manager.post("/administration/collection", {"form_token": token_in(page)})
     told = await said(manager, answer)
-    assert "1 repositories" in told
-    freed, waiting = re.search(
-        r"repositories\. (.+) were freed; (.+) wait to be, for an hour at the most\.$", told
-    ).groups()
+    assert "and 1 repository." in told
+    freed, waiting = re.search(r"Freed: (.+)\. To be freed within an hour: (.+)\.$", told).groups()
     assert (freed, waiting.endswith("B")) == ("0\xa0B", True)
     assert waiting != "0\xa0B", "what was removed is buried an hour later"
 

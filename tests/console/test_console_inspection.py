@@ -196,8 +196,16 @@ async def test_hostile_content_is_text_and_a_page_stays_small(site, shelf):
     assert len(answer.content) < 500_000
 
 
-@pytest.mark.parametrize("config", [b"\xff", b"[]", b'{"a":' * 50_000], ids=["bytes", "list", "deep"])
-async def test_a_config_that_cannot_be_read_is_said_and_layers_are_shown(site, shelf, config):
+@pytest.mark.parametrize(
+    ("config", "korean"),
+    [
+        (b"\xff", "JSON이 아닙니다."),
+        (b"[]", "JSON 객체가 아닙니다."),
+        (b'{"a":' * 50_000, "너무 깊이 중첩되어 있습니다."),
+    ],
+    ids=["bytes", "list", "deep"],
+)
+async def test_a_config_that_cannot_be_read_is_said_and_layers_are_shown(site, shelf, config, korean):
     shelf.push_blob(config)
     shelf.push_blob(b"layer")
     config_type = "application/vnd.oci.image.config.v1+json"
@@ -206,6 +214,7 @@ async def test_a_config_that_cannot_be_read_is_said_and_layers_are_shown(site, s
     page = (await site.ask(f"{TAGS}/v1")).text
     assert "cannot be read" in page
     assert len(texts(section(page, "layers"))) == 1
+    assert korean in (await site.ask(f"{TAGS}/v1", headers={"Accept-Language": "ko"})).text
 
 
 async def test_a_tag_goes_back_to_what_it_named_and_is_seen_as_it_was(site, shelf):

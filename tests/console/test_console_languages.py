@@ -11,11 +11,18 @@ from babel.messages.pofile import read_po
 
 import wharfinger
 from wharfinger.clock import DAY, HOUR, SECOND, Instant
-from wharfinger.console.languages import CODES, catalogs, load
+from wharfinger.console.languages import CODES, Several, catalogs, load
+from wharfinger.domain.access import Action
+from wharfinger.domain.management import Matter, Target, Task
+from wharfinger.domain.names import RepositoryName
+from wharfinger.domain.trust import title
+from wharfinger.domain.verification import Scope
+from wharfinger.services.authorization import in_words
+from wharfinger.web.access import task_in_words
 
 PACKAGE = Path(wharfinger.__file__).parent
 SOURCES = PACKAGE / "console"
-KEYWORDS = {"_": None, "mark": None, "gettext": None, "ngettext": (1, 2), "Sentence": None}
+KEYWORDS = {"_": None, "mark": None, "gettext": None, "ngettext": (1, 2), "Several": (1, 2), "Sentence": None}
 OF_NO_PAGE = (
     "distribution_api/", "management_api/", "cli/", "server/", "settings/", "recovery.py", "sign_in.py", "storage.py",
     "domain/content.py", "domain/manifests.py", "domain/scopes.py", "domain/uploads.py",
@@ -105,6 +112,15 @@ def test_sizes_have_three_figures(size, shown):
 
 
 @pytest.mark.parametrize(
+    ("number", "english", "korean"),
+    [(0, "0 blobs", "블롭 0개"), (1, "1 blob", "블롭 1개"), (1234, "1,234 blobs", "블롭 1,234개")],
+)
+def test_each_language_counts_in_its_own_way(number, english, korean):
+    languages, counted = load(), Several("%(num)s blob", "%(num)s blobs", number)
+    assert (languages["en"].several(counted), languages["ko"].several(counted)) == (english, korean)
+
+
+@pytest.mark.parametrize(
     ("ago", "english", "korean"),
     [
         (-HOUR, "1 second ago", "1초 전"),
@@ -124,3 +140,24 @@ async def test_the_console_speaks_korean(site):
     page = await site.ask("/", headers={"Accept-Language": "ko"})
     assert "아직 아무것도 없습니다" in page.text
     assert "Nothing here yet" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("sentence", "korean"),
+    [
+        (in_words(Action.PUSH, "acme/app"), "acme/app 푸시"),
+        (title(7, "builds"), "신뢰 규칙 7(builds)"),
+        (Scope(repository=RepositoryName("acme/app")).words, "저장소 acme/app"),
+        (Scope().words, "모두"),
+    ],
+)
+def test_what_stands_inside_a_refusal_is_translated_too(sentence, korean):
+    assert sentence.said(load()["ko"].translations.gettext) == korean
+
+
+@pytest.mark.parametrize("target", Target)
+@pytest.mark.parametrize("task", Task)
+def test_every_task_on_everything_has_its_korean_words(task, target):
+    translate = load()["ko"].translations.gettext
+    assert not re.search(r"[A-Za-z]", task_in_words(Matter(task, target)).said(translate))
+    assert task_in_words(Matter(task, target, "acme")).said(translate).startswith("acme")

@@ -306,10 +306,14 @@ class Console:
 
     def _said(self, flash: flashes.Flash, scene: Scene) -> flashes.Flash:
         """Return a flash whose own words are in the visitor's language already: it travels as text."""
-        if not isinstance(flash.said, Sentence):
-            return flash
         preferred = None if scene.guest.session is None else scene.guest.session.language
-        return replace(flash, said=self._renderer.say(_language(scene.visit, preferred), flash.said))
+        code = _language(scene.visit, preferred)
+        values = {
+            name: self._renderer.count(code, value) if isinstance(value, languages.Several) else value
+            for name, value in flash.values.items()
+        }
+        said = self._renderer.say(code, flash.said) if isinstance(flash.said, Sentence) else flash.said
+        return replace(flash, values=values, said=said)
 
     def _choose(self, scene: Scene) -> Response | None:
         """Remember the language or theme that the address chooses, and lead back to the page; its path is ours."""

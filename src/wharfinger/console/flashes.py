@@ -15,6 +15,8 @@ from typing import Final
 
 import orjson
 
+from wharfinger.console.languages import Several
+
 _LONGEST: Final = 300
 """Of each value; a cookie holds about 4,000 bytes."""
 _MAC: Final = 16
@@ -26,14 +28,15 @@ class Flash:
 
     Args:
         text: marked for translation, with places such as `%(name)s`.
-        values: what stands in the places; a number named `freed_bytes` stands as a size in that of `freed`.
+        values: what stands in the places; a number named `freed_bytes` stands as a size in that of `freed`. How many of
+            something there are is `Several` until the flash is sealed.
         said: what a service said of it, in its own words: a sentence until the flash is sealed.
         failed: whether what was asked for did not happen.
         link: where one can go from there: a label, marked for translation, and a path below the site's prefix.
     """
 
     text: str
-    values: Mapping[str, str | int] = field(default_factory=dict)
+    values: Mapping[str, str | int | Several] = field(default_factory=dict)
     said: str | None = None
     failed: bool = False
     link: tuple[str, str] | None = None

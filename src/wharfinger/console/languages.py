@@ -8,6 +8,7 @@ so there is nothing to compile.
 
 import gettext
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -35,6 +36,21 @@ _MAX_WISHES: Final = 20
 _NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """How many of something there are: each language knows which of its words a number takes.
+
+    Args:
+        one: for one, marked for translation, with the place `%(num)s`.
+        many: for any other number.
+        number: how many.
+    """
+
+    one: str
+    many: str
+    number: int
+
+
 class Language:
     """One language.
 
@@ -56,6 +72,11 @@ class Language:
     def number(self, value: int) -> str:
         """Write a count."""
         return format_decimal(value, locale=self._locale)
+
+    def several(self, counted: Several) -> str:
+        """Write how many of something there are."""
+        text = self.translations.ngettext(counted.one, counted.many, counted.number)
+        return text % {"num": self.number(counted.number)}
 
     def size(self, value: int) -> str:
         """Write a number of bytes in the decimal units of container tools, with three figures."""

@@ -12,7 +12,7 @@ from wharfinger.console import flags
 from wharfinger.console.assets import Assets
 from wharfinger.console.calls import View
 from wharfinger.console.forms import link
-from wharfinger.console.languages import CODES, Language
+from wharfinger.console.languages import CODES, Language, Several
 from wharfinger.domain.sentences import Sentence
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -51,6 +51,10 @@ class Renderer:
     def say(self, code: str, sentence: Sentence) -> str:
         """Return a sentence in a language."""
         return sentence.said(self._languages[code].translations.gettext)
+
+    def count(self, code: str, counted: Several) -> str:
+        """Return how many of something there are, in a language."""
+        return self._languages[code].several(counted)
 
     def _environment(self, language: Language) -> Environment:
         environment = Environment(

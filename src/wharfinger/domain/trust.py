@@ -104,7 +104,7 @@ class TrustRule(NewRule):
     created_at: Instant
 
     def __str__(self) -> str:
-        return title(self.id, self.name)
+        return str(title(self.id, self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +138,9 @@ class Mismatch:
         return Sentence("%(claim)s is %(said)s, and must be %(wanted)s", claim=self.claim, said=said, wanted=wanted)
 
 
-def title(rule_id: int, name: str) -> str:
+def title(rule_id: int, name: str) -> Sentence:
     """Return how a rule is called in answers, lists and events."""
-    return f"trust rule {rule_id} ({name})"
+    return Sentence("trust rule %(number)s (%(name)s)", number=rule_id, name=name)
 
 
 def mismatches(conditions: Conditions, claims: Claims) -> Sequence[Mismatch]:

@@ -14,7 +14,7 @@ from typing import Final
 from wharfinger.clock import Instant, as_datetime
 from wharfinger.domain.digests import Digest
 from wharfinger.domain.names import RepositoryName
-from wharfinger.domain.sentences import Sentence
+from wharfinger.domain.sentences import Sentence, joined
 
 
 class Phase(enum.StrEnum):
@@ -100,12 +100,20 @@ class Scope:
 
     def __str__(self) -> str:
         """Name the scope; two runs with the same name are the same run, and the second goes on with the first."""
-        parts = [
-            self.repository and f"repository {self.repository}",
-            self.digest and f"digest {self.digest}",
-            self.since is not None and f"since {as_datetime(self.since).astimezone(UTC).isoformat()}",
-        ]
-        return ", ".join(part for part in parts if part) or "everything"
+        return str(self.words)
+
+    @property
+    def words(self) -> Sentence:
+        """What is verified, for people."""
+        parts: list[Sentence] = []
+        if self.repository is not None:
+            parts.append(Sentence("repository %(name)s", name=self.repository))
+        if self.digest is not None:
+            parts.append(Sentence("digest %(digest)s", digest=self.digest))
+        if self.since is not None:
+            time = as_datetime(self.since).astimezone(UTC).isoformat()
+            parts.append(Sentence("since %(time)s", time=time))
+        return joined(", ", parts) if parts else Sentence("everything")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

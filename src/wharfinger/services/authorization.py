@@ -24,10 +24,29 @@ from wharfinger.services.identity import Origin
 from wharfinger.services.refusals import Refusals
 from wharfinger.services.registries import Registry
 
-__all__ = ["Authorization", "Sight"]
+__all__ = ["Authorization", "Sight", "in_words"]
 
 _READING: Final = frozenset({Action.PULL, Action.MOUNT, Action.LIST, Action.VISIT})
 """What changes nothing: whoever looks for what is private is told no, and nobody needs to know of it."""
+_ACTIONS: Final = {
+    Action.PULL: Sentence("pull"),
+    Action.MOUNT: Sentence("mount"),
+    Action.PUSH: Sentence("push"),
+    Action.DELETE: Sentence("delete"),
+    Action.DESCRIBE: Sentence("describe"),
+    Action.ADMINISTER: Sentence("administer"),
+    Action.LIST: Sentence("list"),
+    Action.VISIT: Sentence("visit"),
+}
+_HERE: Final = Sentence("here")
+_USE: Final = Sentence("use this registry")
+
+
+def in_words(action: Action, repository: str) -> Sentence:
+    """Name what somebody wants to do to a repository; without one, to the registry's list of them."""
+    if not repository:
+        return _ACTIONS[action]
+    return Sentence("%(action)s %(repository)s", action=_ACTIONS[action], repository=repository)
 
 
 class Authorization:
@@ -87,13 +106,15 @@ class Authorization:
             return
         message = Sentence(
             "You may not %(action)s %(repository)s: %(rule)s.",
-            action=access.action,
-            repository=access.repository or "here",
+            action=_ACTIONS[access.action],
+            repository=access.repository or _HERE,
             rule=decision.rule,
         )
         match decision.outcome:
             case Outcome.SIGN_IN:
-                what = "use this registry" if access.repository is None else f"{access.action} {access.repository}"
+                what = _USE
+                if access.repository is not None:
+                    what = in_words(access.action, access.repository)
                 message = Sentence(
                     "Sign in to %(what)s, for example with `docker login`: %(rule)s.", what=what, rule=decision.rule
                 )

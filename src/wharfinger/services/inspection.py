@@ -266,7 +266,7 @@ class Inspections:
                 return None, await _parsed(lambda: read_chart(content), len(content)), None
             return await _parsed(lambda: parse_image_config(content), len(content)), None, None
         except ValueError as error:
-            return None, None, str(error)
+            return None, None, error.args[0]  # a sentence, which text of it would not be any more
 
     async def _beside(
         self, registry: Registry, repository: RepositoryName, manifest: StoredManifest

@@ -287,7 +287,7 @@ class Verification:
         now = self._clock.now()
         run = rows.find_open(connection, registry.id, name)
         if run is not None and not rows.claim(connection, run.id, token, now, after(now, CLAIM)):
-            message = Sentence("Another process is verifying %(scope)s now; it goes on by itself.", scope=str(scope))
+            message = Sentence("Another process is verifying %(scope)s now; it goes on by itself.", scope=scope.words)
             raise UpkeepBusy(message)
         if run is not None and not restart:
             rows.resume(connection, run.id)

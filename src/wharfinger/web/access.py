@@ -27,6 +27,7 @@ from wharfinger.domain.names import RepositoryName, parse_repository_name, parse
 from wharfinger.domain.sentences import Sentence
 from wharfinger.services import Services
 from wharfinger.services.accounts import unknown
+from wharfinger.services.authorization import in_words
 from wharfinger.services.namespaces import namespace_unknown
 from wharfinger.services.registries import Registry, registry_unknown
 from wharfinger.services.repositories import name_unknown
@@ -72,6 +73,14 @@ _PLACE_OF: Final = {
     Target.ROBOT: "robot",
     Target.NAMESPACE: "namespace",
     Target.REGISTRY: "registry",
+}
+_NAMELESS: Final = {
+    Target.USER: Sentence("the user"),
+    Target.ORGANIZATION: Sentence("the organization"),
+    Target.ROBOT: Sentence("the robot"),
+    Target.NAMESPACE: Sentence("the namespace"),
+    Target.REGISTRY: Sentence("the registry"),
+    Target.DEPLOYMENT: Sentence("the deployment"),
 }
 
 
@@ -175,9 +184,8 @@ async def require_on_repository(call: Asking, action: Action, name: RepositoryNa
     decision = await authorization.decide(call.principal, call.registry, Access(action, name or None))
     if decision.allowed:
         return
-    what = f"{action} {name}" if name else action.value
     may_know = not name or await authorization.allows(call.principal, call.registry, Access(Action.PULL, name))
-    raise _refusal(decision, what, None if may_know else name_unknown(name))
+    raise _refusal(decision, in_words(action, name), None if may_know else name_unknown(name))
 
 
 async def _require_on_deleted(call: Asking, action: Action, number: int) -> None:
@@ -187,7 +195,7 @@ async def _require_on_deleted(call: Asking, action: Action, number: int) -> None
     if decision.allowed:
         return
     seen = await authorization.decide_on_deleted(call.principal, call.registry, number, Action.PULL)
-    raise _refusal(decision, f"{action} {number}", None if seen.allowed else number_unknown(number))
+    raise _refusal(decision, in_words(action, str(number)), None if seen.allowed else number_unknown(number))
 
 
 async def require_matter(call: Asking, matter: Matter) -> None:
@@ -196,7 +204,7 @@ async def require_matter(call: Asking, matter: Matter) -> None:
     if decision.allowed:
         return
     seen = await call.services.management.decide(call.principal, call.registry, matter._replace(task=Task.SEE))
-    what = f"{matter.task} {matter.name or f'the {matter.target}'}"
+    what = task_in_words(matter)
     may_know = seen.allowed or not matter.name
     raise _refusal(decision, what, None if may_know else _unknown(matter))
 
@@ -212,7 +220,27 @@ def _matter(need: Managing, call: Asking) -> Matter:
     return Matter(need.task, need.target, "" if place is None else call.parameters[place])
 
 
-def _refusal(decision: Decision, what: str, hidden: WharfingerError | None) -> WharfingerError:
+def task_in_words(matter: Matter) -> Sentence:
+    """Name what somebody wants to do to a target."""
+    target = matter.name or _NAMELESS[matter.target]
+    match matter.task:
+        case Task.SEE:
+            return Sentence("see %(target)s", target=target)
+        case Task.READ:
+            return Sentence("read %(target)s", target=target)
+        case Task.INSPECT:
+            return Sentence("inspect %(target)s", target=target)
+        case Task.MANAGE:
+            return Sentence("manage %(target)s", target=target)
+        case Task.GOVERN:
+            return Sentence("govern %(target)s", target=target)
+        case Task.ISSUE:
+            return Sentence("issue credentials of %(target)s", target=target)
+        case Task.SUPERVISE:
+            return Sentence("supervise %(target)s", target=target)
+
+
+def _refusal(decision: Decision, what: Sentence, hidden: WharfingerError | None) -> WharfingerError:
     match decision.outcome:
         case Outcome.SIGN_IN:
             return Unauthenticated(Sentence("Sign in to %(what)s: %(rule)s.", what=what, rule=decision.rule))

@@ -16,6 +16,7 @@ from wharfinger.domain.explanations import Change, Explanation, Given, Remedy
 from wharfinger.domain.grants import word_of
 from wharfinger.domain.identity import ANONYMOUS
 from wharfinger.domain.names import RepositoryName, namespace_of, parse_repository_name
+from wharfinger.domain.sentences import Sentence
 from wharfinger.services.accounts import unknown
 from wharfinger.web.access import SIGNED_IN
 
@@ -91,7 +92,8 @@ async def _ask(call: Call, texts: dict[str, str], wrong: dict[str, str]) -> tupl
     except AccountUnknown as error:
         return None, {**wrong, "who": error.message}
     except KeyError:
-        return None, {**wrong, "action": f"{texts['action'][:20]!r} is nothing that is done to a repository."}
+        message = Sentence("%(word)r is nothing that is done to a repository.", word=texts["action"][:20])
+        return None, {**wrong, "action": message}
 
 
 async def _account(call: Call, text: str) -> AccountName:

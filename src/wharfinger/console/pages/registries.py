@@ -9,7 +9,7 @@ from wharfinger.clock import DAY
 from wharfinger.console.calls import Call, Leave, View
 from wharfinger.console.confirmations import Asked, ask, is_confirmed
 from wharfinger.console.flashes import Flash
-from wharfinger.console.languages import mark
+from wharfinger.console.languages import Several, mark
 from wharfinger.console.routing import Route
 from wharfinger.domain.access import Action, Mode
 from wharfinger.domain.errors import (
@@ -156,12 +156,10 @@ async def create(call: Call) -> View | Leave:
         return await _new(call, texts, {field: error.message})
     contents = await call.services.lifecycle.contents(await call.services.registries.named(name))
     text = mark("There is a registry %(registry)s now.")
-    if contents.repositories == 1:
-        text = mark("There is a registry %(registry)s now, and one repository came back with its storage.")
-    elif contents.repositories:
-        text = mark("There is a registry %(registry)s now, and %(count)s repositories came back with its storage.")
-    values: dict[str, str | int] = {"registry": row.name, "count": contents.repositories}
-    return Leave(to=_path(row.name), flash=Flash(text=text, values=values))
+    if contents.repositories:
+        text = mark("There is a registry %(registry)s now, and %(repositories)s came back with its storage.")
+    back = Several("%(num)s repository", "%(num)s repositories", contents.repositories)
+    return Leave(to=_path(row.name), flash=Flash(text=text, values={"registry": row.name, "repositories": back}))
 
 
 async def ask_to_delete(call: Call) -> View:

@@ -9,7 +9,7 @@ from wharfinger.clock import DAY
 from wharfinger.console.calls import Call, Leave, View
 from wharfinger.console.charts import Chart, chart
 from wharfinger.console.flashes import Flash
-from wharfinger.console.languages import mark
+from wharfinger.console.languages import Several, mark
 from wharfinger.console.pages.administration import MANAGE, PATH, READ, manages
 from wharfinger.console.routing import Route
 from wharfinger.domain.errors import QueryInvalid, Unavailable
@@ -217,14 +217,14 @@ def _told(whole: Round, waiting: int) -> Flash:
         return Flash(text=mark("Nothing was due."))
     return Flash(
         text=mark(
-            "Looked at %(looked_at)s; removed %(manifests)s manifests, %(blobs)s blobs and %(repositories)s "
-            "repositories. %(freed)s were freed; %(waiting)s wait to be, for an hour at the most."
+            "Looked at %(looked_at)s; removed %(manifests)s, %(blobs)s and %(repositories)s. Freed: %(freed)s. To be "
+            "freed within an hour: %(waiting)s."
         ),
         values={
             "looked_at": whole.looked_at,
-            "manifests": whole.manifests,
-            "blobs": whole.blobs,
-            "repositories": whole.repositories,
+            "manifests": Several("%(num)s manifest", "%(num)s manifests", whole.manifests),
+            "blobs": Several("%(num)s blob", "%(num)s blobs", whole.blobs),
+            "repositories": Several("%(num)s repository", "%(num)s repositories", whole.repositories),
             "freed_bytes": whole.freed,
             "waiting_bytes": waiting,
         },
