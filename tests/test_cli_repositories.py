@@ -182,6 +182,9 @@ def test_kinds_of_content_are_switched_off_and_on_everywhere_and_in_a_namespace(
     ]
     assert [line.split()[-1] for line in done("content", "list", "--namespace", "nobody")[1:]] == ["on", "on", "on"]
     assert wharfinger("content", "off", "layers").status == 2
+    yes, but = done("access", "explain", "anonymous", "push", "acme/app")[:2]
+    assert yes.startswith("yes: open mode")
+    assert but.startswith("but: Pushing container images is switched off in the namespace 'acme'")
     assert (
         "no registry 'other'" in wharfinger("content", "off", "image", "--namespace", "a", "--registry", "other").stderr
     )

@@ -14,6 +14,7 @@ from wharfinger.console.languages import load
 from wharfinger.console.rules import ACTIONS, CHANGES
 from wharfinger.domain.access import Access, Mode, Role, Standing, Visibility, decide
 from wharfinger.domain.accounts import AccountName
+from wharfinger.domain.content import ContentKind
 from wharfinger.domain.explanations import Change
 from wharfinger.domain.grants import Place
 from wharfinger.domain.identity import ANONYMOUS, SYSTEM_ACTOR, Principal
@@ -157,3 +158,15 @@ def test_every_rule_and_every_change_has_a_text_to_be_translated():
     said = {rule: rule.said(korean) for rule in rules()}
     assert not {rule for rule, text in said.items() if text == rule}
     assert set(CHANGES) == set(Change)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "Pushing Helm charts is switched off in this deployment"), ("ko", "그래도 거부되는 것")],
+)
+async def test_a_yes_to_a_push_says_which_kinds_are_refused_all_the_same(site, ask, language, said):
+    page = await ask("ann", "", "push", headers={"Accept-Language": language})
+    assert said not in page.text
+    await services_of(site).content.change({ContentKind.CHART: False}, SYSTEM_ACTOR)
+    page = await ask("ann", "", "push", headers={"Accept-Language": language})
+    assert said in page.text

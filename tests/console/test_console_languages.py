@@ -25,7 +25,7 @@ SOURCES = PACKAGE / "console"
 KEYWORDS = {"_": None, "mark": None, "gettext": None, "ngettext": (1, 2), "Several": (1, 2), "Sentence": None}
 OF_NO_PAGE = (
     "distribution_api/", "management_api/", "cli/", "server/", "settings/", "recovery.py", "sign_in.py", "storage.py",
-    "domain/content.py", "domain/manifests.py", "domain/scopes.py", "domain/uploads.py",
+    "domain/manifests.py", "domain/scopes.py", "domain/uploads.py",
     "services/ingest.py", "services/tokens.py", "blobstore/memory.py", "web/bodies.py",
 )  # fmt: skip
 """Whose sentences only clients, programs and terminals read: they stay English."""

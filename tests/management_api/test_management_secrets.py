@@ -180,6 +180,7 @@ def test_access_is_explained_to_admins_of_the_place_and_to_everybody_about_thems
                 "sentence": "ask who administers acme/app or its namespace for the role write",
             }
         ],
+        "refused_kinds": [],
     }
     allowed = explain("ada", account="wes", action="push").json()
     assert (allowed["allowed"], allowed["changes"]) == (True, [])

@@ -187,6 +187,41 @@ def test_kinds_of_content_are_switched_off_in_a_namespace_by_whoever_governs_it(
     assert world.ask("PATCH", path, "oli", json={"kinds_off": []}).json()["kinds_off"] == []
 
 
+def test_a_namespace_is_prepared_before_its_first_repository(world):
+    world.office.organization("early", world.user("eva"))
+    path, wanted = "/namespaces/early", {"default_visibility": "internal", "kinds_off": ["chart"]}
+    world.user("nobody-of-it")
+    refused(world.ask("PATCH", path, "nobody-of-it", json=wanted), 404, "namespace-unknown")
+    refused(world.ask("PATCH", path, "eva", json={}), 404, "namespace-unknown")
+    for seen in ("*", '"0123456789abcdef"'):
+        refused(world.ask("PATCH", path, "eva", json=wanted, headers={"If-Match": seen}), 412, "precondition-failed")
+    assert world.ask("GET", path, "eva").status_code == 404
+    made = world.ask("PATCH", path, "eva", json=wanted)
+    assert (made.status_code, made.json()["owner"], made.json()["repositories"]) == (200, "early", 0)
+    found = world.ask("GET", path, "eva")
+    assert (found.json()["default_visibility"], found.json()["kinds_off"]) == ("internal", ["chart"])
+    assert found.headers["ETag"] == made.headers["ETag"]
+
+
+def test_only_what_can_be_the_first_part_of_a_name_becomes_a_namespace(world):
+    wanted = {"default_visibility": "internal"}
+    assert world.ask("PATCH", f"/namespaces/{'n' * 250}", "max", json=wanted).status_code == 400
+    assert world.ask("PATCH", f"/namespaces/{'n' * 250}", "max", json={}).status_code == 404
+
+
+def test_a_push_that_is_allowed_is_explained_with_what_is_refused_all_the_same(world):
+    query = {"repository": "acme/app", "action": "push"}
+    path = "/namespaces/acme"
+    assert world.ask("PATCH", path, "oli", json={"kinds_off": ["chart"]}).status_code == 200
+    try:
+        found = world.ask("GET", "/access/explain", "wes", params=query).json()
+    finally:
+        assert world.ask("PATCH", path, "oli", json={"kinds_off": []}).status_code == 200
+    (one,) = found["refused_kinds"]
+    assert (found["allowed"], one["kind"]) == (True, "chart")
+    assert one["sentence"].startswith("Pushing Helm charts is switched off in the namespace 'acme'")
+
+
 def test_kinds_of_content_are_switched_off_for_the_deployment(world):
     assert world.ask("GET", "/deployment/content", "vic").json() == {"kinds_off": []}
     for kinds in (["chart"], ["artifact", "chart"], []):

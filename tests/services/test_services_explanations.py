@@ -7,6 +7,7 @@ from tests.services.people import BUILDERS, acme, acting, make_repository, users
 from tests.services.world import ACTOR
 from wharfinger.domain.access import Access, Action, Mode, Role, Visibility
 from wharfinger.domain.accounts import AccountName, MemberRole
+from wharfinger.domain.content import ContentKind
 from wharfinger.domain.errors import AccountUnknown, Denied, NameUnknown
 from wharfinger.domain.explanations import Change
 from wharfinger.domain.grants import DEPLOYMENT, Place
@@ -14,6 +15,7 @@ from wharfinger.domain.identity import ANONYMOUS
 from wharfinger.domain.names import RepositoryName
 from wharfinger.services.authorization import Authorization
 from wharfinger.services.explanations import Explanations
+from wharfinger.services.namespaces import NamespaceChange
 from wharfinger.services.repositories import RepositoryChange
 
 NAME = RepositoryName("acme/app")
@@ -159,3 +161,17 @@ async def test_about_oneself_a_private_name_and_a_free_one_get_the_same_words(no
     assert private.remedies[0].sentence(NAME, "eve") == (
         "ask who administers acme/app or its namespace for the role read"
     )
+
+
+async def test_a_push_is_told_which_kinds_are_switched_off_and_nothing_else_is(node, explain):
+    off = {ContentKind.CHART: False}
+    await node.namespaces.change(node.registry, "acme", NamespaceChange(taken=off), ACTOR)
+    await node.content.change({ContentKind.ARTIFACT: False}, ACTOR)
+    for asker, account in (("ann", None), ("ann", "ann")):
+        found = await explain(account, "push", asker=asker)
+        assert (found.decision.allowed, set(found.refused)) == (True, {ContentKind.CHART, ContentKind.ARTIFACT})
+        assert "in the namespace 'acme'" in found.refused[ContentKind.CHART]
+        assert "in this deployment" in found.refused[ContentKind.ARTIFACT]
+    assert (await explain(None, "pull")).refused == {}
+    assert (await explain(None, "push", asker="eve")).refused == {}
+    assert set((await explain(None, "push", FREE)).refused) == {ContentKind.CHART, ContentKind.ARTIFACT}

@@ -62,6 +62,8 @@ def explain(
     explanation = act(config, work)
     decision = explanation.decision
     say(f"{'yes' if decision.allowed else 'no'}: {decision.rule}")
+    for why in explanation.refused.values():
+        say(f"but: {why}")
     if decision.allowed:
         return
     for one in explanation.given:

@@ -57,6 +57,7 @@ _NAMED: Final = {
     ContentKind.CHART: Sentence("Helm charts"),
     ContentKind.ARTIFACT: Sentence("artifacts other than images and Helm charts"),
 }
+_AND: Final = Sentence(", and ")
 _PLUGIN_CONFIG: Final = "application/vnd.docker.plugin.v1+json"
 _ATTACHED: Final = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(?:\.(?:sig|att|sbom))?", re.ASCII)
 
@@ -119,7 +120,18 @@ def attached_to(manifest: Manifest, tags: Iterable[TagName]) -> Digest | None:
 
 def switched_off(kinds: tuple[ContentKind, ...], off: KindsOff, repository: RepositoryName) -> KindSwitchedOff:
     """Return the refusal of a push: what is switched off, where, and who can switch it on."""
-    places, kind = [], kinds[0]
+    kind = kinds[0]
+    where = [name for name, kinds_off in off._asdict().items() if kind in kinds_off]
+    return KindSwitchedOff(_why(kind, off, repository), detail={"kind": kind.value, "switched_off_in": where})
+
+
+def refused(off: KindsOff, repository: RepositoryName) -> Mapping[ContentKind, Sentence]:
+    """Return what a push of each kind that is switched off is told, whoever pushes."""
+    return {kind: _why(kind, off, repository) for kind in ContentKind if not off.takes([kind])}
+
+
+def _why(kind: ContentKind, off: KindsOff, repository: RepositoryName) -> Sentence:
+    places = []
     if kind in off.deployment:
         places.append(Sentence("in this deployment, where a manager of the deployment can switch them on again"))
     if kind in off.namespace:
@@ -130,11 +142,7 @@ def switched_off(kinds: tuple[ContentKind, ...], off: KindsOff, repository: Repo
                 place=place or "",
             )
         )
-    message = Sentence(
-        "Pushing %(kind)s is switched off %(places)s.", kind=_NAMED[kind], places=joined(Sentence(", and "), places)
-    )
-    where = [name for name, kinds_off in off._asdict().items() if kind in kinds_off]
-    return KindSwitchedOff(message, detail={"kind": kind.value, "switched_off_in": where})
+    return Sentence("Pushing %(kind)s is switched off %(places)s.", kind=_NAMED[kind], places=joined(_AND, places))
 
 
 def _digest_in(tag: TagName) -> Digest | None:

@@ -10,15 +10,17 @@ What only shows whether a private repository is there is never said to who could
 """
 
 import enum
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from wharfinger.domain.access import Access, Action, Decision, Outcome, Standing, Visibility, role_for
+from wharfinger.domain.content import ContentKind
 from wharfinger.domain.grants import Place, word_of
 from wharfinger.domain.identity import Principal
 from wharfinger.domain.names import RepositoryName, namespace_of
 from wharfinger.domain.roles import Role
+from wharfinger.domain.sentences import Sentence
 
 
 class Change(enum.StrEnum):
@@ -94,6 +96,8 @@ class Explanation:
         needed: the role that it takes; nothing where roles do not decide.
         given: what the account has around the name; empty for who may not know it.
         remedies: what would turn a no into a yes; none for a yes.
+        refused: of a push that is allowed, the kinds of content that nobody can push there, each with what a push of it
+            is told.
     """
 
     who: str
@@ -102,6 +106,7 @@ class Explanation:
     needed: Role | None
     given: Sequence[Given] = ()
     remedies: Sequence[Remedy] = ()
+    refused: Mapping[ContentKind, Sentence] = field(default_factory=dict)
 
 
 def remedies(principal: Principal, access: Access, standing: Standing, decision: Decision) -> Iterator[Remedy]:

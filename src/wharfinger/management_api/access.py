@@ -8,6 +8,7 @@ from pydantic import Field
 
 from wharfinger.domain.access import Access, Action
 from wharfinger.domain.accounts import AccountName
+from wharfinger.domain.content import ContentKind
 from wharfinger.domain.explanations import Change
 from wharfinger.domain.grants import word_of
 from wharfinger.domain.names import RepositoryName
@@ -38,6 +39,14 @@ class ProposedChange(Shown):
     """The same in words."""
 
 
+class RefusedKind(Shown):
+    """A kind of content that nobody can push there."""
+
+    kind: ContentKind
+    sentence: str
+    """What a push of it is told: where it is switched off, and who can switch it on."""
+
+
 class AccessExplanation(Shown):
     """An answer, and the rule that gave it."""
 
@@ -52,6 +61,8 @@ class AccessExplanation(Shown):
     """What the account has around the name; shown to who administers the repository, and empty for others."""
     changes: list[ProposedChange]
     """What would turn a no into a yes, the narrowest first; about others, and for who administers the repository."""
+    refused_kinds: list[RefusedKind]
+    """Of a push that is allowed, the kinds of content that are switched off; otherwise empty."""
 
 
 async def explain_access(
@@ -89,6 +100,7 @@ async def explain_access(
             )
             for one in found.remedies
         ],
+        refused_kinds=[RefusedKind(kind=kind, sentence=why) for kind, why in found.refused.items()],
     )
 
 

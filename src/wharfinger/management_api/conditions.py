@@ -4,11 +4,15 @@
 `If-Match` is looked at twice: here, against what is there now, and in the transaction, against the same rows.
 """
 
+from typing import Final
+
 from wharfinger.domain.digests import digest_of
 from wharfinger.domain.errors import PreconditionFailed
 from wharfinger.domain.sentences import Sentence
 from wharfinger.management_api.calls import Call
 from wharfinger.management_api.fields import Shown
+
+_ANOTHER: Final = Sentence("It is not as you saw it (If-Match): read it again, and decide again.")
 
 
 def mark(call: Call, shown: Shown) -> None:
@@ -26,9 +30,18 @@ def matches(call: Call, shown: Shown) -> bool:
     if wanted is None or wanted.strip() == "*":
         return False
     if _tag(shown) not in [one.strip() for one in wanted.split(",")]:
-        message = Sentence("It is not as you saw it (If-Match): read it again, and decide again.")
-        raise PreconditionFailed(message)
+        raise PreconditionFailed(_ANOTHER)
     return True
+
+
+def require_nothing_seen(call: Call) -> None:
+    """Return if the caller named nothing that it saw, where nothing is; `*` means something, too (RFC 9110).
+
+    Raises:
+        PreconditionFailed: it named something.
+    """
+    if call.visit.header(b"if-match") is not None:
+        raise PreconditionFailed(_ANOTHER)
 
 
 def _tag(shown: Shown) -> str:

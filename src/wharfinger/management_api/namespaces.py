@@ -7,10 +7,12 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from wharfinger.domain.access import Visibility
+from wharfinger.domain.accounts import parse_account_name
 from wharfinger.domain.content import ContentKind
+from wharfinger.domain.errors import NamespaceUnknown
 from wharfinger.domain.management import Matter, Target, Task
 from wharfinger.management_api.calls import Managing, require_matter
-from wharfinger.management_api.conditions import mark, matches
+from wharfinger.management_api.conditions import mark, matches, require_nothing_seen
 from wharfinger.management_api.fields import After, KindsOff, Model, NamespacePath, RegistryPath, Shown, Size, time_of
 from wharfinger.management_api.paging import PAGE, Page, page
 from wharfinger.management_api.routing import Calling, Route
@@ -66,14 +68,13 @@ async def read_namespace(call: Calling, namespace: NamespacePath) -> Namespace:
 
 
 async def change_namespace(call: Calling, namespace: NamespacePath, change: NamespaceSettingsChange) -> Namespace:
-    """Change a namespace."""
+    """Change a namespace; one that has no repository yet is made, and its first repository begins as it says."""
     said = change.model_fields_set
     if "owned" in said:
         await require_matter(call, Matter(Task.SUPERVISE, Target.NAMESPACE, namespace))
     if "kinds_off" in said:
         await require_matter(call, Matter(Task.GOVERN, Target.NAMESPACE, namespace))
-    found = await call.services.namespaces.find(call.registry, namespace)
-    seen = found if matches(call, _settings(found)) else None
+    seen = await _seen(call, namespace, must_exist=not said)
     wanted = NamespaceChange(
         default_visibility=change.default_visibility if "default_visibility" in said else None,
         owned=change.owned if "owned" in said else None,
@@ -82,6 +83,25 @@ async def change_namespace(call: Calling, namespace: NamespacePath, change: Name
     changed = await call.services.namespaces.change(call.registry, namespace, wanted, call.by, seen=seen)
     mark(call, _settings(changed))
     return _show(changed)
+
+
+async def _seen(call: Calling, namespace: str, *, must_exist: bool) -> NamespaceRow | None:
+    """Return the namespace if the caller says that it saw it so.
+
+    Raises:
+        NamespaceUnknown: there is none, and it must exist.
+        PreconditionFailed: the caller saw something else.
+        AccountInvalid: no namespace can have that name.
+    """
+    try:
+        found = await call.services.namespaces.find(call.registry, namespace)
+    except NamespaceUnknown:
+        if must_exist:
+            raise
+        require_nothing_seen(call)
+        parse_account_name(namespace)  # what is looked up may have any name; what is made may not
+        return None
+    return found if matches(call, _settings(found)) else None
 
 
 def _settings(one: NamespaceRow) -> NamespaceSettings:

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why somebody may do something, or may not: the answer of `Authorization`, and what stands behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from wharfinger.domain.access import NOWHERE, Access, Action, Mode, Role, Standing, role_for
+from wharfinger.domain.access import NOWHERE, Access, Action, Decision, Mode, Role, Standing, role_for
 from wharfinger.domain.accounts import AccountName, TeamName
+from wharfinger.domain.content import ContentKind, KindsOff, refused
 from wharfinger.domain.errors import Denied
 from wharfinger.domain.explanations import Explanation, Given, counts, remedies, remedies_for_oneself
 from wharfinger.domain.grants import Place
 from wharfinger.domain.identity import ANONYMOUS, Principal
 from wharfinger.domain.names import namespace_of
 from wharfinger.domain.sentences import Sentence
+from wharfinger.metadata import content as content_rows
 from wharfinger.metadata import grants as rows
 from wharfinger.metadata import namespaces as namespace_rows
 from wharfinger.metadata.database import Connection, Database
@@ -62,6 +64,7 @@ class Explanations:
             decision=decision,
             needed=await self._needed(access),
             remedies=tuple(remedies_for_oneself(about, access, decision)),
+            refused=await self._refused(registry, access, decision),
         )
 
     async def explain_all(self, about: Principal, registry: Registry, access: Access) -> Explanation:
@@ -80,7 +83,21 @@ class Explanations:
             needed=await self._needed(access),
             given=given,
             remedies=tuple(remedies(about, access, standing, decision)) if mode is Mode.ACCOUNTS else (),
+            refused=await self._refused(registry, access, decision),
         )
+
+    async def _refused(self, registry: Registry, access: Access, decision: Decision) -> Mapping[ContentKind, Sentence]:
+        """Return the kinds of content that are switched off: who may push is told them by a push, too."""
+        name = access.repository
+        if name is None or access.action is not Action.PUSH or not decision.allowed:
+            return {}
+        namespace = namespace_of(name)
+
+        def work(connection: Connection) -> KindsOff:
+            found = None if namespace is None else namespace_rows.find(connection, registry.id, namespace)
+            return KindsOff(content_rows.read(connection), frozenset() if found is None else found.kinds_off)
+
+        return refused(await self._database.read(work), name)
 
     async def _needed(self, access: Access) -> Role | None:
         return role_for(access.action) if await self._authorization.mode() is Mode.ACCOUNTS else None
