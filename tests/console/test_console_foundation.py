@@ -158,7 +158,7 @@ async def test_a_form_leads_to_a_page_that_says_once_what_happened(open_site):
     assert "This is not" not in (await browser.get(PATH)).text
     korean = await browser.fill(PATH, PATH, typed="acme/app", word="W")
     assert korean.status_code == 303
-    assert "W와(과) 다릅니다." in (await browser.get(PATH, headers={"Accept-Language": "ko"})).text
+    assert "W와\N{WORD JOINER}(과) 다릅니다." in (await browser.get(PATH, headers={"Accept-Language": "ko"})).text
 
 
 async def test_what_is_typed_wrong_does_nothing_and_asks_again(open_site):

@@ -155,6 +155,14 @@ def test_what_stands_inside_a_refusal_is_translated_too(sentence, korean):
     assert sentence.said(load()["ko"].translations.gettext) == korean
 
 
+def test_both_forms_of_a_particle_stay_on_one_line():
+    korean = load()["ko"].translations.gettext
+    assert korean("%(name)s is deleted.") == "%(name)s을\N{WORD JOINER}(를) 삭제했습니다."
+    assert "s\N{WORD JOINER}(으)\N{WORD JOINER}로" in korean("Sign in with %(name)s")
+    loose = re.compile(r"(?<!\N{WORD JOINER})\([가이는은를을과와으]\)")
+    assert not [one.id for one in translations_of("ko") if isinstance(one.id, str) and loose.search(korean(one.id))]
+
+
 @pytest.mark.parametrize("target", Target)
 @pytest.mark.parametrize("task", Task)
 def test_every_task_on_everything_has_its_korean_words(task, target):

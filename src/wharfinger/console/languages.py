@@ -7,6 +7,7 @@ so there is nothing to compile.
 """
 
 import gettext
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,6 +34,9 @@ _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _STEP: Final = 1000
 _RECENT: Final = 30 * DAY
 _MAX_WISHES: Final = 20
+_PARTICLE: Final = re.compile(r"\([가이는은를을과와으]\)")
+"""As in `을(를)` and `(으)로`, behind a value of which nobody knows how it is read."""
+_JOINER: Final = "\N{WORD JOINER}"
 _NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 
@@ -142,11 +146,17 @@ def _translations(code: str) -> gettext.NullTranslations:
         with path.open("rb") as file:
             for message in read_po(file, locale=code, abort_invalid=True):
                 if message.id:
-                    catalog.add(message.id, message.string)
+                    text = message.string or ""
+                    catalog.add(message.id, _held(text) if isinstance(text, str) else tuple(map(_held, text)))
     compiled = BytesIO()
     write_mo(compiled, catalog)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+def _held(text: str) -> str:
+    """Keep both forms of a Korean particle on one line: browsers would end one at its brackets."""
+    return _PARTICLE.sub(rf"{_JOINER}\g<0>", text).replace("(으)로", f"(으){_JOINER}로")
 
 
 def cookie_of(header: str, wanted: str) -> str:
