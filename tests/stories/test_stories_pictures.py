@@ -1,114 +1,157 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures of the guide, taken of a shop's registry.
+"""The pictures of the guide, taken of a small company's registry, in each language that the console speaks.
 
-`pytest tests/stories/test_stories_pictures.py --pictures docs/guide/images` writes them. Without it, the pages are only
-opened; and in both cases the guide must show every picture, and none that is not there.
+`pytest tests/stories/test_stories_pictures.py --pictures docs/guide` writes them. Without it, the pages are only
+opened; and in both cases the guide must show every picture, in its own language, and none that is not there.
 """
 
 import re
-import struct
-import zlib
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.console.registry import push
-from tests.stories.town import PASSWORD, opened
-from tests.support.images import image, platforms
-from tests.support.pages import page_in, require_open
-from wharfinger.domain.access import Visibility
-from wharfinger.domain.identity import SYSTEM_ACTOR
-from wharfinger.domain.names import RepositoryName
-from wharfinger.services.repositories import RepositoryChange
+from tests.stories.shop import WORDS, open_shop
+from tests.support.pages import page_in
+from tests.support.pictures import reduced
 
 pytestmark = pytest.mark.slow
 GUIDE = Path(__file__).parent.parent.parent / "docs" / "guide"
-LARGEST = 100_000
-SIZE = (1120, 640)
-SHOP = {
-    "shop/web": "The shop's web server",
-    "shop/api": "Orders, stock and payments over HTTP",
-    "shop/worker": "Sends mails and invoices",
-    "tools/build": "What our builds run in",
+FOLDERS = {"en": Path("images"), "ko": Path("ko", "images")}
+LOCALES = {"en": "en-US", "ko": "ko-KR"}
+LARGEST = 60_000
+WIDTH = 1120
+_TIDY = """
+(folders) => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    node.data = node.data.replace(/(wh[a-z]_)[A-Za-z0-9_]{20,}/g, (_, start) => start + "•".repeat(24));
+    for (const [of_test, usual] of folders) node.data = node.data.replaceAll(of_test, usual);
+  }
 }
+"""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is on a picture.
+
+    Args:
+        path: of the page.
+        who: looks at it.
+        height: of the window.
+        form: that is filled in and sent on the page before.
+        section: with which the picture begins.
+    """
+
+    path: str
+    who: str = "ann"
+    height: int = 640
+    form: str | None = None
+    section: str | None = None
+
+
+WEB = "/repositories/acme/web"
 PICTURES = {
-    "repositories": ("/", "max"),
-    "repository": ("/repositories/shop/web", "max"),
-    "people": ("/repositories/shop/web/-/people", "max"),
-    "settings": ("/repositories/shop/web/-/settings", "max"),
-    "tag": ("/repositories/shop/web/-/tags/2.1.0", "max"),
-    "comparison": ("/repositories/shop/web/-/compare?from=2.0.3&to=2.1.0", "max"),
-    "search": ("/search?q=web", "max"),
-    "trash": ("/trash", "max"),
-    "administration": ("/administration", "max"),
+    "repositories": Picture("/"),
+    "repository": Picture(WEB, height=800),
+    "description": Picture(f"{WEB}/-/description", height=760),
+    "people": Picture(f"{WEB}/-/people", height=800),
+    "settings": Picture(f"{WEB}/-/settings", height=800),
+    "immutable-tags": Picture(f"{WEB}/-/settings", section="#immutability"),
+    "activity": Picture(f"{WEB}/-/activity", height=760),
+    "tag": Picture(f"{WEB}/-/tags/2.1.0", height=1000),
+    "comparison": Picture(f"{WEB}/-/compare?from=2.0.3&to=edge", height=760),
+    "search": Picture("/search?q=web"),
+    "trash": Picture("/trash"),
+    "registries": Picture("/registries"),
+    "new-registry": Picture("/registries/new"),
+    "registry": Picture("/registries/team", height=700),
+    "registry-settings": Picture("/registries/team/-/settings", height=900),
+    "registry-deletion": Picture("/registries/team/-/deletion"),
+    "profile": Picture("/profile", height=760),
+    "tokens": Picture("/profile/tokens"),
+    "new-token": Picture("/profile/tokens/new?for=pull", height=1000),
+    "token-made": Picture("/profile/tokens/new?for=pull", height=1000, form="form[action$='/profile/tokens']"),
+    "second-factor": Picture("/profile/second-factor"),
+    "second-factor-app": Picture("/profile/second-factor/app", height=760),
+    "organization": Picture("/accounts/acme"),
+    "members": Picture("/accounts/acme/-/members"),
+    "team": Picture("/accounts/acme/-/teams/web", height=700),
+    "robot": Picture("/robots/acme+ci", height=700),
+    "access": Picture("/accounts/acme/-/access", height=800),
+    "trust": Picture("/accounts/acme/-/trust", height=700),
+    "why": Picture("/access?who=bob&action=push&what=acme/web", height=760),
+    "administration": Picture("/administration", height=760),
+    "storage": Picture("/administration/storage", height=900),
+    "collection": Picture("/administration/collection", height=760),
+    "jobs": Picture("/administration/jobs", height=760),
+    "audit": Picture("/administration/audit", height=760),
+    "content": Picture("/administration/content"),
+    "users": Picture("/administration/users"),
+    "user": Picture("/administration/users/bob", height=900),
 }
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    with opened(tmp_path_factory.mktemp("shop")) as town:
-        auth = ("max", PASSWORD)
-        for tags in (("2.0.2",), ("2.0.3",)):
-            push(town.url, "shop/web", built(tags[0]), *tags, auth=auth)
-        push(town.url, "shop/web", platforms("shop"), "edge", auth=auth)
-        push(town.url, "shop/web", built("2.1.0"), "2.1.0", "2.1", "latest", auth=auth)
-        for name in ("shop/api", "shop/worker", "tools/build", "shop/old"):
-            push(town.url, name, built(name), "1.4.0", "latest", auth=auth)
-        services, registry = town.services, town.office.registry
-        for name, description in SHOP.items():
-            change = RepositoryChange(description=description, visibility=Visibility.INTERNAL)
-            town.run(services.repositories.change(registry, RepositoryName(name), change, SYSTEM_ACTOR))
-        for name in ("acme/app", "acme/web", "shop/old"):
-            town.run(services.repositories.delete(registry, RepositoryName(name), SYSTEM_ACTOR))
-        town.office.give("rae", "read", repository="shop/web")
-        town.office.give("acme/builders", "write", repository="shop/web")
-        yield town
+def shops(tmp_path_factory):
+    """A shop for each language; all are opened before the browser, which leaves nobody an event loop."""
+    with ExitStack() as opened:
+        yield {one: opened.enter_context(open_shop(tmp_path_factory.mktemp("shop"), one)) for one in FOLDERS}
 
 
-def built(seed):
-    """Return an image of some layers."""
-    layers = [
-        {"etc/base": b"x" * 80_000},
-        {f"opt/{seed.replace('/', '-')}": seed.encode() * 5_000},
-        {"srv/page": b"page"},
-    ]
-    return image(seed, layers=layers, command=["/srv/start", "--port", "8080"])
+def usual_folders(environment):
+    """Return the folders of the test, each with what a picture shows in its place."""
+    names = {environment[f"REGISTRY_STORAGES_{number}_NAME"]: f"REGISTRY_STORAGES_{number}" for number in (0, 1)}
+    variables = {"registry": "REGISTRY_STORAGE_FILESYSTEM", **names}
+    return [[environment[f"{variable}_ROOTDIRECTORY"], f"/srv/{name}"] for name, variable in variables.items()]
 
 
+@pytest.mark.parametrize("language", FOLDERS)
 @pytest.mark.parametrize("name", PICTURES)
-def test_the_page_of_a_picture_is_open_to_everybody(shop, chromium, request, name):
-    path, who = PICTURES[name]
-    with page_in(chromium, SIZE, locale="en-US", color_scheme="light", cookies=shop.cookies_of(who)) as page:
-        page.goto(shop.url + path)
-        require_open(page)
+def test_the_page_of_a_picture_is_there_in_each_language(shops, request, language, name):
+    shop, one = shops[language], PICTURES[name]
+    answer = shop.ask(one.path, one.who, language=language)
+    assert answer.status_code == 200
+    assert f'<html lang="{language}"' in answer.text
+    folder = request.config.getoption("--pictures")
+    if folder is not None:
+        place = Path(folder) / FOLDERS[language]
+        place.mkdir(exist_ok=True)
+        (place / f"console-{name}.png").write_bytes(taken(request.getfixturevalue("chromium"), shop, one, language))
+
+
+def taken(chromium, shop, one, language):
+    """Return a picture of a page."""
+    options = {"locale": LOCALES[language], "color_scheme": "light", "cookies": shop.cookies_of(one.who)}
+    with page_in(chromium, (WIDTH, one.height), **options) as page:
+        page.goto(shop.url + one.path)
+        if one.form is not None:
+            form = page.locator(one.form)
+            form.locator("[name=name]").fill(WORDS[language]["laptop"])
+            form.locator("button").last.click()
+            page.locator("section.secret").wait_for()
+        page.evaluate(_TIDY, usual_folders(shop.server.environment))
+        if one.section is not None:
+            page.locator(one.section).evaluate("element => scrollTo(0, element.getBoundingClientRect().top - 24)")
         page.evaluate("document.activeElement?.blur()")
-        taken = smaller(page.screenshot())
-        folder = request.config.getoption("--pictures")
-        if folder is not None:
-            (Path(folder) / f"console-{name}.png").write_bytes(taken)
+        png = page.screenshot()
+    with page_in(chromium) as page:
+        return reduced(page, png)
 
 
-def test_every_picture_is_small_and_in_the_guide_in_both_languages():
+@pytest.mark.parametrize("language", FOLDERS)
+def test_every_picture_is_small_and_on_a_page_of_its_language(language):
+    folder = GUIDE / FOLDERS[language]
     taken = {f"console-{name}.png" for name in PICTURES}
-    assert {file.name for file in (GUIDE / "images").iterdir()} == taken
-    assert all((GUIDE / "images" / name).stat().st_size < LARGEST for name in taken)
-    for pages, way in (("*.md", "images/"), ("ko/*.md", "../images/")):
-        pattern = rf"!\[[^]]+\]\({re.escape(way)}([^)]+)\)"
-        assert {name for page in GUIDE.glob(pages) for name in re.findall(pattern, page.read_text())} == taken
-
-
-def smaller(png):
-    """Return the same picture, its pixels packed as tightly as they can be."""
-    kept, pixels, at = [], b"", 8
-    while at < len(png):
-        (length,), kind = struct.unpack(">I", png[at : at + 4]), png[at + 4 : at + 8]
-        if kind == b"IDAT":
-            pixels += png[at + 8 : at + 8 + length]
-        else:
-            kept.append((kind, png[at + 8 : at + 8 + length]))
-        at += length + 12
-    kept.insert(-1, (b"IDAT", zlib.compress(zlib.decompress(pixels), 9)))
-    chunks = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in kept
-    )
-    return png[:8] + b"".join(chunks)
+    assert {file.name for file in folder.iterdir()} == taken
+    assert [file.name for file in folder.iterdir() if file.stat().st_size >= LARGEST] == []
+    shown = [
+        name
+        for page in folder.parent.glob("*.md")
+        for name in re.findall(r"!\[[^]]+\]\(images/([^)]+)\)", page.read_text())
+    ]
+    assert set(shown) == taken
+    assert "../images/" not in "".join(page.read_text() for page in (GUIDE / "ko").glob("*.md"))

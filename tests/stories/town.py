@@ -207,21 +207,23 @@ def _describe(town):
 
 
 @contextmanager
-def opened(folder):
+def opened(folder, furnishing=furnish, **more):
     """Open such a registry, with its data in memory.
 
     Args:
         folder: for its log, and for the storage that no registry has yet.
+        furnishing: puts in what is there; returns the town.
+        more: variables with which the registry runs besides.
     """
     with data_in_memory() as in_memory:
         servers = Servers(folder)
         try:
-            server = servers(environment=in_memory() | environment(folder), deletion=None)
+            server = servers(environment=in_memory() | environment(folder) | more, deletion=None)
             with (
                 Office(server.environment) as office,
                 httpx.Client(base_url=server.url, timeout=60, trust_env=False) as http,
             ):
-                yield furnish(server, office, http)
+                yield furnishing(server, office, http)
         finally:
             servers.stop()
 

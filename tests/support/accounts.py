@@ -82,13 +82,13 @@ class Office:
     def resume(self, name):
         self._run(self.services.accounts.resume(AccountName(name), SYSTEM_ACTOR))
 
-    def token(self, account, *scopes, days=30, repositories=None):
+    def token(self, account, *scopes, days=30, repositories=None, name="of a test"):
         """Make a personal access token; with no scopes named it may be used for everything about packages."""
-        return self._credential(account, TokenKind.PERSONAL, CredentialKind.TOKEN, scopes, days, repositories)
+        return self._credential(account, TokenKind.PERSONAL, scopes, days, repositories, name)
 
-    def key(self, account, *scopes, days=30):
+    def key(self, account, *scopes, days=30, name="of a test"):
         """Make an access key."""
-        return self._credential(account, TokenKind.ACCESS_KEY, CredentialKind.KEY, scopes, days, None)
+        return self._credential(account, TokenKind.ACCESS_KEY, scopes, days, None, name)
 
     def revoke(self, account, made):
         self._run(self.services.credentials.revoke(AccountName(account), made.id, SYSTEM_ACTOR))
@@ -117,12 +117,12 @@ class Office:
 
         return self._run(self._deployment.database.read(work))
 
-    def _credential(self, account, kind, stored_as, scopes, days, repositories):
+    def _credential(self, account, kind, scopes, days, repositories, name):
         made = tokens.make(kind)
         public_id = tokens.make_access_key_id() if kind is TokenKind.ACCESS_KEY else None
         new = NewCredential(
-            kind=stored_as,
-            name="of a test",
+            kind=CredentialKind.TOKEN if public_id is None else CredentialKind.KEY,
+            name=name,
             fingerprint=made.fingerprint,
             hint=made.ending,
             public_id=public_id,
