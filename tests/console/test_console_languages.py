@@ -136,6 +136,12 @@ def test_times_are_written_as_people_say_them(ago, english, korean):
     assert languages["ko"].when(then, NOW) == korean
 
 
+def test_an_exact_time_is_written_as_people_write_it():
+    languages = load()
+    said = {code: languages[code].moment(NOW).replace("\N{NARROW NO-BREAK SPACE}", " ") for code in CODES}
+    assert said == {"en": "Sep 21, 2026, 2:13:20 PM UTC", "ko": "2026. 9. 21. 14:13:20 UTC"}
+
+
 async def test_the_console_speaks_korean(site):
     page = await site.ask("/", headers={"Accept-Language": "ko"})
     assert "아직 아무것도 없습니다" in page.text

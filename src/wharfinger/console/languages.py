@@ -30,6 +30,8 @@ CATALOGS: Final = Path(__file__).parent.parent / "locale"
 COOKIE: Final = "lang"
 FORGET: Final = "browser"
 """In the place of a language: what the browser keeps of one is forgotten."""
+_MOMENTS: Final = {"ko": "y. M. d. HH:mm:ss"}
+"""Where the medium form is not what people write: for Korean it has AM and PM in English."""
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _STEP: Final = 1000
 _RECENT: Final = 30 * DAY
@@ -104,7 +106,7 @@ class Language:
 
     def moment(self, instant: Instant) -> str:
         """Write the exact time."""
-        return f"{format_datetime(as_datetime(instant), 'medium', locale=self._locale)} UTC"
+        return f"{format_datetime(as_datetime(instant), _MOMENTS.get(self.code, 'medium'), locale=self._locale)} UTC"
 
 
 def catalogs(code: str) -> Sequence[Path]:
