@@ -468,7 +468,7 @@ async def test_retention_is_tried_saved_and_does_exactly_what_the_page_said(sign
     late = await follow(ann, await ann.post(f"{page}/run", run))
     assert "Nothing was deleted." in late
     done = await follow(ann, await ann.fill(page, f"{page}/run"))
-    assert "Deleted 2 tags and manifests." in done
+    assert "Tags and manifests deleted: 2." in done
     assert names((await ann.get(APP)).text) == ["v3", "latest"]
     gone = await follow(ann, await ann.fill(page, f"{page}/follow"))
     assert "no rules of its own any more" in gone
