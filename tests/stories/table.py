@@ -63,6 +63,8 @@ EXPECTED = """
 /registries                                                  S  Y  Y  Y  Y
 /registries/new                                              S  Y  D  D  D
 /registries/{registry}                                       N  Y  Y  Y  Y
+/registries/{registry}/-/people                              S  Y  N  N  N
+/registries/{registry}/-/people/removal                      S  Y  N  N  N
 /registries/{registry}/-/settings                            S  Y  N  N  N
 /registries/{registry}/-/deletion                            S  Y  N  N  N
 /sign-in/second-step                                         S  S  S  S  S

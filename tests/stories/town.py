@@ -46,6 +46,7 @@ QUERIES = {
     "/repositories/{name}/-/trash/purge": "?digest={deleted}",
     "/repositories/{name}/-/tags/{tag}/restore": "?to={before}",
     "/repositories/{name}/-/compare": "?from=1.0&to=labels",
+    "/registries/{registry}/-/people/removal": "?subject=acme/builders",
     "/search": "?q=acme",
     "/administration/audit/export": "?format=csv",
 }
@@ -204,6 +205,7 @@ def _describe(town):
     public = RepositoryChange(description="상점의 웹 서버", visibility=Visibility.PUBLIC)
     town.run(services.repositories.change(registry, RepositoryName("acme/web"), public, SYSTEM_ACTOR))
     town.office.give("rae", "read", repository="acme/app")
+    town.office.give("acme/builders", "read")
 
 
 @contextmanager

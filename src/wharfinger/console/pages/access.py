@@ -135,7 +135,7 @@ def _page_of(call: Call, who: str, name: RepositoryName, change: Change) -> str 
         Change.PROVE_SIGN_ON: "/profile" if who == call.principal.name else None,
         Change.GRANT_ON_REPOSITORY: f"{repository}/people",
         Change.GRANT_ON_NAMESPACE: call.within(f"/accounts/{namespace_of(name)}/-/access"),
-        Change.GRANT_ON_REGISTRY: f"/registries/{call.registry.name}/-/settings",
+        Change.GRANT_ON_REGISTRY: f"/registries/{call.registry.name}/-/people",
         Change.INHERIT: f"{repository}/people",
         Change.MAKE_INTERNAL: f"{repository}/settings",
         Change.MAKE_PUBLIC: f"{repository}/settings",
@@ -153,7 +153,7 @@ def _given(call: Call, found: Explanation, one: Given) -> GivenRow:
         place, target = mark("namespace"), one.place.namespace
         to = call.within(f"/accounts/{one.place.namespace}/-/access")
     elif one.place.registry_id is not None:
-        place, target, to = mark("registry"), call.registry.name, f"/registries/{call.registry.name}/-/settings"
+        place, target, to = mark("registry"), call.registry.name, f"/registries/{call.registry.name}/-/people"
     through = None if one.through == found.who else one.through
     return GivenRow(word_of(one.role), place, target, to, through, one.counts)
 

@@ -23,7 +23,8 @@ from wharfinger.services.namespaces import NamespaceChange
 from wharfinger.web.access import Managing, parse_number
 
 _PATH: Final = "/accounts/{namespace}/-/access"
-_REFUSED: Final = mark("The roles on %(namespace)s stay as they are.")
+_REFUSED: Final = mark("The roles on %(place)s stay as they are.")
+_KEPT: Final = mark("%(namespace)s stays as it is.")
 ROLES: Final = (
     ("read", mark("read"), mark("pull, and read what a page shows")),
     ("write", mark("write"), mark("also push, and change the description")),
@@ -83,7 +84,7 @@ def row(call: Call, grant: Grant) -> GrantRow:
     elif place.namespace is not None:
         where = mark("namespace"), place.namespace, f"{here}/accounts/{place.namespace}/-/access"
     elif name is not None:
-        where = mark("registry"), name, f"/registries/{name}/-/settings"
+        where = mark("registry"), name, f"/registries/{name}/-/people"
     else:
         where = mark("deployment"), None, "/administration/users"
     wide = {"read": mark("viewer"), "admin": mark("manager")} if not (place.repository or place.namespace) else {}
@@ -99,17 +100,56 @@ def row(call: Call, grant: Grant) -> GrantRow:
     )
 
 
+async def rows_at(call: Call, place: Place) -> dict[str, object]:
+    """Return one page of the roles that were given at a place, in the order of their giving, and where the next begins.
+
+    Raises:
+        AccountUnknown, NameUnknown: there is no such place.
+        NameInvalid: the page was asked for in a way that no list shows.
+    """
+    last = call.query.get("last", "")
+    given = await call.services.grants.of_place(place, parse_number(last) if last else None, ROWS + 1)
+    found = page_of(given, ROWS)
+    return {"grants": [row(call, one) for one in found.items], "next": found.items[-1].id if found.more else None}
+
+
+async def give_at(call: Call, place: Place, name: str, to: str) -> Leave:
+    """Give the role that a form says at a place, or another one than before.
+
+    Args:
+        call: the request.
+        place: where.
+        name: how the place is called.
+        to: the path of the page that says what was done.
+    """
+    who, role = call.form.text("subject"), call.form.text("role")
+
+    async def work() -> None:
+        await call.services.grants.give(parse_subject(who), place, parse_role(role, place), call.by)
+
+    done = Flash(text=mark("%(subject)s has a role on %(place)s now."), values={"subject": who, "place": name})
+    return await tried(work(), to, done, _REFUSED)
+
+
+async def take_at(call: Call, place: Place, name: str, to: str) -> Leave:
+    """Take a role at a place away from whom a form names; the same arguments as for `give_at`."""
+    who = call.form.text("subject")
+
+    async def work() -> None:
+        await call.services.grants.take(parse_subject(who), place, call.by)
+
+    done = Flash(text=mark("%(subject)s has no role on %(place)s any more."), values={"subject": who, "place": name})
+    return await tried(work(), to, done, _REFUSED)
+
+
 async def show(call: Call) -> View:
     """Show the roles on a namespace, in the order of their giving."""
     namespace = call.parameters["namespace"]
-    last = call.query.get("last", "")
-    place = Place(registry_id=call.registry.id, namespace=namespace)
     try:
         about = await call.services.namespaces.find(call.registry, namespace)
-        given = await call.services.grants.of_place(place, parse_number(last) if last else None, ROWS + 1)
+        roles = await rows_at(call, _place(call))
     except NamespaceUnknown:  # it is made with its first repository, or with the first role on it
-        about, given = None, ()
-    found = page_of(given, ROWS)
+        about, roles = None, {"grants": (), "next": None}
     manages = await call.can(Task.MANAGE, Target.NAMESPACE, namespace)
     is_organization = await kind_of(call, namespace) is AccountKind.ORGANIZATION
     return View(
@@ -117,8 +157,7 @@ async def show(call: Call) -> View:
         values={
             **await frame(call, namespace, "access"),
             "begins_as": Visibility.PRIVATE if about is None else about.default_visibility,
-            "grants": [row(call, one) for one in found.items],
-            "next": found.items[-1].id if found.more else None,
+            **roles,
             "manages": manages,
             "known": await known(call, namespace if is_organization else None, teams=True, robots=True)
             if manages
@@ -133,26 +172,12 @@ async def show(call: Call) -> View:
 
 async def give(call: Call) -> Leave:
     """Give a role on a namespace, or another one than before."""
-    namespace, who, role = call.parameters["namespace"], call.form.text("subject"), call.form.text("role")
-    place = Place(registry_id=call.registry.id, namespace=namespace)
-
-    async def work() -> None:
-        await call.services.grants.give(parse_subject(who), place, parse_role(role, place), call.by)
-
-    done = Flash(text=mark("%(subject)s has a role on %(namespace)s now."), values=_values(call, who))
-    return await tried(work(), _path(call), done, _REFUSED)
+    return await give_at(call, _place(call), call.parameters["namespace"], _path(call))
 
 
 async def take(call: Call) -> Leave:
     """Take a role on a namespace away; giving it again is one step, so nobody is asked."""
-    namespace, who = call.parameters["namespace"], call.form.text("subject")
-    place = Place(registry_id=call.registry.id, namespace=namespace)
-
-    async def work() -> None:
-        await call.services.grants.take(parse_subject(who), place, call.by)
-
-    done = Flash(text=mark("%(subject)s has no role on %(namespace)s any more."), values=_values(call, who))
-    return await tried(work(), _path(call), done, _REFUSED)
+    return await take_at(call, _place(call), call.parameters["namespace"], _path(call))
 
 
 async def change_visibility(call: Call) -> Leave:
@@ -166,17 +191,17 @@ async def change_visibility(call: Call) -> Leave:
 
     done = Flash(
         text=mark("New repositories of %(namespace)s begin as chosen. Those that are there keep theirs."),
-        values=_values(call, ""),
+        values={"namespace": namespace},
     )
-    return await tried(work(), _path(call), done, _REFUSED)
+    return await tried(work(), _path(call), done, _KEPT)
 
 
 def _path(call: Call) -> str:
     return call.within(f"/accounts/{call.parameters['namespace']}/-/access")
 
 
-def _values(call: Call, subject: str) -> dict[str, str | int]:
-    return {"subject": subject, "namespace": call.parameters["namespace"]}
+def _place(call: Call) -> Place:
+    return Place(registry_id=call.registry.id, namespace=call.parameters["namespace"])
 
 
 _MANAGE: Final = Managing(Task.MANAGE, Target.NAMESPACE)

@@ -103,7 +103,7 @@ async def show(call: Call) -> View:
     return View(
         template="registries/overview.html",
         values={
-            **await _frame(call, row, "overview"),
+            **await frame(call, row, "overview"),
             "hosts": hosts_of(call, row),
             "reads": reads,
             "contents": await call.services.lifecycle.contents(call.registry) if reads else None,
@@ -221,9 +221,18 @@ async def _row(call: Call) -> RegistryRow:
     return row
 
 
-async def _frame(call: Call, row: RegistryRow, page: str) -> dict[str, object]:
+async def frame(call: Call, row: RegistryRow, page: str) -> dict[str, object]:
+    """Return what the template `registries/frame.html` needs to know.
+
+    Args:
+        call: the request.
+        row: of the registry.
+        page: which of its pages this is.
+    """
     manages = await call.can(Task.MANAGE, Target.REGISTRY, row.name)
     tabs = [(mark("Overview"), _path(row.name), page == "overview")]
+    if call.mode is Mode.ACCOUNTS and await call.can(Task.READ, Target.REGISTRY, row.name):
+        tabs.append((mark("People"), _path(row.name, "people"), page == "people"))
     if manages:
         tabs.append((mark("Settings"), _path(row.name, "settings"), page == "settings"))
     return {"row": row, "tabs": tabs, "repositories": f"/registries/{row.name}/-/"}
@@ -240,7 +249,7 @@ async def _settings(call: Call, wrong: dict[str, str]) -> View:
     return View(
         template="registries/settings.html",
         values={
-            **await _frame(call, row, "settings"),
+            **await frame(call, row, "settings"),
             "wrong": {"hosts": "", "untagged_days": ""} | wrong,
             "hosts": call.form.text("hosts") if wrong else "\n".join(row.hosts),
             "untagged_days": "" if row.untagged_after is None else f"{row.untagged_after / DAY:g}",
