@@ -219,13 +219,19 @@ def guarded(tmp_path_factory):
     servers.stop()
 
 
-@pytest.mark.parametrize(("locale", "title"), [("en-GB", "Sign in first"), ("ko-KR", "먼저 로그인하세요")])
-def test_who_gives_the_prompt_a_wrong_answer_sees_what_to_do(chromium, guarded, locale, title):
+@pytest.mark.parametrize(
+    ("locale", "title", "reason"),
+    [
+        ("en-GB", "Sign in first", "The user name or the password is wrong."),
+        ("ko-KR", "먼저 로그인하세요", "사용자 이름이나 비밀번호가 틀렸습니다."),
+    ],
+)
+def test_who_gives_the_prompt_a_wrong_answer_sees_what_to_do(chromium, guarded, locale, title, reason):
     wrong = {"username": "ann", "password": "wrong"}
     with page_in(chromium, locale=locale, http_credentials=wrong, expected=["status of 401"]) as page:
         page.goto(local(guarded))
         assert page.get_by_role("heading", name=title).is_visible()
-        assert page.get_by_text("The user name or the password is wrong.").is_visible()
+        assert page.get_by_text(reason).is_visible()
         assert "team/app" not in page.content()
         require_open(page)
 

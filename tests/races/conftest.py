@@ -10,6 +10,6 @@ __all__ = ["node", "templates", "world"]
 
 
 @pytest.fixture
-def meeting(world, node):
+def meeting(world):
     """Return what forces two transactions into an order."""
-    return Meeting(world, node)
+    return Meeting(world)

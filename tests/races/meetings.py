@@ -7,10 +7,14 @@ commit, and the database says that the second one waits.
 """
 
 import asyncio
+import contextlib
+import threading
+from unittest import mock
 
 from sqlalchemy import text
 
 from tests.services.world import PATIENCE, Paused
+from wharfinger.metadata import sqlite
 
 WAITS = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
@@ -39,12 +43,10 @@ class Meeting:
 
     Args:
         world: the deployment.
-        second: the node whose transaction comes second.
     """
 
-    def __init__(self, world, second):
+    def __init__(self, world):
         self._world = world
-        self._second = second
         self._held = None
 
     def first(self, *, skip=0):
@@ -56,24 +58,37 @@ class Meeting:
         """Run both and return what each came to: a result or an exception."""
         earlier = asyncio.ensure_future(first)
         await self._held.at_the_end()
-        later = asyncio.ensure_future(second)
-        await self._until_it_waits(later)
+        with _noticed() as refused:
+            later = asyncio.ensure_future(second)
+            await self._until_it_waits(later, refused)
         self._held.let_go.set()
         return await asyncio.gather(earlier, later, return_exceptions=True)
 
-    async def _until_it_waits(self, later):
+    async def _until_it_waits(self, later, refused):
         """Wait until the second transaction waits for the first, or is through without having to."""
         engine = None if self._world.place.kind == "sqlite" else self._world.place.engine()
         async with asyncio.timeout(PATIENCE):
-            while not (later.done() or await self._waits(engine)):  # noqa: ASYNC110 - the database tells nobody
+            while not (later.done() or (refused.is_set() if engine is None else await _asked(engine))):  # noqa: ASYNC110 - the database tells nobody
                 await asyncio.sleep(0.002)
 
-    async def _waits(self, engine):
-        if engine is not None:
-            return await asyncio.to_thread(_waiting, engine)
-        await asyncio.sleep(0.002)
-        # The writer has taken it from its queue, and cannot begin it before the first has ended.
-        return self._second.database._queue.empty()
+
+@contextlib.contextmanager
+def _noticed():
+    """Give what is set once SQLite has refused a transaction its lock, because another one has it."""
+    refused, is_busy = threading.Event(), sqlite._is_busy
+
+    def noted(error):
+        found = is_busy(error)
+        if found:
+            refused.set()
+        return found
+
+    with mock.patch.object(sqlite, "_is_busy", noted):
+        yield refused
+
+
+async def _asked(engine):
+    return await asyncio.to_thread(_waiting, engine)
 
 
 def _waiting(engine):

@@ -22,6 +22,7 @@ from wharfinger.metadata.standing import EVERYTHING
 from wharfinger.services.archive import Archive
 from wharfinger.services.backup import Backups
 from wharfinger.services.figures import Figures
+from wharfinger.services.labels import Labels
 from wharfinger.services.retention import Retention
 from wharfinger.services.search import Search
 
@@ -178,7 +179,7 @@ async def test_the_trash_is_each_registrys_own(port):
 
 
 async def test_search_finds_in_one_registry(port, node):
-    search = Search(node.database)
+    search = Search(node.database, Labels(node.database, port.registries, node.manifests, node.blobs))
     default, team, _ = await every(port)
     await push_image(team, b"secret", tags=("hidden",), name="acme/secret")
     for what in ("secret", "hidden", digest_of(b"secret")):

@@ -161,10 +161,12 @@ def test_without_a_script_everything_still_works(town, visit):
         page.goto(town.url)
         page.get_by_role("searchbox", name="Search").first.fill("story-plain")
         page.keyboard.press("Enter")
-        page.get_by_role("link", name="acme/story-plain", exact=True).click()
+        with page.expect_navigation():
+            page.get_by_role("link", name="acme/story-plain", exact=True).click()
         page.goto(f"{town.url}/repositories/acme/story-plain/-/delete")
         page.get_by_label("To confirm, type acme/story-plain").fill("acme/story-plain")
-        page.locator("form button.danger").last.click()
+        with page.expect_navigation():
+            page.locator("form button.danger").last.click()
         assert town.ask("/repositories/acme/story-plain", "oli").status_code == 404
 
 

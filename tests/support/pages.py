@@ -53,12 +53,19 @@ def page_in(chromium, size=DESK, *, expected=(), cookies=(), **options):
     allowed = (UNTRUSTED, *expected)
     page.on("console", lambda said: any(one in said.text for one in allowed) or complaints.append(said.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))
+    page.on(
+        "requestfailed", lambda request: _was_left(request) or complaints.append(f"{request.url}: {request.failure}")
+    )
     try:
         yield page
     finally:
         context.close()
     assert not complaints, "\n".join(complaints)
+
+
+def _was_left(request):
+    """Say whether the browser gave a request up itself, because the page that it was for was left."""
+    return request.failure == "net::ERR_ABORTED"
 
 
 def barriers(page):
