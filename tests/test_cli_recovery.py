@@ -349,7 +349,9 @@ def test_old_backups_go_and_the_list_shows_those_that_stay(start_server, tmp_pat
     older = listed[1].split()[0]
     finished = wharfinger(server, "restore", "--check", "--backup", older, str(folder))
     assert "is whole: 4 blobs" in finished.stdout
-    assert wharfinger(server, "restore", "--check", "--backup", "20010101T000000Z-000000", str(folder)).status == 1
+    assert (
+        wharfinger(server, "restore", "--check", "--backup", "20010101T000000.000000Z-000000", str(folder)).status == 1
+    )
 
 
 def test_every_registry_gets_its_bytes_back_in_its_own_storage(tmp_path):

@@ -279,7 +279,7 @@ async def test_a_backup_that_dies_anywhere_leaves_the_one_before_and_the_next_on
 async def test_halves_and_old_backups_go_with_the_bytes_that_only_they_name(world, node, vault):
     await push_image(node, b"one")
     await back_up(node, vault)
-    await vault_put(vault, piece_key("20010101T000000Z-abcdef", "metadata"), b"half")
+    await vault_put(vault, piece_key("20010101T000000.000000Z-abcdef", "metadata"), b"half")
     await vault_put(vault, blob_key(digest_of(b"nobody's")), b"nobody's")
     for _ in range(2):
         world.clock.move(SECOND)

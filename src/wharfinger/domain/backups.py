@@ -27,7 +27,7 @@ METADATA: Final = "metadata"
 CONTENTS: Final = "contents"
 SECRET: Final = "secret"  # noqa: S105 - the name of a piece
 _PAGE: Final = "backup"
-_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}", re.ASCII)
+_ID: Final = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{6}", re.ASCII)
 
 
 class BackupUnfit(Exception):
@@ -115,8 +115,9 @@ def parse_backup(content: bytes) -> Backup:
 
 
 def new_id(now: Instant, token: str) -> str:
-    """Return the id of a backup that begins now."""
-    return f"{as_datetime(now).astimezone(UTC):%Y%m%dT%H%M%SZ}-{token[:6]}"
+    """Return the id of a backup that begins now: sorted as text, the last one is the newest."""
+    moment = as_datetime(now).astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%S}.{moment.microsecond:06}Z-{token[:6]}"
 
 
 def piece_key(backup_id: str, name: str) -> str:
